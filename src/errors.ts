@@ -1,0 +1,70 @@
+/**
+ * The one error type of isogossip. Everything a caller can meet is a {@link GossipError} with a `code` from a closed
+ * union, so that a program can branch on it; the message names the option or address concerned and the way out.
+ */
+
+/**
+ * What went wrong. Each line says what happened to the state.
+ *
+ * - `ERR_OPTION`: an option has a value that cannot work; nothing was started.
+ * - `ERR_CLOSED`: the cluster or carrier has been closed; nothing was sent.
+ * - `ERR_ABORTED`: the caller's `AbortSignal` fired; a frame already on the wire is not called back.
+ * - `ERR_TIMEOUT`: no answer within the deadline; the peer may or may not have acted.
+ * - `ERR_ADDRESS`: an address cannot be read; nothing was sent.
+ * - `ERR_RESOLVE`: a name has no usable address right now; nothing was sent.
+ * - `ERR_UNREACHABLE`: the peer refused, reset or could not be dialled; nothing is known to have arrived.
+ * - `ERR_ADDRESS_IN_USE`: the bind address is taken; nothing was started.
+ * - `ERR_OVERLOADED`: a queue or table is at its limit; the newest item was dropped and counted.
+ * - `ERR_TOO_LARGE`: a payload or frame is above a limit; nothing was sent, or the frame was dropped.
+ * - `ERR_FRAME`: bytes that are not a frame (truncated, bad flags, bad lengths); dropped.
+ * - `ERR_PACKET`: a well-framed packet whose fields are wrong; dropped.
+ * - `ERR_CODEC`: a value cannot be encoded, or bytes cannot be decoded, by the codec; dropped.
+ * - `ERR_COMPRESSED`: bytes the decompressor refuses; dropped before anything large was allocated.
+ * - `ERR_CIPHER`: no key of the keyring opens the frame, or it is not sealed at all; dropped.
+ * - `ERR_KEY`: a key of the wrong size, a missing key, or removing the last one; the keyring is unchanged.
+ * - `ERR_JOIN_FAILED`: no address answered; they are retried in the background while the member is alone.
+ * - `ERR_JOIN_REJECTED`: a peer answered and refused, with its reason; it is not retried by itself.
+ * - `ERR_UNKNOWN_MEMBER`: no member with that id; nothing was sent.
+ * - `ERR_NO_HANDLER`: the peer has no handler for the request's type; it did nothing.
+ * - `ERR_HANDLER`: the peer's handler failed; its message is in ours.
+ * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
+ */
+export type GossipErrorCode =
+  | 'ERR_OPTION'
+  | 'ERR_CLOSED'
+  | 'ERR_ABORTED'
+  | 'ERR_TIMEOUT'
+  | 'ERR_ADDRESS'
+  | 'ERR_RESOLVE'
+  | 'ERR_UNREACHABLE'
+  | 'ERR_ADDRESS_IN_USE'
+  | 'ERR_OVERLOADED'
+  | 'ERR_TOO_LARGE'
+  | 'ERR_FRAME'
+  | 'ERR_PACKET'
+  | 'ERR_CODEC'
+  | 'ERR_COMPRESSED'
+  | 'ERR_CIPHER'
+  | 'ERR_KEY'
+  | 'ERR_JOIN_FAILED'
+  | 'ERR_JOIN_REJECTED'
+  | 'ERR_UNKNOWN_MEMBER'
+  | 'ERR_NO_HANDLER'
+  | 'ERR_HANDLER'
+  | 'ERR_INVALID_DATA';
+
+/** The error every part of isogossip throws or rejects with; `cause` holds the underlying one, if any. */
+export class GossipError extends Error {
+  override readonly name = 'GossipError';
+  readonly code: GossipErrorCode;
+
+  constructor(code: GossipErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Returns the message of anything that was thrown; never throws itself. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
