@@ -3,7 +3,7 @@
  * members, no packets and no dialects. A frame is opaque to it, but for the two flag bytes at its front.
  */
 import type { Limits } from '../limits.js';
-import type { Logger } from '../logger.js';
+import type { ResolvedLogger } from '../logger.js';
 
 /** How one frame should travel. */
 export interface SendOptions {
@@ -43,7 +43,7 @@ export interface TransportHost {
   disconnected(address: string): void;
   /** Counts something under `transport.<name>` in `stats()`; the first of each name is logged by the owner. */
   count(name: string, detail?: string): void;
-  readonly logger: Required<Logger>;
+  readonly logger: ResolvedLogger;
   readonly limits: Limits;
 }
 

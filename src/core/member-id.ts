@@ -1,0 +1,38 @@
+/** Member ids: 16 bytes on the wire, a canonical lower-case UUID string in memory. */
+
+/** A member's identity, a UUID in its canonical lower-case form. */
+export type MemberId = string;
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+const PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The id of nobody: all zeros, which the Go library uses as the target of a join. */
+export const NOBODY: MemberId = '00000000-0000-0000-0000-000000000000';
+
+/** Tells whether a string is a member id in canonical form. */
+export function isMemberId(value: string): boolean {
+  return PATTERN.test(value);
+}
+
+/**
+ * Formats 16 bytes as an id.
+ * @param at - offset of the first byte; `bytes` must hold 16 from there (the caller has checked).
+ */
+export function memberIdFromBytes(b: Uint8Array, at = 0): MemberId {
+  const h = (i: number) => HEX[b[at + i] as number];
+  return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${h(6)}${h(7)}-${h(8)}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`;
+}
+
+/** Writes an id's 16 bytes into `into` at `at`; the id must be canonical. */
+export function memberIdToBytes(id: MemberId, into = new Uint8Array(16), at = 0): Uint8Array {
+  let out = at;
+  for (let i = 0; i < 36; i += 2) {
+    if (id.charCodeAt(i) === 45) i++;
+    into[out++] = (nibble(id.charCodeAt(i)) << 4) | nibble(id.charCodeAt(i + 1));
+  }
+  return into;
+}
+
+function nibble(code: number): number {
+  return code < 58 ? code - 48 : code - 87;
+}
