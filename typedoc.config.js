@@ -1,0 +1,14 @@
+import { importable } from './tools/entries.mjs';
+
+/** `npm run docs`: the API of every entry, into docs/api/. */
+export default {
+  entryPoints: importable.filter((source) => !source.endsWith('.node.ts')),
+  out: 'docs/api',
+  tsconfig: 'tsconfig.build.json',
+  name: 'isogossip',
+  readme: 'README.md',
+  excludeInternal: true,
+  excludePrivate: true,
+  sort: ['source-order'],
+  treatWarningsAsErrors: true,
+};
