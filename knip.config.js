@@ -2,6 +2,7 @@ import { sources } from './tools/entries.mjs';
 
 /** Dead files, exports and dependencies. What the entries export is public, so it counts as used. */
 export default {
-  entry: [...sources, 'demo/start.mjs', 'bench/main.mjs', 'test/types/*.test-d.ts'],
-  project: ['src/**/*.ts', 'test/**/*.ts', 'demo/**/*.{ts,mjs}', 'bench/**/*.{ts,mjs}', 'tools/**/*.mjs', '*.{mjs,ts,js}'],
+  entry: [...sources, 'bench/main.mjs', 'demo/start.mjs', 'test/types/*.test-d.ts'],
+  project: ['src/**/*.ts', 'test/**/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
+  vitest: { config: ['vitest.config.ts', 'vitest.go.config.ts'] },
 };
