@@ -58,8 +58,7 @@ export interface BindAddress {
   port: number;
 }
 
-const FORMS =
-  'use ip:port, [ipv6]:port, host:port, srv+name, http(s)://host[:port]/path or srv+https://name/path';
+const FORMS = 'use ip:port, [ipv6]:port, host:port, srv+name, http(s)://host[:port]/path or srv+https://name/path';
 const PORT_MAX = 65_535;
 // RFC 1035 limits; underscores are allowed because SRV names and many internal names have them.
 const NAME = /^(?=.{1,254}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/i;
@@ -79,7 +78,8 @@ export function parseAddress(text: string, options: ParseAddressOptions = {}): A
   if (text.includes('://')) throw invalid(text, `its scheme is not one of http, https, ws, wss; ${FORMS}`);
   if (/^srv\+/i.test(text)) {
     const name = text.slice(4);
-    if (!isName(name)) throw invalid(text, 'after srv+ a DNS name is expected, without a port: srv+_gossip._tcp.example');
+    if (!isName(name))
+      throw invalid(text, 'after srv+ a DNS name is expected, without a port: srv+_gossip._tcp.example');
     return { kind: 'srv', name };
   }
   const { host, port = options.defaultPort } = splitHostPort(text);
@@ -139,7 +139,8 @@ export function isIp(host: string): boolean {
 export function isIpv6(host: string): boolean {
   if (!host.includes(':')) return false;
   const [literal = '', zone, ...more] = host.split('%');
-  if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone)) || !/^[\da-f:.]+$/i.test(literal)) return false;
+  if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone)) || !/^[\da-f:.]+$/i.test(literal))
+    return false;
   try {
     new URL(`http://[${literal}]/`);
     return true;

@@ -49,7 +49,10 @@ function createMemoryTransport(stations: Map<string, Station>, own: string, data
     if (!station) throw new GossipError('ERR_CLOSED', `the memory transport ${own} is not running`);
     const { frameBytesMax } = station.host.limits;
     if (frame.length > frameBytesMax) {
-      throw new GossipError('ERR_TOO_LARGE', `a frame of ${frame.length} bytes is above frameBytesMax, ${frameBytesMax}`);
+      throw new GossipError(
+        'ERR_TOO_LARGE',
+        `a frame of ${frame.length} bytes is above frameBytesMax, ${frameBytesMax}`,
+      );
     }
     const found = stations.get(address);
     if (!found) throw new GossipError('ERR_UNREACHABLE', `no memory transport has the address ${address}`);

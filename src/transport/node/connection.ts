@@ -62,6 +62,7 @@ export class Connection {
       this.#endWhenAnswered();
     });
     stream.on('data', (chunk: Uint8Array) => {
+      if (this.#endSinceMs !== undefined) return;
       this.#activeMs = performance.now();
       this.#reader.push(chunk);
       this.#read();

@@ -16,7 +16,7 @@ export type DialFunction = (endpoint: Endpoint, signal: AbortSignal) => Promise<
 export interface Listening {
   /** The port really bound. */
   port: number;
-  /** Accepts no more; connections accepted before stay as they are. */
+  /** Accepts no more, at once; what it returns may wait for the connections accepted before, which the caller ends. */
   close(): Promise<void> | void;
 }
 
@@ -60,8 +60,7 @@ export const listenTcp: ListenFunction = (host, port, onConnection) =>
       const address = server.address();
       resolve({
         port: typeof address === 'object' && address ? address.port : port,
-        // Not awaited to the end: the callback waits for connections, which their owner closes.
-        close: () => void server.close(),
+        close: () => new Promise((closed) => server.close(() => closed())),
       });
     });
   });
@@ -94,7 +93,8 @@ export async function dialFirst(
   }
   const reason: unknown = deadline.signal.reason;
   if (reason instanceof GossipError && reason.code !== 'ERR_TIMEOUT') throw reason;
-  throw new GossipError('ERR_UNREACHABLE', `cannot connect to ${address} (${failures.join('; ')})`, { cause });
+  const why = failures.join('; ') || errorMessage(reason);
+  throw new GossipError('ERR_UNREACHABLE', `cannot connect to ${address} (${why})`, { cause: cause ?? reason });
 }
 
 async function dialOne(dial: DialFunction, endpoint: Endpoint, attempt: Deadline): Promise<Duplex> {

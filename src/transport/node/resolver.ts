@@ -1,7 +1,7 @@
 /**
  * The resolver of Node: the system's own rules (hosts file, search domains, `localhost`) for addresses, DNS for SRV.
  */
-import { lookup, Resolver as DnsResolver } from 'node:dns/promises';
+import { Resolver as DnsResolver, lookup } from 'node:dns/promises';
 import { GossipError } from '../../errors.js';
 import type { Resolver } from '../resolver.js';
 
@@ -26,9 +26,13 @@ export function systemResolver({ servers, timeoutMs = 2_000 }: SystemResolverOpt
     try {
       dns.setServers(servers);
     } catch (cause) {
-      throw new GossipError('ERR_OPTION', `servers: ${servers.join(', ')}: each must be an IP, with a port if need be`, {
-        cause,
-      });
+      throw new GossipError(
+        'ERR_OPTION',
+        `servers: ${servers.join(', ')}: each must be an IP, with a port if need be`,
+        {
+          cause,
+        },
+      );
     }
   }
   const bySystem = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address);
