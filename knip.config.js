@@ -4,5 +4,8 @@ import { sources } from './tools/entries.mjs';
 export default {
   entry: [...sources, 'bench/main.mjs', 'demo/start.mjs', 'test/types/*.test-d.ts'],
   project: ['src/**/*.ts', 'test/**/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
+  // Run by tools/lint.mjs on the packed package, and by the live suites.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  ignoreBinaries: ['go'],
   vitest: { config: ['vitest.config.ts', 'vitest.go.config.ts'] },
 };

@@ -3,7 +3,7 @@
  * whom, no circles, no dead files, a pure core, documented exports, nothing left lying about.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, normalize } from 'node:path/posix';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { importable, sources } from '../tools/entries.mjs';
@@ -150,7 +150,8 @@ describe('who may import whom', () => {
   });
 });
 
-const BUILTIN = /^(assert|buffer|child_process|crypto|dgram|dns|events|fs|http|http2|https|net|os|path|process|stream|timers|tls|url|util|worker_threads|zlib)(\/|$)/;
+const BUILTIN =
+  /^(assert|buffer|child_process|crypto|dgram|dns|events|fs|http|http2|https|net|os|path|process|stream|timers|tls|url|util|worker_threads|zlib)(\/|$)/;
 
 describe('the core is pure', () => {
   const FORBIDDEN = new Set(
@@ -226,7 +227,10 @@ describe('nothing is dead, hidden or undocumented', () => {
   test('each export of an entry is documented', { timeout: 60_000 }, () => {
     const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, '.');
-    const program = ts.createProgram(importable.filter((path) => existsSync(path)), options);
+    const program = ts.createProgram(
+      importable.filter((path) => existsSync(path)),
+      options,
+    );
     const checker = program.getTypeChecker();
     const found: string[] = [];
     for (const path of importable) {

@@ -3,6 +3,7 @@
  * the libraries it brings. Isomorphic entries are built as for a browser. Fails when the core is over its budget or when
  * a bundle holds what it must not: a `node:` module in a browser, or code of a plug-in that nobody asked for.
  */
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { commands, entries } from './entries.mjs';
@@ -10,7 +11,7 @@ import { commands, entries } from './entries.mjs';
 /** The core with msgpack and AES, without the msgpack library. Source: the promise of the README. */
 const BUDGET_BYTES = 20_000;
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function bundle(files, isomorphic, withLibraries) {
   const { outputFiles, metafile } = await build({
@@ -45,10 +46,18 @@ async function measure({ name, files, isomorphic, forbidden }) {
   if (isomorphic) wrong.push(...whole.imports.map((path) => `imports ${path}`));
   if (forbidden) wrong.push(...own.files.filter((file) => forbidden.test(file)).map((file) => `contains ${file}`));
   const libraries = own.imports.filter((path) => !path.startsWith('node:'));
-  return { name, minified: own.minified, own: own.gzip, library: libraries.length ? whole.gzip - own.gzip : 0, libraries, wrong };
+  return {
+    name,
+    minified: own.minified,
+    own: own.gzip,
+    library: libraries.length ? whole.gzip - own.gzip : 0,
+    libraries,
+    wrong,
+  };
 }
 
-const FORBIDDEN_IN_CORE = /\/v1\/|^src\/(v1\.ts|compressor\/.|transport\/(?!transport|address)|cipher\/secretbox|testing\/|cli\/)/;
+const FORBIDDEN_IN_CORE =
+  /\/v1\/|^src\/(v1\.ts|compressor\/.|transport\/(?!transport|address)|cipher\/secretbox|testing\/|cli\/)/;
 const CORE = 'core + msgpack + AES';
 const wanted = [
   {
@@ -72,7 +81,9 @@ for (const one of wanted) rows.push(await measure(one));
 const number = (value) => value.toLocaleString('en-US').padStart(10);
 console.log(`${'entry (bytes)'.padEnd(32)}${'minified'.padStart(10)}${'gzip'.padStart(10)}${'libraries'.padStart(11)}`);
 for (const { name, minified, own, library, libraries } of rows) {
-  console.log(`${name.padEnd(32)}${number(minified)}${number(own)} ${number(library)}  ${libraries.join(', ')}`.trimEnd());
+  console.log(
+    `${name.padEnd(32)}${number(minified)}${number(own)} ${number(library)}  ${libraries.join(', ')}`.trimEnd(),
+  );
 }
 
 const core = rows.find(({ name }) => name === CORE);
