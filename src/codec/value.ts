@@ -1,0 +1,85 @@
+/**
+ * What the codecs of this folder agree on: which values have an encoding and how a refusal looks. With it a value means
+ * the same under each of them.
+ */
+import { errorMessage, GossipError } from '../errors.js';
+
+/** Options of every codec here. */
+export interface CodecOptions {
+  /** Deepest nesting of lists and maps, both ways. Default 64. Source: `limits.depthMax`. */
+  depthMax?: number;
+}
+
+/** The default of {@link CodecOptions.depthMax}. */
+export const DEPTH_MAX = 64;
+
+/** The kinds of values that have an encoding. */
+export type ValueKind = 'nil' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'list' | 'map';
+
+const I64_MIN = -0x8000_0000_0000_0000n;
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** Tells what a value is. @throws GossipError `ERR_CODEC`: it has no encoding. */
+export function kindOf(value: unknown): ValueKind {
+  switch (typeof value) {
+    case 'undefined':
+      return 'nil';
+    case 'boolean':
+    case 'number':
+    case 'string':
+      return typeof value as 'boolean';
+    case 'bigint':
+      if (value < I64_MIN || value > U64_MAX) throw refuse('an integer beyond 64 bits');
+      return 'bigint';
+    case 'object':
+      break;
+    default:
+      throw refuse(`a ${typeof value}`);
+  }
+  if (value === null) return 'nil';
+  if (Array.isArray(value)) return 'list';
+  if (value instanceof Uint8Array) return 'bytes';
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw refuse('an invalid Date');
+    return 'date';
+  }
+  if (value instanceof Map || value instanceof Set || value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+    throw refuse(`a ${value.constructor.name}`);
+  }
+  return 'map';
+}
+
+/**
+ * The keys of a map that are encoded: its own, without those whose value is `undefined`.
+ * @throws GossipError `ERR_CODEC`: `__proto__`, which no receiver could hold safely.
+ */
+export function keysOf(map: Readonly<Record<string, unknown>>): string[] {
+  const keys = Object.keys(map).filter((key) => map[key] !== undefined);
+  if (keys.includes('__proto__')) throw refuse('the key __proto__');
+  return keys;
+}
+
+/** Makes the error for a value or bytes that are refused. */
+export function refuse(what: string): GossipError {
+  return new GossipError('ERR_CODEC', `cannot carry ${what}`);
+}
+
+/** Makes the error for nesting that is too deep, which is also what a cycle is. */
+export function tooDeep(depthMax: number): GossipError {
+  return refuse(`more than ${depthMax} levels of nesting`);
+}
+
+/** Runs one call of a codec; whatever it throws becomes `ERR_CODEC`. */
+export function guard<T>(codec: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof GossipError) throw error;
+    throw new GossipError('ERR_CODEC', `${codec}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/** Turns an integer of any size into a number when that is exact, into a bigint when not. */
+export function exactInteger(value: bigint): number | bigint {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}

@@ -1,0 +1,97 @@
+/**
+ * What both dialects need to turn packets into frames and back: the plug-ins, the limits, and the steps they share
+ * (compressing, sealing). Whatever a plug-in throws leaves here as a GossipError.
+ */
+import type { Cipher } from '../cipher/cipher.js';
+import type { Codec } from '../codec/codec.js';
+import type { Compressor } from '../compressor/compressor.js';
+import { errorMessage, GossipError, type GossipErrorCode } from '../errors.js';
+import type { Limits } from '../limits.js';
+import { andThen, type MaybePromise } from './maybe-promise.js';
+
+/** The plug-ins and limits of one member. */
+export interface WireEnv {
+  codec: Codec;
+  cipher?: Cipher;
+  compressor?: Compressor;
+  /** Payloads below this many bytes are not compressed. Source: `CompressMinSize` of the Go library, 256. */
+  compressBytesMin: number;
+  limits: Limits;
+}
+
+/** Encodes a value with the codec. @throws GossipError `ERR_CODEC` */
+export function encodeValue(value: unknown, env: WireEnv): Uint8Array {
+  try {
+    return env.codec.encode(value);
+  } catch (error) {
+    throw asGossipError(error, 'ERR_CODEC', env.codec.name);
+  }
+}
+
+/** Decodes a value with the codec. @throws GossipError `ERR_CODEC` */
+export function decodeValue(bytes: Uint8Array, env: WireEnv): unknown {
+  try {
+    return env.codec.decode(bytes);
+  } catch (error) {
+    throw asGossipError(error, 'ERR_CODEC', env.codec.name);
+  }
+}
+
+/**
+ * Compresses a payload when that pays.
+ * @returns the smaller bytes, or `undefined`: no compressor, below `compressBytesMin`, or not smaller.
+ * @throws GossipError `ERR_COMPRESSED`: the compressor failed; nothing was sent.
+ */
+export function compressPayload(payload: Uint8Array, env: WireEnv): Uint8Array | undefined {
+  if (!env.compressor || payload.length < env.compressBytesMin) return undefined;
+  try {
+    const compressed = env.compressor.compress(payload);
+    return compressed.length < payload.length ? compressed : undefined;
+  } catch (error) {
+    throw asGossipError(error, 'ERR_COMPRESSED', env.compressor.name);
+  }
+}
+
+/**
+ * Restores a payload made by `compressPayload`, up to `limits.decompressedBytesMax`.
+ * @throws GossipError `ERR_COMPRESSED`: refused by the compressor, or there is none; the frame is dropped.
+ */
+export function decompressPayload(compressed: Uint8Array, env: WireEnv): Uint8Array {
+  if (!env.compressor) throw new GossipError('ERR_COMPRESSED', 'compressed payload, but no compressor is set');
+  try {
+    return env.compressor.decompress(compressed, env.limits.decompressedBytesMax);
+  } catch (error) {
+    throw asGossipError(error, 'ERR_COMPRESSED', env.compressor.name);
+  }
+}
+
+/** Seals bytes with the cipher. @throws GossipError `ERR_CIPHER`, or `ERR_KEY` from the cipher; nothing was sent. */
+export function sealBytes(plaintext: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
+  return guarded(() => cipher.seal(plaintext, associatedData), cipher);
+}
+
+/** Opens sealed bytes. @throws GossipError `ERR_CIPHER`: no key opens them; the frame is dropped. */
+export function openBytes(sealed: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
+  const opened = guarded(() => cipher.open(sealed, associatedData), cipher);
+  return andThen(opened, (plaintext) => {
+    if (!plaintext) throw new GossipError('ERR_CIPHER', `no key of ${cipher.name} opens the frame`);
+    return plaintext;
+  });
+}
+
+function guarded<T>(call: () => MaybePromise<T>, cipher: Cipher): MaybePromise<T> {
+  const failed = (error: unknown): never => {
+    throw asGossipError(error, 'ERR_CIPHER', cipher.name);
+  };
+  try {
+    const result = call();
+    return result instanceof Promise ? result.catch(failed) : result;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function asGossipError(error: unknown, code: GossipErrorCode, plugin: string): GossipError {
+  if (error instanceof GossipError) return error;
+  return new GossipError(code, `${plugin}: ${errorMessage(error)}`, { cause: error });
+}
