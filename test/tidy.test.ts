@@ -82,12 +82,17 @@ describe('who may import whom', () => {
     expect(refused(/^src\/core\//, allowed)).toEqual([]);
   });
 
-  test('wire/ imports wire/, the interfaces of plug-ins, errors, limits and the ids and times of core/', () => {
+  test('wire/ imports wire/, the interfaces of plug-ins, errors, limits and the words of core/', () => {
     const allowed = ({ target, typeOnly }: Import) =>
-      /^src\/(wire\/|errors\.ts$|limits\.ts$|core\/(member-id|hlc)\.ts$)/.test(target) ||
+      /^src\/(wire\/|errors\.ts$|limits\.ts$|core\/(member-id|hlc|metadata)\.ts$)/.test(target) ||
       INTERFACES.test(target) ||
       (typeOnly && target.startsWith('src/core/'));
     expect(refused(/^src\/wire\//, allowed)).toEqual([]);
+  });
+
+  test('the words of core/ know only each other, so that wire/ may use them', () => {
+    const allowed = ({ target }: Import) => /^src\/(core\/(member-id|hlc|metadata)|errors|limits)\.ts$/.test(target);
+    expect(refused(/^src\/core\/(member-id|hlc|metadata)\.ts$/, allowed)).toEqual([]);
   });
 
   test('a plug-in imports its own folder, errors, limits and one library', () => {
