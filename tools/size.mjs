@@ -45,7 +45,7 @@ async function measure({ name, files, isomorphic, forbidden }) {
   const wrong = [];
   if (isomorphic) wrong.push(...whole.imports.map((path) => `imports ${path}`));
   if (forbidden) wrong.push(...own.files.filter((file) => forbidden.test(file)).map((file) => `contains ${file}`));
-  const libraries = own.imports.filter((path) => !path.startsWith('node:'));
+  const libraries = [...new Set(own.imports.filter((path) => !path.startsWith('node:')))];
   return {
     name,
     minified: own.minified,
