@@ -26,7 +26,10 @@ export interface Logger {
 }
 
 /** A logger with every method, as used inside. */
-export type ResolvedLogger = Required<Logger>;
+export interface ResolvedLogger extends Required<Logger> {
+  with(fields: Record<string, unknown>): ResolvedLogger;
+  withGroup(name: string): ResolvedLogger;
+}
 
 const NOTHING = () => {};
 

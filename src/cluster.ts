@@ -1,0 +1,580 @@
+/**
+ * The shell around the core: it owns the transport and the one timer, carries out effects and gives the application its
+ * API. All protocol decisions are the core's.
+ */
+import { Core } from './core/core.js';
+import type { Effect, MembershipChange } from './core/effect.js';
+import type { Input } from './core/input.js';
+import { isMemberId, type MemberId } from './core/member-id.js';
+import type { MemberRow } from './core/members.js';
+import { type Metadata, NO_METADATA } from './core/metadata.js';
+import { errorMessage, GossipError } from './errors.js';
+import type { ClusterEvent, EventMap, Member, Message } from './events.js';
+import { Link } from './link.js';
+import { type ResolvedLogger, resolveLogger } from './logger.js';
+import { type MessageType, type RequestType, validate } from './message.js';
+import { type ClusterOptions, type ResolvedClusterOptions, resolveOptions } from './options.js';
+import { AsyncQueue, Subscribers } from './subscribers.js';
+import { Wire } from './wire/wire.js';
+
+/** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
+const FAREWELL_MS = 1000;
+const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
+
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (error: GossipError) => void;
+}
+
+/** A member of a cluster: the one object an application works with. Made by {@link createCluster}. */
+export class Cluster implements AsyncDisposable {
+  readonly #options: ResolvedClusterOptions;
+  readonly #log: ResolvedLogger;
+  readonly #link: Link;
+  readonly #core: Core;
+  readonly #counters = new Map<string, number>();
+  readonly #subscribers: Subscribers<string | number>;
+  readonly #handlers = new Map<number, (data: unknown, from: Member, signal: AbortSignal) => unknown>();
+  readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #snapshots = new WeakMap<MemberRow, Member>();
+  readonly #closing = new AbortController();
+  #ref = 0;
+  #cancelTimer = () => {};
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #closed: Promise<void> | undefined;
+
+  /** @internal Use {@link createCluster}. */
+  constructor(options: ResolvedClusterOptions, link: Link, core: Core, log: ResolvedLogger) {
+    this.#options = options;
+    this.#link = link;
+    this.#core = core;
+    this.#log = log;
+    this.#subscribers = new Subscribers((error, key) => this.#handlerFailed(error, key));
+    this.#rearm();
+    const { signal } = options;
+    if (signal) {
+      const stop = () => void this.leave();
+      signal.addEventListener('abort', stop, { once: true });
+      this.#closing.signal.addEventListener('abort', () => signal.removeEventListener('abort', stop), { once: true });
+      if (signal.aborted) stop();
+    }
+  }
+
+  /** Our own id. */
+  get id(): MemberId {
+    return this.#core.self.id;
+  }
+
+  /** The address others dial. */
+  get address(): string {
+    return this.#core.self.address;
+  }
+
+  /** Ourselves as others see us. */
+  get self(): Member {
+    return this.#member(this.#core.self);
+  }
+
+  /** Every member known, ourselves included, the dead too until they are forgotten. */
+  members(): Member[] {
+    return Array.from(this.#core.members.all(), (row) => this.#member(row));
+  }
+
+  /** One member, if it is known. */
+  member(id: MemberId): Member | undefined {
+    const row = this.#core.members.get(id);
+    return row && this.#member(row);
+  }
+
+  /**
+   * Joins the cluster that is behind one or more addresses. They are remembered and tried again for ever while we are
+   * alone, also when this fails.
+   *
+   * @param addresses - `host:port`, `srv+name`, `https://…`: any form the transport knows.
+   * @returns how many of the addresses had answered when the first did, at least 1; 0 only when all of them are our own.
+   * @throws GossipError `ERR_JOIN_FAILED` (none answered; they are retried), `ERR_JOIN_REJECTED` (with the peer's reason;
+   *   that address is not retried), `ERR_ABORTED` (trying goes on), `ERR_CLOSED`.
+   */
+  async join(addresses: string | readonly string[], options: { signal?: AbortSignal } = {}): Promise<number> {
+    const list = typeof addresses === 'string' ? [addresses] : addresses;
+    if (list.length === 0) throw new GossipError('ERR_OPTION', 'join needs at least one address');
+    return (await this.#ask((ref) => ({ type: 'join', addresses: list, ref }), options.signal)) as number;
+  }
+
+  /** Hears every message of a kind (its data checked by its schema), or an event by name. @returns a function that stops it. */
+  on<T>(message: MessageType<T>, handler: (message: Message<T>) => unknown): () => void;
+  on<K extends keyof EventMap>(event: K, handler: (event: EventMap[K]) => unknown): () => void;
+  on(what: MessageType<unknown> | string, handler: (value: never) => unknown): () => void {
+    if (typeof what === 'string') return this.#subscribers.add(what, handler);
+    const { schema } = what;
+    if (!schema) return this.#subscribers.add(what.type, handler);
+    return this.#subscribers.add(what.type, async (message: Message<unknown>) => {
+      let data: unknown;
+      try {
+        data = await validate(schema, message.data);
+      } catch (error) {
+        this.#drop('messagesInvalid', `type ${message.type}: ${errorMessage(error)}`);
+        return;
+      }
+      await handler({ ...message, data } as never);
+    });
+  }
+
+  /**
+   * Answers requests of a kind. Its handler's answer, or the fact that it failed, goes back to the asker.
+   * @returns a function that stops answering.
+   * @throws GossipError `ERR_OPTION`: the kind has a handler already.
+   */
+  handle<Q, A>(
+    request: RequestType<Q, A>,
+    handler: (question: { data: Q; from: Member; signal: AbortSignal }) => A | Promise<A>,
+  ): () => void {
+    if (this.#handlers.has(request.type)) {
+      throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
+    }
+    this.#handlers.set(request.type, async (data, from, signal) =>
+      handler({ data: await validate(request.schema, data), from, signal }),
+    );
+    return () => void this.#handlers.delete(request.type);
+  }
+
+  /**
+   * Sends a message to every member, ourselves excepted, each delivering it at most once.
+   * @param options - `tag`: only to members with it; `reliable`: by carriers that repeat what is lost.
+   * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`, `ERR_CLOSED`: nothing was sent.
+   */
+  broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
+    const payload = this.#encode(data);
+    this.#handle({
+      type: 'broadcast',
+      messageType: message.type,
+      payload,
+      tag: options.tag ?? '',
+      reliable: options.reliable ?? false,
+    });
+  }
+
+  /**
+   * Sends a message to one member.
+   * @returns when the carrier has taken it; that is no proof of arrival. For one, use a request.
+   * @throws GossipError `ERR_UNKNOWN_MEMBER`, `ERR_UNREACHABLE`, `ERR_CODEC`, `ERR_TOO_LARGE`, `ERR_CLOSED`.
+   */
+  async send<T>(
+    to: Member | MemberId,
+    message: MessageType<T>,
+    data: T,
+    options: { reliable?: boolean } = {},
+  ): Promise<void> {
+    const payload = this.#encode(data);
+    await this.#ask((ref) => ({
+      type: 'send',
+      to: idOf(to),
+      messageType: message.type,
+      payload,
+      reliable: options.reliable ?? false,
+      ref,
+    }));
+  }
+
+  /**
+   * Asks one member and waits for its answer.
+   * @param options - `timeoutMs`: default `requestTimeoutMs` of the cluster.
+   * @throws GossipError `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_NO_HANDLER`, `ERR_HANDLER`, `ERR_INVALID_DATA` (the answer does
+   *   not fit its schema), and as {@link send}.
+   */
+  async request<Q, A>(
+    to: Member | MemberId,
+    request: RequestType<Q, A>,
+    data: Q,
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<A> {
+    const payload = this.#encode(data);
+    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
+    const answer = (await this.#ask(
+      (ref) => ({ type: 'request', to: idOf(to), messageType: request.type, payload, timeoutMs, ref }),
+      options.signal,
+    )) as Uint8Array;
+    return validate(request.answerSchema, this.#options.codec.decode(answer));
+  }
+
+  /**
+   * Every change of the membership from now on. Reads at its own pace; an iterator too far behind
+   * (`limits.eventQueueMax`) loses its oldest events, which is counted.
+   */
+  events(): AsyncIterableIterator<ClusterEvent> {
+    const queue = new AsyncQueue<ClusterEvent>(
+      this.#options.limits.eventQueueMax,
+      () => this.#drop('eventsDropped', 'an events() iterator is too slow'),
+      (ended) => this.#queues.delete(ended),
+    );
+    if (this.#closed) queue.end();
+    else this.#queues.add(queue);
+    return queue;
+  }
+
+  /**
+   * Sets keys of our own metadata and keeps the others.
+   * @throws GossipError `ERR_TOO_LARGE` (`limits.metadataBytesMax`), `ERR_CODEC`, `ERR_CLOSED`: nothing was changed.
+   */
+  setMetadata(values: Metadata): void {
+    this.#replaceMetadata({ ...this.#core.self.metadata, ...values });
+  }
+
+  /** Removes keys of our own metadata. */
+  deleteMetadata(...keys: string[]): void {
+    const kept = Object.entries(this.#core.self.metadata ?? {}).filter(([key]) => !keys.includes(key));
+    this.#replaceMetadata(Object.fromEntries(kept));
+  }
+
+  /** Forgets a member at once; if it lives it will come back by itself. */
+  forget(member: Member | MemberId): void {
+    this.#handle({ type: 'forget', id: idOf(member) });
+  }
+
+  /** Every counter, and the present size of everything that can grow. */
+  stats(): Record<string, number> {
+    return { ...this.#core.stats(), ...Object.fromEntries(this.#counters) };
+  }
+
+  /** Tells the others that we go, waits until they have been told (1 s at most), and closes. Idempotent. */
+  leave(): Promise<void> {
+    return this.#close(true);
+  }
+
+  /** Closes without a word: to the others we have crashed. Idempotent. */
+  close(): Promise<void> {
+    return this.#close(false);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
+  }
+
+  #close(politely: boolean): Promise<void> {
+    this.#closed ??= (async () => {
+      if (politely) {
+        this.#run(this.#core.handle({ type: 'leave' }, this.#options.clock.now()));
+        let cancel = () => {};
+        const enough = new Promise<void>((resolve) => {
+          cancel = this.#options.clock.schedule(FAREWELL_MS, resolve);
+        });
+        await Promise.race([this.#link.flush(), enough]);
+        cancel();
+      }
+      this.#cancelTimer();
+      this.#closing.abort();
+      await this.#options.transport.close();
+      for (const waiting of this.#waiting.values()) waiting.reject(closed());
+      this.#waiting.clear();
+      for (const queue of [...this.#queues]) queue.end();
+      this.#subscribers.clear();
+    })();
+    return this.#closed;
+  }
+
+  /** @internal What the link calls. */
+  readonly input = (input: Input): void => {
+    if (!this.#closed) this.#run(this.#core.handle(input, this.#options.clock.now()));
+  };
+
+  /** @internal */
+  readonly count = (name: string): void => {
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
+  };
+
+  /** @internal */
+  readonly drop = (name: string, detail: string): void => this.#drop(name, detail);
+
+  #handle(input: Input): void {
+    if (this.#closed) throw closed();
+    this.#run(this.#core.handle(input, this.#options.clock.now()));
+  }
+
+  #run(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#perform(effect);
+    this.#rearm();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'send': {
+        const { ref } = effect;
+        const done = ref === undefined ? undefined : (error?: GossipError) => this.#settle(ref, undefined, error);
+        this.#link.send(effect.to, effect.packet, effect.reliable, effect.single, done);
+        return;
+      }
+      case 'exchange': {
+        const { exchange } = effect;
+        this.#link.exchange(effect.to, effect.packet, effect.timeoutMs).then(
+          (packet) => this.input({ type: 'exchange-done', exchange, packet }),
+          (error: GossipError) => this.input({ type: 'exchange-done', exchange, error }),
+        );
+        return;
+      }
+      case 'respond':
+        this.#link.respond(effect.exchange, effect.packet);
+        return;
+      case 'change':
+        this.#changed(effect.change);
+        return;
+      case 'message':
+        this.#deliver(effect);
+        return;
+      case 'incoming-request':
+        void this.#answer(effect);
+        return;
+      case 'settled':
+        this.#settle(effect.ref, effect.payload ?? effect.joined, effect.error);
+        return;
+      case 'log':
+        this.#log[effect.level](effect.message, effect.fields);
+        return;
+    }
+  }
+
+  #rearm(): void {
+    const atMs = this.#core.wakeAtMs;
+    if (this.#closed || atMs === this.#timerAtMs) return;
+    this.#cancelTimer();
+    this.#timerAtMs = atMs;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    this.#cancelTimer = clock.schedule(Math.max(0, atMs - clock.now()), () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.input({ type: 'tick' });
+    });
+  }
+
+  /** Hands a wish to the core and waits for the `settled` that belongs to it. */
+  #ask(input: (ref: number) => Input, signal?: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(closed());
+      if (signal?.aborted) return reject(aborted(signal));
+      const ref = ++this.#ref;
+      const onAbort = () => {
+        this.input({ type: 'cancel', ref });
+        this.#settle(ref, undefined, aborted(signal));
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const finish = () => signal?.removeEventListener('abort', onAbort);
+      this.#waiting.set(ref, {
+        resolve: (value) => {
+          finish();
+          resolve(value);
+        },
+        reject: (error) => {
+          finish();
+          reject(error);
+        },
+      });
+      this.input(input(ref));
+    });
+  }
+
+  #settle(ref: number, value: unknown, error?: GossipError): void {
+    const waiting = this.#waiting.get(ref);
+    if (!waiting) return;
+    this.#waiting.delete(ref);
+    if (error) waiting.reject(error);
+    else waiting.resolve(value);
+  }
+
+  #replaceMetadata(metadata: Metadata): void {
+    const metadataBytes = checkMetadata(metadata, this.#options);
+    this.#handle({ type: 'set-metadata', metadata: Object.freeze(metadata), metadataBytes });
+  }
+
+  #encode(data: unknown): Uint8Array {
+    if (this.#closed) throw closed();
+    const payload = this.#options.codec.encode(data ?? null);
+    const { frameBytesMax } = this.#options.limits;
+    if (payload.length > frameBytesMax - FRAME_ROOM_BYTES) {
+      throw new GossipError('ERR_TOO_LARGE', `data of ${payload.length} bytes does not fit a frame of ${frameBytesMax} (limits.frameBytesMax)`);
+    }
+    return payload;
+  }
+
+  #changed(change: MembershipChange): void {
+    this.#snapshots.delete(change.row);
+    if (change.kind === 'state' && change.row === this.#core.self) return;
+    const member = this.#member(change.row, change.kind === 'state' && change.state === 'removed');
+    const event = toEvent(change, member);
+    this.#subscribers.call(event.type, event);
+    for (const queue of this.#queues) queue.push(event);
+  }
+
+  #deliver(effect: Extract<Effect, { type: 'message' }>): void {
+    const from = this.member(effect.from);
+    if (!from) return;
+    let data: unknown;
+    try {
+      data = this.#options.codec.decode(effect.payload);
+    } catch (error) {
+      this.#drop('payloadsNotDecoded', `type ${effect.messageType} from ${from.id}: ${errorMessage(error)}`);
+      return;
+    }
+    const message: Message<unknown> = {
+      type: effect.messageType,
+      data,
+      from,
+      tag: effect.tag,
+      direct: effect.direct,
+    };
+    this.#subscribers.call(effect.messageType, message);
+    this.#subscribers.call('message', message);
+  }
+
+  async #answer(effect: Extract<Effect, { type: 'incoming-request' }>): Promise<void> {
+    const { exchange, messageType } = effect;
+    const reply = (status: 'ok' | 'no-handler' | 'failed', payload = NO_PAYLOAD) =>
+      this.input({ type: 'reply', exchange, status, payload });
+    const handler = this.#handlers.get(messageType);
+    const from = this.member(effect.from);
+    if (!handler || !from) {
+      this.#drop('requestsWithoutHandler', `type ${messageType} from ${effect.from}`);
+      reply('no-handler');
+      return;
+    }
+    const deadline = new AbortController();
+    const cancel = this.#options.clock.schedule(this.#options.requestTimeoutMs, () => {
+      deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
+    });
+    try {
+      const late = new Promise<never>((_, reject) => {
+        deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+      });
+      const work = (async () => handler(this.#options.codec.decode(effect.payload), from, deadline.signal))();
+      work.catch(() => {});
+      const answer = await Promise.race([work, late]);
+      reply('ok', this.#encode(answer));
+    } catch (error) {
+      this.#handlerFailed(error, messageType);
+      reply('failed');
+    } finally {
+      cancel();
+    }
+  }
+
+  #handlerFailed(error: unknown, key: string | number): void {
+    this.count('handlersFailed');
+    this.#log.error('a handler failed', { handler: key, error: errorMessage(error) });
+  }
+
+  #drop(name: string, detail: string): void {
+    if (!this.#counters.has(name)) this.#log.warn(`dropped: ${name} (told once, counted in stats)`, { detail });
+    this.count(name);
+  }
+
+  #member(row: MemberRow, removed = false): Member {
+    const known = this.#snapshots.get(row);
+    if (known && !removed && known.address === row.address && known.state === row.state) return known;
+    const member: Member = Object.freeze({
+      id: row.id,
+      address: row.address,
+      state: removed ? 'removed' : row.state,
+      tags: row.tags,
+      metadata: row.metadata ?? NO_METADATA,
+      applicationVersion: row.applicationVersion,
+      protocol: row.dialect,
+    });
+    this.#snapshots.set(row, member);
+    return member;
+  }
+}
+
+/** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
+const FRAME_ROOM_BYTES = 2048;
+
+/**
+ * Starts a member. It is alone until it joins somebody or is joined.
+ *
+ * @returns the running member; end it with `leave()`, or declare it with `await using`.
+ * @throws GossipError `ERR_OPTION`, `ERR_KEY`, `ERR_ADDRESS`, `ERR_ADDRESS_IN_USE`, `ERR_TOO_LARGE` (metadata): nothing
+ *   was left open.
+ */
+export async function createCluster(options: ClusterOptions): Promise<Cluster> {
+  const resolved = resolveOptions(options);
+  const { transport, clock, limits } = resolved;
+  if (resolved.cipher && resolved.cipher.keyring.size === 0) {
+    throw new GossipError('ERR_KEY', 'option cipher has no key: pass at least one');
+  }
+  const metadataBytes = checkMetadata(resolved.metadata, resolved);
+  const log = resolveLogger(resolved.logger).withGroup('isogossip');
+  const { codec, cipher, compressor, compressBytesMin } = resolved;
+  const env = { codec, compressBytesMin, limits, ...(cipher && { cipher }), ...(compressor && { compressor }) };
+  const wire = new Wire(env, resolved.v1?.wire);
+  let cluster: Cluster | undefined;
+  // Until the cluster exists nobody can know us; what arrives before is not for us.
+  const link = new Link(
+    wire,
+    transport,
+    {
+      packet: (packet, source) => cluster?.input({ type: 'packet', packet, source }),
+      sendFailed: (address, reliable, error) => cluster?.input({ type: 'send-failed', address, reliable, error }),
+      disconnected: (address) => cluster?.input({ type: 'disconnected', address }),
+      count: (name) => cluster?.count(name),
+      drop: (name, detail) => cluster?.drop(name, detail),
+    },
+    resolved.id,
+  );
+  const address = await transport.start(link.host(log));
+  const core = new Core(
+    {
+      id: resolved.id,
+      address,
+      tags: resolved.tags,
+      applicationVersion: resolved.applicationVersion,
+      metadata: Object.freeze(resolved.metadata),
+      metadataBytes,
+      timing: resolved.timing,
+      limits,
+      epochMs: clock.epochMs,
+      seed: resolved.seed,
+      refuseVersion: (version) => {
+        const verdict = resolved.acceptVersion(version);
+        if (verdict === true) return undefined;
+        return typeof verdict === 'string' ? verdict : `incompatible application version: ${version}`;
+      },
+      ...(resolved.v1 ? { foreign: resolved.v1.rules } : {}),
+    },
+    clock.now(),
+  );
+  cluster = new Cluster(resolved, link, core, log);
+  log.info('member started', { id: resolved.id, address });
+  return cluster;
+}
+
+/** @returns the encoded size. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC` */
+function checkMetadata(metadata: Metadata, options: ResolvedClusterOptions): number {
+  if (Object.keys(metadata).length === 0) return 0;
+  const bytes = options.codec.encode(metadata).length;
+  if (bytes > options.limits.metadataBytesMax) {
+    throw new GossipError('ERR_TOO_LARGE', `metadata of ${bytes} bytes is above limits.metadataBytesMax (${options.limits.metadataBytesMax})`);
+  }
+  return bytes;
+}
+
+function toEvent(change: MembershipChange, member: Member): ClusterEvent {
+  if (change.kind === 'metadata') return { type: 'metadata', member };
+  const { state, previous } = change;
+  if (state === 'removed') return { type: 'removed', member, previous };
+  if (state === 'leaving') return { type: 'left', member, previous };
+  const wasGone = previous === 'unknown' || previous === 'dead' || previous === 'leaving';
+  const type = wasGone && state !== 'dead' ? 'joined' : 'state';
+  return { type, member, previous };
+}
+
+function idOf(member: Member | MemberId): MemberId {
+  const id = typeof member === 'string' ? member.toLowerCase() : member.id;
+  if (!isMemberId(id)) throw new GossipError('ERR_UNKNOWN_MEMBER', `"${id}" is not a member id`);
+  return id;
+}
+
+function closed(): GossipError {
+  return new GossipError('ERR_CLOSED', 'this member has left or been closed');
+}
+
+function aborted(signal: AbortSignal | undefined): GossipError {
+  return new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason });
+}

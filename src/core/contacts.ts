@@ -1,0 +1,243 @@
+/**
+ * Meeting members: joining through an address, being joined, seeds. Whoever introduces itself is believed only after it
+ * has answered at the address it names, so that invented members cost nothing but a bounded number of pings.
+ */
+import { GossipError } from '../errors.js';
+import type { MemberRecord, NativePacket } from '../wire/packet.js';
+import { PROTOCOL_VERSION } from './config.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+
+interface PendingJoin {
+  address: string;
+  /** Set once the peer accepted: its whole table is still to come. */
+  accepted?: MemberId;
+  done: (result: JoinResult) => void;
+}
+
+interface JoinResult {
+  ok: boolean;
+  rejected?: boolean;
+  reason: string;
+}
+
+export class Contacts {
+  /** Joins of ours without an answer yet, by sequence number. */
+  readonly #joins = new Map<number, PendingJoin>();
+  /** Addresses being contacted, so that each is contacted once at a time. */
+  readonly #addresses = new Set<string>();
+  /** Joiners that have not yet answered at their address. */
+  readonly #unverified = new Map<MemberId, MemberRecord>();
+  /** Addresses the application named, and whether somebody has answered there yet. */
+  readonly #seeds = new Map<string, boolean>();
+  #retryArmed = false;
+  #seq: number;
+
+  constructor(private readonly core: Core) {
+    this.#seq = core.random.uint32();
+  }
+
+  get pending(): number {
+    return this.#addresses.size + this.#unverified.size;
+  }
+
+  /** The application's join: settles when each address has answered or failed; one that answered is enough. */
+  join(addresses: readonly string[], ref: number): void {
+    const { core } = this;
+    const others = [...new Set(addresses)].filter((address) => address !== core.self.address);
+    const results: JoinResult[] = [];
+    let settled = false;
+    const settle = () => {
+      const joined = results.filter((result) => result.ok).length;
+      if (settled || (joined === 0 && results.length < others.length)) return;
+      settled = true;
+      if (joined > 0 || others.length === 0) {
+        core.emit({ type: 'settled', ref, joined });
+        return;
+      }
+      const refused = results.find((result) => result.rejected);
+      const reasons = [...new Set(results.map((result) => result.reason))].join('; ');
+      core.emit({
+        type: 'settled',
+        ref,
+        error: refused
+          ? new GossipError('ERR_JOIN_REJECTED', refused.reason)
+          : new GossipError('ERR_JOIN_FAILED', `no address could be joined: ${reasons}`),
+      });
+    };
+    for (const address of others) {
+      this.#seeds.set(address, false);
+      this.contact(address, (result) => {
+        results.push(result);
+        this.#met(address, result);
+        settle();
+      });
+    }
+    settle();
+    this.#armRetry();
+  }
+
+  /** Introduces us to whoever is at an address. */
+  contact(address: string, done: (result: JoinResult) => void = () => {}): void {
+    const { core } = this;
+    if (core.left || address === core.self.address) {
+      done({ ok: false, reason: `${address} is our own address` });
+      return;
+    }
+    if (this.#addresses.has(address)) {
+      done({ ok: false, reason: `${address} is being joined already` });
+      return;
+    }
+    if (this.pending >= core.config.limits.pendingContactsMax) {
+      core.drop('contactsOverLimit', address);
+      done({ ok: false, reason: `${address}: too many joins at once` });
+      return;
+    }
+    this.#addresses.add(address);
+    const finish = (result: JoinResult) => {
+      this.#addresses.delete(address);
+      if (!result.ok) core.emit({ type: 'log', level: 'debug', message: 'join failed', fields: { address, ...result } });
+      done(result);
+    };
+    if (!core.foreign) {
+      this.#joinNatively(address, finish);
+      return;
+    }
+    core.foreign.contact(address, (contact) => {
+      if (contact.kind === 'native') this.#joinNatively(address, finish);
+      else if (contact.kind === 'foreign') finish({ ok: true, reason: '' });
+      else finish({ ok: false, rejected: contact.kind === 'rejected', reason: `${address}: ${contact.reason}` });
+    });
+  }
+
+  #joinNatively(address: string, done: (result: JoinResult) => void): void {
+    const { core } = this;
+    this.#seq = (this.#seq + 1) >>> 0;
+    const seq = this.#seq;
+    this.#joins.set(seq, { address, done });
+    core.sendTo(address, { type: 'join', seq, from: core.self.id, record: core.selfRecord() }, true);
+    core.schedule(core.config.timing.joinTimeoutMs, () => {
+      const join = this.#joins.get(seq);
+      if (!join) return;
+      // Accepted but the table is still on its way: being a member is what was asked for.
+      if (join.accepted) this.#finish(seq, { ok: true, reason: '' });
+      else this.#finish(seq, { ok: false, reason: `${address} did not answer; can it reach us at ${core.self.address}?` });
+    });
+  }
+
+  #finish(seq: number, result: JoinResult): void {
+    const join = this.#joins.get(seq);
+    this.#joins.delete(seq);
+    join?.done(result);
+  }
+
+  onJoin(packet: Extract<NativePacket, { type: 'join' }>): void {
+    const { core } = this;
+    const { record } = packet;
+    const reason = this.#refusal(packet);
+    core.count(reason === undefined ? 'joinsAccepted' : 'joinsRejected');
+    const verify = reason === undefined ? this.#verify(record) : 0;
+    if (verify === undefined) return;
+    core.sendTo(
+      record.address,
+      {
+        type: 'join-reply',
+        seq: packet.seq,
+        from: core.self.id,
+        accepted: reason === undefined,
+        reason: reason ?? '',
+        verify,
+        record: core.selfRecord(),
+      },
+      true,
+    );
+  }
+
+  /**
+   * Holds a joiner back until it has acknowledged our reply, which went to the address it names.
+   * @returns the sequence number to acknowledge; `undefined` when too many are waiting.
+   */
+  #verify(record: MemberRecord): number | undefined {
+    const { core } = this;
+    if (!this.#unverified.has(record.id) && this.pending >= core.config.limits.pendingContactsMax) {
+      core.drop('contactsOverLimit', record.id);
+      return undefined;
+    }
+    this.#unverified.set(record.id, record);
+    return core.probe.expectAck(record.id, core.config.timing.joinTimeoutMs, (alive) => {
+      if (this.#unverified.get(record.id) !== record) return;
+      this.#unverified.delete(record.id);
+      if (!alive) {
+        core.drop('joinersUnreachable', `${record.id} at ${record.address}`);
+        return;
+      }
+      const row = core.members.merge(record, core.self.id);
+      if (row) core.sync.sendAll(row, true);
+    });
+  }
+
+  #refusal(packet: Extract<NativePacket, { type: 'join' }>): string | undefined {
+    const { core } = this;
+    const { record } = packet;
+    if (record.id === core.self.id) return 'unable to join self';
+    if (record.id !== packet.from || record.dialect !== 'native') return 'not a record of the joiner itself';
+    if (record.protocolVersion !== PROTOCOL_VERSION) {
+      return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
+    }
+    if (core.tooFarAhead(record.incarnation)) return 'the clock of the joiner is too far ahead of ours';
+    if (core.members.size >= core.config.limits.membersMax) return 'the cluster is full (limits.membersMax)';
+    return core.config.refuseVersion(record.applicationVersion);
+  }
+
+  onJoinReply(packet: Extract<NativePacket, { type: 'join-reply' }>): void {
+    const { core } = this;
+    const join = this.#joins.get(packet.seq);
+    if (!join || join.accepted || packet.record.id !== packet.from) {
+      core.drop('repliesNobodyAskedFor', packet.from);
+      return;
+    }
+    if (!packet.accepted) {
+      core.emit({ type: 'log', level: 'warn', message: 'join rejected', fields: { address: join.address, reason: packet.reason } });
+      this.#finish(packet.seq, { ok: false, rejected: packet.from !== core.self.id, reason: packet.reason });
+      return;
+    }
+    join.accepted = packet.from;
+    const row = core.members.merge(packet.record, packet.from);
+    // We can introduce ourselves as well as those we joined can.
+    core.news.addRecord(core.self);
+    if (row) core.send(row, { type: 'ack', seq: packet.verify, from: core.self.id, news: [] }, true);
+  }
+
+  /** A whole table came from a member: a join that waited for it is done. */
+  viewArrived(from: MemberId): void {
+    for (const [seq, join] of this.#joins) if (join.accepted === from) this.#finish(seq, { ok: true, reason: '' });
+  }
+
+  #met(address: string, result: JoinResult): void {
+    // Who refused us once will refuse us again; trying on would only be noise.
+    if (result.rejected) this.#seeds.delete(address);
+    else if (result.ok) this.#seeds.set(address, true);
+  }
+
+  /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
+  #armRetry(): void {
+    const { core } = this;
+    if (this.#retryArmed || this.#seeds.size === 0 || core.left) return;
+    this.#retryArmed = true;
+    const pause = core.config.timing.seedRetryMs * (core.members.activeCount <= 1 ? 1 : RETRY_SLOWER);
+    core.schedule(core.random.jitter(pause, 0.5), () => {
+      this.#retryArmed = false;
+      if (core.left) return;
+      const alone = core.members.activeCount <= 1;
+      for (const [address, met] of this.#seeds) {
+        if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
+        core.count('seedRetries');
+        this.contact(address, (result) => this.#met(address, result));
+      }
+      this.#armRetry();
+    });
+  }
+}
+
+/** With company, seeds that never answered are tried this many times less often. Source: guess. */
+const RETRY_SLOWER = 10;

@@ -1,0 +1,385 @@
+/**
+ * The state machine of one member: `handle(input, nowMs)` takes what came in and returns what is to be done. No I/O, no
+ * clock, no global randomness; the same inputs give the same effects anywhere. This file only routes; each rule stands in
+ * the part it belongs to.
+ */
+import type { MemberRecord, MemberState, NativePacket } from '../wire/packet.js';
+import type { CoreConfig } from './config.js';
+import { PROTOCOL_VERSION } from './config.js';
+import { Contacts } from './contacts.js';
+import type { ForeignDialect } from './dialect.js';
+import { Dissemination } from './dissemination.js';
+import type { Effect, VisibleState } from './effect.js';
+import { History } from './history.js';
+import { Hlc } from './hlc.js';
+import type { Input, Packet, PacketSource } from './input.js';
+import { Members, type MemberRow, toRecord, toRow } from './members.js';
+import { NewsQueue } from './news.js';
+import { Prober } from './probe.js';
+import { Random } from './random.js';
+import { Requests } from './requests.js';
+import { SuspicionTable } from './suspicion.js';
+import { Sync } from './sync.js';
+import { Timers } from './timers.js';
+
+/** Inputs from the network may not make the core run through more timers than this at once. Source: guess. */
+const TIMERS_PER_INPUT_MAX = 100_000;
+/** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
+const CLEANUP_INTERVAL_MS = 20_000;
+
+export class Core {
+  readonly hlc: Hlc;
+  readonly random: Random;
+  readonly members: Members;
+  readonly news: NewsQueue;
+  readonly suspicion: SuspicionTable;
+  readonly probe: Prober;
+  readonly history: History;
+  readonly dissemination: Dissemination;
+  readonly sync: Sync;
+  readonly contacts: Contacts;
+  readonly requests: Requests;
+  readonly foreign: ForeignDialect | undefined;
+  /** Monotonic time of the input being handled. */
+  nowMs: number;
+  /** Until then nobody is judged: we were asleep, and what was silent may be us. */
+  pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** We have left; nothing is sent or answered any more. */
+  left = false;
+  readonly #timers = new Timers();
+  readonly #counters = new Map<string, number>();
+  readonly #exchanges = new Map<number, (result: ExchangeDone) => void>();
+  #exchange = 0;
+  #effects: Effect[] = [];
+
+  constructor(
+    readonly config: CoreConfig,
+    nowMs: number,
+  ) {
+    this.nowMs = nowMs;
+    this.hlc = new Hlc(config.epochMs);
+    this.random = new Random(config.seed);
+    const start = this.hlc.now(nowMs);
+    const record: MemberRecord = {
+      id: config.id,
+      incarnation: start,
+      state: 'alive',
+      dialect: 'native',
+      version: start,
+      address: config.address,
+      tags: config.tags,
+      protocolVersion: PROTOCOL_VERSION,
+      applicationVersion: config.applicationVersion,
+      metadata: config.metadata,
+      metadataBytes: config.metadataBytes,
+    };
+    this.members = new Members(this, toRow(record, nowMs, start));
+    this.news = new NewsQueue(this);
+    this.suspicion = new SuspicionTable(this);
+    this.probe = new Prober(this);
+    this.history = new History(this);
+    this.dissemination = new Dissemination(this);
+    this.sync = new Sync(this);
+    this.contacts = new Contacts(this);
+    this.requests = new Requests(this);
+    this.probe.start();
+    this.sync.start();
+    this.#scheduleCleanup();
+    this.foreign = config.foreign?.(this);
+  }
+
+  get self(): MemberRow {
+    return this.members.self;
+  }
+
+  /** When the core wants its next tick; monotonic milliseconds. */
+  get wakeAtMs(): number {
+    return this.#timers.nextMs;
+  }
+
+  /**
+   * Takes one input.
+   * @param nowMs - monotonic milliseconds, never less than before.
+   * @returns what is to be done, in order. The array is the caller's.
+   */
+  handle(input: Input, nowMs: number): Effect[] {
+    this.#noticePause(nowMs);
+    this.nowMs = nowMs;
+    if (!this.left) this.#route(input);
+    for (let i = 0; i < TIMERS_PER_INPUT_MAX; i++) {
+      const run = this.#timers.takeDue(nowMs);
+      if (!run) break;
+      run();
+    }
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** A timer that fires far too late means that we were suspended or blocked. @source Lifeguard's slow message processing. */
+  #noticePause(nowMs: number): void {
+    const { probeIntervalMs } = this.config.timing;
+    if (nowMs - this.#timers.nextMs < probeIntervalMs) return;
+    this.pausedUntilMs = nowMs + probeIntervalMs * 2;
+    this.count('pauses');
+    this.suspicion.adjustHealth(1);
+  }
+
+  #route(input: Input): void {
+    switch (input.type) {
+      case 'tick':
+        return;
+      case 'packet':
+        if (input.packet.dialect === 'v1') this.foreign?.receive(input.packet, input.source);
+        else this.#packet(input.packet, input.source);
+        return;
+      case 'exchange-done':
+        this.#exchangeDone(input);
+        return;
+      case 'send-failed':
+        this.#sendFailed(input);
+        return;
+      case 'disconnected':
+        for (const row of this.members.atAddress(input.address)) this.probe.evidence(row);
+        return;
+      case 'join':
+        this.contacts.join(input.addresses, input.ref);
+        return;
+      case 'leave':
+        this.#leave();
+        return;
+      case 'broadcast':
+        this.dissemination.start(input, input.tag, input.reliable);
+        return;
+      case 'send':
+        this.requests.send(input);
+        return;
+      case 'request':
+        this.requests.request(input);
+        return;
+      case 'cancel':
+        this.requests.cancel(input.ref);
+        return;
+      case 'reply':
+        this.requests.reply(input.exchange, input.status, input.payload);
+        return;
+      case 'set-metadata':
+        this.#setMetadata(input);
+        return;
+      case 'forget':
+        this.members.remove(input.id);
+        return;
+    }
+  }
+
+  #packet(packet: NativePacket, source: PacketSource): void {
+    if (packet.from === this.self.id) {
+      this.drop('ownPackets', packet.type);
+      return;
+    }
+    const sender = this.members.get(packet.from);
+    if (sender) {
+      sender.heardMs = this.nowMs;
+    } else if (!FROM_STRANGERS.has(packet.type)) {
+      this.drop('unknownSenders', packet.from);
+      return;
+    }
+    this.count('packetsReceived');
+    switch (packet.type) {
+      case 'ping':
+        this.news.receive(packet.news, packet.from);
+        this.probe.onPing(packet, source);
+        return;
+      case 'ack':
+        if (sender) this.news.receive(packet.news, packet.from);
+        this.probe.onAck(packet);
+        return;
+      case 'ping-req':
+        this.probe.onPingReq(packet);
+        return;
+      case 'nack':
+        this.probe.onNack(packet);
+        return;
+      case 'news':
+        this.news.receive(packet.news, packet.from);
+        return;
+      case 'join':
+        this.contacts.onJoin(packet);
+        return;
+      case 'join-reply':
+        this.contacts.onJoinReply(packet);
+        return;
+      case 'digest':
+        this.sync.onDigest(packet);
+        return;
+      case 'state':
+        this.sync.onState(packet);
+        return;
+      case 'pull':
+        this.sync.onPull(packet);
+        return;
+      case 'broadcast':
+        this.dissemination.onBroadcast(packet, source);
+        return;
+      case 'message':
+        this.requests.onMessage(packet);
+        return;
+      case 'request':
+        this.requests.onRequest(packet);
+        return;
+      case 'reply':
+        this.requests.onReply(packet);
+        return;
+      case 'native-only':
+        this.drop('repliesNobodyAskedFor', packet.from);
+        return;
+    }
+  }
+
+  /** Whoever refuses a connection may be gone: ask at once; what it was asked cannot be answered. */
+  #sendFailed(input: Extract<Input, { type: 'send-failed' }>): void {
+    this.count('sendsFailed');
+    if (!input.reliable) return;
+    for (const row of this.members.atAddress(input.address)) {
+      this.requests.unreachable(row, input.error.message);
+      this.probe.evidence(row);
+    }
+  }
+
+  #setMetadata(input: Extract<Input, { type: 'set-metadata' }>): void {
+    const version = this.hlc.now(this.nowMs);
+    this.members.updateSelf({ metadata: input.metadata, metadataBytes: input.metadataBytes, version });
+    this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
+    this.news.addRecord(this.self);
+    this.foreign?.metadataChanged();
+  }
+
+  #leave(): void {
+    this.members.updateSelf({ state: 'leaving', incarnation: this.hlc.now(this.nowMs), stateMs: this.nowMs });
+    this.news.announceLeave();
+    this.foreign?.leave();
+    this.left = true;
+  }
+
+  #scheduleCleanup(): void {
+    this.schedule(this.random.jitter(CLEANUP_INTERVAL_MS, 0.25), () => {
+      const { leavingTimeoutMs, tombstoneMs } = this.config.timing;
+      for (const row of this.members.all()) {
+        const age = this.nowMs - row.stateMs;
+        if (row.state === 'leaving' && age >= leavingTimeoutMs) {
+          this.members.mergeState(row, row.incarnation, 'dead', this.self.id);
+        } else if (row.state === 'dead' && age >= tombstoneMs) {
+          this.members.remove(row.id);
+        }
+      }
+      if (!this.left) this.#scheduleCleanup();
+    });
+  }
+
+  // What the parts share.
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  schedule(delayMs: number, run: () => void): void {
+    this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
+  }
+
+  /** Sends one packet to one member. */
+  send(row: MemberRow, packet: NativePacket, reliable: boolean): void {
+    this.sendTo(row.address, packet, reliable);
+  }
+
+  sendTo(address: string, packet: NativePacket, reliable: boolean): void {
+    this.emit({ type: 'send', to: [address], packet, reliable, single: false });
+  }
+
+  /** Sends one packet, encoded once, to many members. */
+  sendMany(rows: readonly MemberRow[], packet: NativePacket, reliable: boolean): void {
+    this.emit({ type: 'send', to: rows.map((row) => row.address), packet, reliable, single: false });
+  }
+
+  selfRecord(): MemberRecord {
+    return toRecord(this.self, true);
+  }
+
+  /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */
+  tooFarAhead(time: bigint): boolean {
+    const aheadMs = this.hlc.aheadMs(time, this.nowMs);
+    if (aheadMs <= this.config.timing.clockDriftMaxMs) return false;
+    this.drop('clockDrift', `${Math.round(aheadMs)} ms ahead`);
+    return true;
+  }
+
+  emitState(row: MemberRow, state: VisibleState, previous: VisibleState): void {
+    this.emit({ type: 'change', change: { kind: 'state', row, state, previous } });
+  }
+
+  /** A row appeared (`previous` is unknown) or its state was merged. */
+  rowChanged(row: MemberRow, previous: MemberState | 'unknown'): void {
+    if (previous === 'unknown') {
+      this.probe.added(row);
+      this.news.addRecord(row);
+      if (row.state === 'suspect') this.suspicion.stateChanged(row, row.id);
+    } else if (row.state === 'dead' && previous !== 'dead') {
+      this.requests.unreachable(row, 'declared dead');
+    } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native') {
+      // Back from a partition: the two halves have news for each other.
+      this.probe.added(row);
+      this.sync.compare(row);
+    }
+    if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
+  }
+
+  count(name: string, by = 1): void {
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + by);
+  }
+
+  /** Counts something refused, and tells the log of the first of its kind. */
+  drop(name: string, detail: string): void {
+    if (!this.#counters.has(name)) {
+      this.emit({ type: 'log', level: 'warn', message: `dropped: ${name} (told once, counted in stats)`, fields: { detail } });
+    }
+    this.count(name);
+  }
+
+  /** Every counter and the present sizes of everything that can grow. */
+  stats(): Record<string, number> {
+    return {
+      ...Object.fromEntries([...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1))),
+      members: this.members.size,
+      membersAlive: this.members.count('alive'),
+      membersSuspect: this.members.count('suspect'),
+      membersLeaving: this.members.count('leaving'),
+      membersDead: this.members.count('dead'),
+      localHealth: this.suspicion.health,
+      newsWaiting: this.news.size,
+      probesOpen: this.probe.size,
+      suspicionsRunning: this.suspicion.size,
+      historySize: this.history.size,
+      requestsPending: this.requests.pending,
+      requestsIncoming: this.requests.incoming,
+      contactsPending: this.contacts.pending,
+    };
+  }
+
+  /** Sends a packet that is answered on the same connection; `done` is called once. */
+  exchange(to: string, packet: Packet, timeoutMs: number, done: (result: ExchangeDone) => void): void {
+    const exchange = ++this.#exchange;
+    this.#exchanges.set(exchange, done);
+    this.emit({ type: 'exchange', exchange, to, packet, timeoutMs });
+  }
+
+  #exchangeDone(input: ExchangeDone): void {
+    const done = this.#exchanges.get(input.exchange);
+    this.#exchanges.delete(input.exchange);
+    done?.(input);
+  }
+}
+
+/** How an exchange ended. */
+export type ExchangeDone = Extract<Input, { type: 'exchange-done' }>;
+
+/** What may come from someone who is not in the table (yet). */
+const FROM_STRANGERS: ReadonlySet<NativePacket['type']> = new Set(['ping', 'ack', 'join', 'join-reply', 'native-only']);

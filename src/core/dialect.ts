@@ -1,0 +1,41 @@
+/**
+ * The one seam through which another dialect takes part: the rules toward peers that do not speak ours. The core stands
+ * without it; the Go library's rules are `core/v1`.
+ */
+import type { V1Packet } from '../wire/v1/packet.js';
+import type { Core } from './core.js';
+import type { BroadcastItem } from './dissemination.js';
+import type { Outgoing, PacketSource } from './input.js';
+import type { MemberRow } from './members.js';
+
+/** What a first contact found at an address. */
+export type Contact =
+  /** A member of the other dialect, which is now in the table. */
+  | { kind: 'foreign' }
+  /** One of our own kind: go on natively. */
+  | { kind: 'native' }
+  | { kind: 'rejected'; reason: string }
+  | { kind: 'failed'; reason: string };
+
+/** The rules of one foreign dialect for one member. All of it is called from inside `core.handle`. */
+export interface ForeignDialect {
+  /** A packet of that dialect arrived. */
+  receive(packet: V1Packet, source: PacketSource): void;
+  /** Introduces us to whoever is at an address. */
+  contact(address: string, done: (contact: Contact) => void): void;
+  /** Pings a member its own way; `done` is called once. */
+  ping(row: MemberRow, timeoutMs: number, done: (alive: boolean) => void): void;
+  /** Passes a broadcast on to the foreign members that are ours to serve. */
+  broadcast(item: BroadcastItem, source: PacketSource | undefined): void;
+  send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void;
+  request(row: MemberRow, message: Outgoing, timeoutMs: number, ref: number): void;
+  /** A row of that dialect appeared or changed its state. */
+  changed(row: MemberRow, first: boolean): void;
+  /** Our own metadata changed. */
+  metadataChanged(): void;
+  /** We are leaving. */
+  leave(): void;
+}
+
+/** Makes the rules for one core. */
+export type DialectFactory = (core: Core) => ForeignDialect;

@@ -1,0 +1,57 @@
+/**
+ * Which messages have been seen: each is delivered at most once. Bounded by age and by count; what is older than the
+ * memory reaches is refused rather than delivered twice.
+ */
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+
+export class History {
+  /** Insertion order is age order, so the oldest is always first. */
+  readonly #seen = new Map<string, number>();
+  /** Nothing minted at or before this HLC time is accepted: ids that old may have been forgotten for their number. */
+  #floor = 0n;
+
+  constructor(private readonly core: Core) {}
+
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  /**
+   * Notes a message as seen.
+   * @returns `true` when it is new; `false` for a duplicate (counted `duplicates`), one from before our memory
+   *   (`messagesTooOld`) or one from the future (`clockDrift`).
+   */
+  accept(sender: MemberId, messageId: bigint): boolean {
+    const { core } = this;
+    const { historyAgeMs, historyMax } = core.config.limits;
+    if (core.tooFarAhead(messageId)) return false;
+    if (messageId <= this.#floor || core.hlc.aheadMs(messageId, core.nowMs) < -historyAgeMs) {
+      core.drop('messagesTooOld', sender);
+      return false;
+    }
+    const key = `${sender}${messageId}`;
+    if (this.#seen.has(key)) {
+      core.count('duplicates');
+      return false;
+    }
+    this.#seen.set(key, core.nowMs);
+    this.#prune(core.nowMs - historyAgeMs * 2, historyMax);
+    return true;
+  }
+
+  /** Forgets a few of the oldest at every call, so that no call has much to do. */
+  #prune(before: number, max: number): void {
+    for (let i = 0; i < 4; i++) {
+      const first = this.#seen.entries().next().value;
+      if (!first) return;
+      const tooMany = this.#seen.size > max;
+      if (first[1] > before && !tooMany) return;
+      this.#seen.delete(first[0]);
+      if (tooMany && first[1] > before) {
+        const forgotten = BigInt(first[0].slice(36));
+        if (forgotten > this.#floor) this.#floor = forgotten;
+      }
+    }
+  }
+}

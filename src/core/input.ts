@@ -1,0 +1,48 @@
+/** Everything that can come into the core. */
+import type { GossipError } from '../errors.js';
+import type { NativePacket, ReplyStatus } from '../wire/packet.js';
+import type { V1Packet } from '../wire/v1/packet.js';
+import type { MemberId } from './member-id.js';
+import type { Metadata } from './metadata.js';
+
+/** A packet of either dialect. */
+export type Packet = ({ dialect?: undefined } & NativePacket) | V1Packet;
+
+/** How a packet arrived. */
+export interface PacketSource {
+  /** The sender's transport address, when it can be sent to. */
+  address?: string;
+  reliable: boolean;
+  /** Present when the peer waits for an answer on the same connection; handed back in a `respond` effect. */
+  exchange?: number;
+}
+
+/** One application message on its way out; `payload` is already encoded by the cluster's codec. */
+export interface Outgoing {
+  messageType: number;
+  payload: Uint8Array;
+}
+
+export type Input =
+  /** Time has passed. */
+  | { type: 'tick' }
+  /** A frame arrived and was opened. */
+  | { type: 'packet'; packet: Packet; source: PacketSource }
+  /** An `exchange` effect is over. */
+  | { type: 'exchange-done'; exchange: number; packet?: Packet; error?: GossipError }
+  /** A `send` effect could not be carried out. */
+  | { type: 'send-failed'; address: string; reliable: boolean; error: GossipError }
+  /** A shared connection ended without being asked to. */
+  | { type: 'disconnected'; address: string }
+  /** The application's wishes. `ref` comes back in a `settled` effect. */
+  | { type: 'join'; addresses: readonly string[]; ref: number }
+  | { type: 'leave' }
+  | ({ type: 'broadcast'; tag: string; reliable: boolean } & Outgoing)
+  | ({ type: 'send'; to: MemberId; reliable: boolean; ref: number } & Outgoing)
+  | ({ type: 'request'; to: MemberId; timeoutMs: number; ref: number } & Outgoing)
+  /** The caller of a request lost interest. */
+  | { type: 'cancel'; ref: number }
+  /** The application's answer to an `incoming-request` effect. */
+  | { type: 'reply'; exchange: number; status: ReplyStatus; payload: Uint8Array }
+  | { type: 'set-metadata'; metadata: Metadata; metadataBytes: number }
+  | { type: 'forget'; id: MemberId };

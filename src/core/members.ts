@@ -1,0 +1,303 @@
+/**
+ * The member table and the rules by which two opinions about a member become one.
+ *
+ * `(incarnation, state)` is ordered: a newer incarnation wins, of the same incarnation the later of alive, suspect,
+ * leaving, dead. The merge is the larger of two, so it is commutative, associative and idempotent. What a member says
+ * about itself is merged apart, the newer version as a whole.
+ */
+import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+import type { Metadata } from './metadata.js';
+
+const RANK: Record<MemberState, number> = { alive: 0, suspect: 1, leaving: 2, dead: 3 };
+
+/** Tells whether opinion A about a member's state outranks opinion B. @source SWIM §4.2, with `left` beside `dead`. */
+export function outranks(aIncarnation: bigint, a: MemberState, bIncarnation: bigint, b: MemberState): boolean {
+  return aIncarnation > bIncarnation || (aIncarnation === bIncarnation && RANK[a] > RANK[b]);
+}
+
+/** What we hold about one member. */
+export interface MemberRow {
+  readonly id: MemberId;
+  incarnation: bigint;
+  state: MemberState;
+  dialect: Dialect;
+  version: bigint;
+  address: string;
+  tags: readonly string[];
+  protocolVersion: number;
+  applicationVersion: string;
+  metadata: Metadata | undefined;
+  metadataBytes: number;
+  /** Monotonic time of the last packet from the member itself. */
+  heardMs: number;
+  /** Monotonic time of the last change of `state`. */
+  stateMs: number;
+  /** HLC time of that change, for peers that want one. */
+  stateTime: bigint;
+}
+
+/** Whether a member takes part: others count it, probe it and send to it. */
+export function isActive(row: MemberRow): boolean {
+  return row.state === 'alive' || row.state === 'suspect';
+}
+
+/** Builds the record that travels. */
+export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
+  const record: MemberRecord = {
+    id: row.id,
+    incarnation: row.incarnation,
+    state: row.state,
+    dialect: row.dialect,
+    version: row.version,
+    address: row.address,
+    tags: row.tags,
+    protocolVersion: row.protocolVersion,
+    applicationVersion: row.applicationVersion,
+    metadataBytes: row.metadataBytes,
+  };
+  if (withMetadata && row.metadata) record.metadata = row.metadata;
+  return record;
+}
+
+/** Makes a row of a record. */
+export function toRow(record: MemberRecord, nowMs: number, stateTime: bigint): MemberRow {
+  return { ...record, metadata: record.metadata, heardMs: nowMs, stateMs: nowMs, stateTime };
+}
+
+/** Every member known, ourselves included, with indexes that cost nothing per packet. */
+export class Members {
+  readonly #rows = new Map<MemberId, MemberRow>();
+  readonly #byAddress = new Map<string, Set<MemberId>>();
+  #active: MemberRow[] | undefined;
+  #natives: MemberRow[] | undefined;
+  #fingerprint = 0;
+  #counts: Record<MemberState, number> = { alive: 0, suspect: 0, leaving: 0, dead: 0 };
+  /** Grows with every change of the set of active members, so that what is derived from it can be cached. */
+  epoch = 0;
+
+  constructor(
+    private readonly core: Core,
+    readonly self: MemberRow,
+  ) {
+    this.#insert(self);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  count(state: MemberState): number {
+    return this.#counts[state];
+  }
+
+  /** N of the protocol's formulas: alive and suspect, ourselves included. */
+  get activeCount(): number {
+    return this.#counts.alive + this.#counts.suspect;
+  }
+
+  /** XOR of a hash of each active row: equal tables have equal fingerprints, whatever the order. */
+  get fingerprint(): number {
+    return this.#fingerprint >>> 0;
+  }
+
+  get(id: MemberId): MemberRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  all(): IterableIterator<MemberRow> {
+    return this.#rows.values();
+  }
+
+  atAddress(address: string): MemberRow[] {
+    const ids = this.#byAddress.get(address);
+    return ids ? [...ids].map((id) => this.#rows.get(id) as MemberRow) : [];
+  }
+
+  /** Active members but ourselves; the array is shared, do not change it. */
+  active(): readonly MemberRow[] {
+    this.#active ??= [...this.#rows.values()].filter((row) => row !== this.self && isActive(row));
+    return this.#active;
+  }
+
+  /** Active members of our own kind but ourselves. */
+  natives(): readonly MemberRow[] {
+    this.#natives ??= this.active().filter((row) => row.dialect === 'native');
+    return this.#natives;
+  }
+
+  /**
+   * Merges what was said about a member.
+   * @returns the row when it is known now; `undefined` when the record was refused (table full, clock ahead, a dead stranger).
+   */
+  merge(record: MemberRecord, by: MemberId): MemberRow | undefined {
+    if (this.core.tooFarAhead(record.incarnation) || this.core.tooFarAhead(record.version)) return undefined;
+    if (record.id === this.self.id) {
+      this.core.suspicion.aboutSelf(record.incarnation, record.state, record.address);
+      return this.self;
+    }
+    const row = this.#rows.get(record.id);
+    if (!row) return this.#add(record);
+    this.mergeInfo(row, record);
+    this.mergeState(row, record.incarnation, record.state, by);
+    return row;
+  }
+
+  #add(record: MemberRecord): MemberRow | undefined {
+    // A dead stranger is nobody's business: with no memory of it alive there is nothing to correct.
+    if (record.state === 'dead' || record.state === 'leaving') return undefined;
+    if (this.#rows.size >= this.core.config.limits.membersMax) {
+      this.core.drop('membersOverLimit', record.id);
+      return undefined;
+    }
+    this.core.hlc.observe(record.incarnation);
+    const row = toRow(record, this.core.nowMs, this.core.hlc.now(this.core.nowMs));
+    // Without its metadata a record counts as the oldest version, so that the whole one is still news.
+    if (!record.metadata && record.metadataBytes > 0) row.version = 0n;
+    this.#insert(row);
+    this.core.emitState(row, row.state, 'unknown');
+    if (row.metadata && row.metadataBytes > 0) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    this.core.rowChanged(row, 'unknown');
+    return row;
+  }
+
+  /** Replaces what a member says about itself when the record's version is newer and complete. */
+  mergeInfo(row: MemberRow, record: MemberRecord): boolean {
+    if (record.version <= row.version) return false;
+    if (!record.metadata && record.metadataBytes > 0) {
+      // Its metadata was left out: take the address at once, the version only with everything.
+      this.setAddress(row, record.address);
+      return false;
+    }
+    const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
+    this.#fingerprint ^= hash(row);
+    row.version = record.version;
+    row.metadata = record.metadata;
+    row.metadataBytes = record.metadataBytes;
+    row.tags = record.tags;
+    row.protocolVersion = record.protocolVersion;
+    row.applicationVersion = record.applicationVersion;
+    this.#fingerprint ^= hash(row);
+    this.#setDialect(row, record.dialect);
+    this.setAddress(row, record.address);
+    if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    this.core.news.addRecord(row);
+    return true;
+  }
+
+  /** Merges an opinion about a member's state; tells news, suspicion and the application when it changed anything. */
+  mergeState(row: MemberRow, incarnation: bigint, state: MemberState, by: MemberId): boolean {
+    if (row === this.self) return false;
+    if (!outranks(incarnation, state, row.incarnation, row.state)) {
+      // The same suspicion from somebody else is a confirmation.
+      if (incarnation === row.incarnation && state === 'suspect' && row.state === 'suspect') {
+        this.core.suspicion.confirm(row, by);
+      }
+      return false;
+    }
+    const previous = row.state;
+    this.#fingerprint ^= hash(row);
+    row.incarnation = incarnation;
+    row.state = state;
+    this.#fingerprint ^= hash(row);
+    this.core.hlc.observe(incarnation);
+    if (previous !== state) {
+      row.stateMs = this.core.nowMs;
+      row.stateTime = this.core.hlc.now(this.core.nowMs);
+      this.#counts[previous]--;
+      this.#counts[state]++;
+      const was = previous === 'alive' || previous === 'suspect';
+      if (was !== isActive(row)) this.#activeChanged();
+      this.core.emitState(row, state, previous);
+    }
+    this.core.suspicion.stateChanged(row, by);
+    this.core.news.addState(row, by);
+    this.core.rowChanged(row, previous);
+    return true;
+  }
+
+  /** Changes our own row: state, address, metadata. Versions and incarnations are minted by the caller. */
+  updateSelf(change: Partial<Omit<MemberRow, 'id'>>): void {
+    const previous = this.self.state;
+    this.#fingerprint ^= hash(this.self);
+    Object.assign(this.self, change);
+    this.#fingerprint ^= hash(this.self);
+    if (previous !== this.self.state) {
+      this.#counts[previous]--;
+      this.#counts[this.self.state]++;
+      this.#activeChanged();
+      this.core.emitState(this.self, this.self.state, previous);
+    }
+  }
+
+  setAddress(row: MemberRow, address: string): void {
+    if (address === row.address || address === '') return;
+    this.#unindex(row);
+    row.address = address;
+    this.#index(row);
+  }
+
+  #setDialect(row: MemberRow, dialect: Dialect): void {
+    if (row.dialect === dialect) return;
+    row.dialect = dialect;
+    this.#activeChanged();
+  }
+
+  /** Drops a row for good. */
+  remove(id: MemberId): boolean {
+    const row = this.#rows.get(id);
+    if (!row || row === this.self) return false;
+    this.#rows.delete(id);
+    this.#unindex(row);
+    this.#fingerprint ^= hash(row);
+    this.#counts[row.state]--;
+    this.#activeChanged();
+    this.core.emitState(row, 'removed', row.state);
+    return true;
+  }
+
+  #insert(row: MemberRow): void {
+    this.#rows.set(row.id, row);
+    this.#index(row);
+    this.#fingerprint ^= hash(row);
+    this.#counts[row.state]++;
+    this.#activeChanged();
+  }
+
+  #activeChanged(): void {
+    this.#active = undefined;
+    this.#natives = undefined;
+    this.epoch++;
+  }
+
+  #index(row: MemberRow): void {
+    let ids = this.#byAddress.get(row.address);
+    if (!ids) {
+      ids = new Set();
+      this.#byAddress.set(row.address, ids);
+    }
+    ids.add(row.id);
+  }
+
+  #unindex(row: MemberRow): void {
+    const ids = this.#byAddress.get(row.address);
+    ids?.delete(row.id);
+    if (ids?.size === 0) this.#byAddress.delete(row.address);
+  }
+}
+
+/** FNV-1a over what two tables must agree on; rows that are not active count as absent. */
+function hash(row: MemberRow): number {
+  if (!isActive(row)) return 0;
+  let h = 0x811c9dc5;
+  for (let i = 0; i < row.id.length; i++) h = Math.imul(h ^ row.id.charCodeAt(i), 0x01000193);
+  h = mix(mix(h, row.incarnation), row.version);
+  return Math.imul(h ^ RANK[row.state], 0x01000193);
+}
+
+function mix(h: number, value: bigint): number {
+  const low = Number(value & 0xffffffffn);
+  const high = Number(value >> 32n);
+  return Math.imul(Math.imul(h ^ low, 0x01000193) ^ high, 0x01000193);
+}

@@ -1,0 +1,166 @@
+/**
+ * Membership news on its way: what has been learnt lately, each piece carried a bounded number of times on pings and
+ * acks, and in packets of its own while any is waiting.
+ *
+ * @source SWIM §4.1 (piggyback, λ log n), §4.1 last paragraph (least sent first); memberlist's gossip interval.
+ */
+import type { News } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+import { type MemberRow, toRecord } from './members.js';
+
+/** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
+const NEWS_METADATA_BYTES_MAX = 512;
+/** Room for news in one datagram, leaving space for the packet around it, sealing and the headers below. */
+const NEWS_BYTES_MAX = 1100;
+/** Members dead for less than this are still gossiped to, so that they can refute. Source: memberlist's GossipToTheDeadTime. */
+const GOSSIP_TO_DEAD_MS = 30_000;
+
+interface Waiting {
+  /** Whom it is about: that member knows it best. */
+  about: MemberId;
+  news: News;
+  sent: number;
+  bytes: number;
+}
+
+export class NewsQueue {
+  /** Newest last; one piece per member and kind, a newer one replaces the older. */
+  readonly #waiting = new Map<string, Waiting>();
+  #armed = false;
+
+  constructor(private readonly core: Core) {}
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** A member appeared or told something new about itself. */
+  addRecord(row: MemberRow): void {
+    this.#add('r', row.id, { kind: 'record', record: toRecord(row, row.metadataBytes <= NEWS_METADATA_BYTES_MAX) });
+  }
+
+  /** A member's state changed, or a suspicion has one more witness. */
+  addState(row: MemberRow, by: MemberId): void {
+    this.#add('s', row.id, stateNews(row, by));
+  }
+
+  #add(kind: 'r' | 's', about: MemberId, news: News): void {
+    const key = kind + about;
+    this.#waiting.delete(key);
+    this.#waiting.set(key, { about, news, sent: 0, bytes: newsBytes(news) });
+    this.#arm();
+  }
+
+  /**
+   * Takes what fits one packet, least sent first, newest first among equals. What the receiver should hear about itself
+   * (Lifeguard's buddy) comes before everything else.
+   */
+  take(receiver?: MemberRow): News[] {
+    const out: News[] = [];
+    let room = NEWS_BYTES_MAX;
+    if (receiver && receiver.state !== 'alive') {
+      const about = stateNews(receiver, this.core.self.id);
+      out.push(about);
+      room -= newsBytes(about);
+    }
+    if (this.#waiting.size === 0) return out;
+    const limit = this.#transmitLimit();
+    const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
+    for (const [key, item] of order) {
+      if (item.bytes > room || item.about === receiver?.id) continue;
+      room -= item.bytes;
+      out.push(item.news);
+      if (++item.sent >= limit) this.#waiting.delete(key);
+    }
+    return out;
+  }
+
+  #transmitLimit(): number {
+    return this.core.config.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.activeCount + 1));
+  }
+
+  /** While news waits, sends some of it every gossip interval; idle members send nothing. */
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    const { gossipIntervalMs } = this.core.config.timing;
+    this.core.schedule(this.core.random.jitter(gossipIntervalMs, 0.2), () => {
+      this.#armed = false;
+      this.#gossip();
+      if (this.#waiting.size > 0) this.#arm();
+    });
+  }
+
+  #gossip(): void {
+    const { core } = this;
+    const recently = core.nowMs - GOSSIP_TO_DEAD_MS;
+    const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut, () => true);
+    for (const row of core.members.all()) {
+      // Only a handful of members can have died in the last half minute; the loop is skipped when none did.
+      if (core.members.count('dead') === 0) break;
+      if (row.state === 'dead' && row.dialect === 'native' && row.stateMs > recently) {
+        if (receivers.length > core.config.timing.gossipFanOut) break;
+        receivers.push(row);
+      }
+    }
+    if (receivers.length === 0) {
+      this.#waiting.clear();
+      return;
+    }
+    for (const row of receivers) {
+      const news = this.take(row);
+      if (news.length > 0) core.send(row, { type: 'news', from: core.self.id, news }, false);
+    }
+  }
+
+  /** News about a departed self goes out at once: there will be no next interval. */
+  announceLeave(): void {
+    const { core } = this;
+    const news = [stateNews(core.self, core.self.id)];
+    const receivers = core.random.sample(core.members.natives(), LEAVE_FAN_OUT, () => true);
+    receivers.forEach((row, i) => {
+      core.send(row, { type: 'news', from: core.self.id, news }, i < LEAVE_RELIABLE);
+    });
+  }
+
+  /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */
+  receive(news: readonly News[], from: MemberId): void {
+    const { core } = this;
+    const missing: MemberId[] = [];
+    for (const item of news) {
+      if (item.kind === 'record') {
+        const row = core.members.merge(item.record, from);
+        if (row && core.sync.lacksMetadata(row, item.record)) missing.push(row.id);
+        continue;
+      }
+      if (core.tooFarAhead(item.incarnation)) continue;
+      if (item.id === core.self.id) {
+        core.suspicion.aboutSelf(item.incarnation, item.state, core.self.address);
+        continue;
+      }
+      const row = core.members.get(item.id);
+      if (row) core.members.mergeState(row, item.incarnation, item.state, item.by);
+      else if (item.state === 'alive' || item.state === 'suspect') missing.push(item.id);
+    }
+    if (missing.length > 0) core.sync.pull(from, missing);
+  }
+}
+
+/** A leaver tells this many members directly. Source: guess; three would do, the rest save a gossip round. */
+const LEAVE_FAN_OUT = 16;
+/** … of which so many by a reliable carrier, so that loss cannot swallow the farewell. */
+const LEAVE_RELIABLE = 3;
+
+function stateNews(row: MemberRow, by: MemberId): News {
+  return { kind: 'state', id: row.id, incarnation: row.incarnation, state: row.state, by };
+}
+
+/** An upper bound of the encoded size, without encoding. */
+function newsBytes(news: News): number {
+  if (news.kind === 'state') return 42;
+  const { record } = news;
+  let bytes = 48 + record.address.length * 3 + record.applicationVersion.length * 3 + 8;
+  for (const tag of record.tags) bytes += tag.length * 3 + 2;
+  return record.metadata ? bytes + record.metadataBytes : bytes;
+}

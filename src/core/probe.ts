@@ -1,0 +1,268 @@
+/**
+ * Failure detection: one member per interval, each in turn; a ping, then the same question through others and by the
+ * reliable carrier, then suspicion. Cost per member does not grow with the cluster.
+ *
+ * @source SWIM §3.1 and §4.3 (round robin in a shuffled order); Lifeguard §III-A (nack, local health); memberlist
+ *   (the reliable fallback ping).
+ */
+import type { NativePacket } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { PacketSource } from './input.js';
+import type { MemberId } from './member-id.js';
+import { isActive, type MemberRow } from './members.js';
+
+interface Probe {
+  target: MemberId;
+  startMs: number;
+  /** Those who may answer for the target, and those of them who said they could not reach it either. */
+  helpers: Set<MemberId>;
+  nacked: Set<MemberId>;
+  /** A refused dial or closed connection made us ask. */
+  evidence: boolean;
+  /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
+  done?: (alive: boolean) => void;
+}
+
+export class Prober {
+  readonly #probes = new Map<number, Probe>();
+  #seq: number;
+  #order: MemberId[] = [];
+  #next = 0;
+
+  constructor(private readonly core: Core) {
+    this.#seq = core.random.uint32();
+  }
+
+  get size(): number {
+    return this.#probes.size;
+  }
+
+  start(): void {
+    const { timing } = this.core.config;
+    this.core.schedule(this.core.random.unit() * timing.probeIntervalMs, () => this.#round());
+    this.core.schedule(this.core.random.jitter(timing.deadProbeIntervalMs, 0.5), () => this.#deadRound());
+  }
+
+  #round(): void {
+    const { core } = this;
+    if (core.left) return;
+    core.schedule(core.config.timing.probeIntervalMs * (1 + core.suspicion.health), () => this.#round());
+    const target = this.#nextTarget();
+    if (target) this.#probe(target, false);
+  }
+
+  /** The next member in turn; a finished round is shuffled anew, so that a member is met within 2 N − 1 intervals. */
+  #nextTarget(): MemberRow | undefined {
+    const { members, random } = this.core;
+    for (let fresh = 0; fresh < 2; ) {
+      const id = this.#order[this.#next++];
+      if (id === undefined) {
+        this.#order = random.shuffle(members.active().map((row) => row.id));
+        this.#next = 0;
+        fresh++;
+        continue;
+      }
+      const row = members.get(id);
+      if (row && isActive(row) && this.#canProbe(row)) return row;
+    }
+    return undefined;
+  }
+
+  #canProbe(row: MemberRow): boolean {
+    return row.dialect === 'native' || this.core.foreign !== undefined;
+  }
+
+  /** A new member is met in this round already, at a random place of what is left of it. */
+  added(row: MemberRow): void {
+    const rest = this.#order.length - this.#next;
+    if (rest < 0) return;
+    this.#order.splice(this.#next + this.core.random.below(rest + 1), 0, row.id);
+  }
+
+  /** The dead are asked now and then for ever, so that a healed partition is noticed however long it lasted. */
+  #deadRound(): void {
+    const { core } = this;
+    if (core.left) return;
+    core.schedule(core.random.jitter(core.config.timing.deadProbeIntervalMs, 0.5), () => this.#deadRound());
+    if (core.members.count('dead') === 0) return;
+    const dead = [...core.members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
+    const row = dead[core.random.below(dead.length)];
+    if (row) this.verify(row);
+  }
+
+  /** Something other than silence speaks against a member: ask it now. */
+  evidence(row: MemberRow): void {
+    if (!isActive(row) || !this.#canProbe(row)) return;
+    for (const probe of this.#probes.values()) {
+      if (probe.target === row.id && !probe.done) {
+        probe.evidence = true;
+        return;
+      }
+    }
+    this.core.count('evidence');
+    this.#probe(row, true);
+  }
+
+  /** Pings a member reliably without drawing conclusions from silence; `done` is called with what was found. */
+  verify(row: MemberRow, done: (alive: boolean) => void = () => {}): void {
+    const { core } = this;
+    const { probeIntervalMs } = core.config.timing;
+    if (row.dialect !== 'native') {
+      core.foreign?.ping(row, probeIntervalMs, done);
+      return;
+    }
+    const seq = this.#open(row.id, false, done);
+    core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, true);
+    core.schedule(probeIntervalMs * (1 + core.suspicion.health), () => this.#close(seq, false));
+  }
+
+  /**
+   * Waits for one ack from somebody who may not be a member yet.
+   * @returns the sequence number it must carry.
+   */
+  expectAck(from: MemberId, timeoutMs: number, done: (alive: boolean) => void): number {
+    const seq = this.#open(from, false, done);
+    this.core.schedule(timeoutMs, () => this.#close(seq, false));
+    return seq;
+  }
+
+  #probe(row: MemberRow, evidence: boolean): void {
+    const { core } = this;
+    const { timing } = core.config;
+    const stretch = 1 + core.suspicion.health;
+    core.count('probes');
+    const seq = this.#open(row.id, evidence);
+    if (row.dialect === 'native') {
+      core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, false);
+      core.schedule(timing.probeTimeoutMs * stretch, () => this.#askOthers(seq));
+    } else {
+      core.foreign?.ping(row, timing.probeTimeoutMs * stretch, (alive) => {
+        if (alive) this.#close(seq, true);
+        else this.#askOthers(seq);
+      });
+    }
+    core.schedule(timing.probeIntervalMs * stretch, () => this.#close(seq, false));
+  }
+
+  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void): number {
+    this.#seq = (this.#seq + 1) >>> 0;
+    const probe: Probe = {
+      target,
+      startMs: this.core.nowMs,
+      helpers: new Set(),
+      nacked: new Set(),
+      evidence,
+    };
+    if (done) probe.done = done;
+    this.#probes.set(this.#seq, probe);
+    return this.#seq;
+  }
+
+  /** No ack in time: the same question through k others and by the reliable carrier. */
+  #askOthers(seq: number): void {
+    const probe = this.#probes.get(seq);
+    const row = probe && this.core.members.get(probe.target);
+    if (!probe || !row) return;
+    const { core } = this;
+    core.count('indirectProbes');
+    const helpers = core.random.sample(
+      core.members.natives(),
+      core.config.timing.indirectProbes,
+      (other) => other.state === 'alive' && other.id !== row.id,
+    );
+    for (const helper of helpers) {
+      probe.helpers.add(helper.id);
+      core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
+    }
+    if (row.dialect === 'native') {
+      core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, true);
+    }
+  }
+
+  /** Ends a probe, once; silence after a pause of our own proves nothing. */
+  #close(seq: number, alive: boolean): void {
+    const probe = this.#probes.get(seq);
+    if (!probe) return;
+    this.#probes.delete(seq);
+    const { core } = this;
+    if (probe.done) {
+      probe.done(alive);
+      return;
+    }
+    const row = core.members.get(probe.target);
+    // Any packet is proof of life, an ack or not.
+    if (alive || (row && row.heardMs > probe.startMs)) {
+      core.suspicion.adjustHealth(-1);
+      return;
+    }
+    if (core.nowMs < core.pausedUntilMs) return;
+    core.count('probesFailed');
+    const silentHelpers = probe.helpers.size - probe.nacked.size;
+    core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
+    if (row && isActive(row)) core.suspicion.suspect(row, probe.evidence);
+  }
+
+  onPing(packet: Extract<NativePacket, { type: 'ping' }>, source: PacketSource): void {
+    const { core } = this;
+    if (packet.to !== core.self.id) {
+      core.drop('pingsForOthers', packet.to);
+      return;
+    }
+    const row = core.members.get(packet.from);
+    const ack: NativePacket = { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(row) };
+    if (row) {
+      core.send(row, ack, source.reliable);
+    } else if (source.address !== undefined) {
+      // A stranger that knows us, after a restart or a lost view: answer where it came from, and ask who it is.
+      core.sendTo(source.address, ack, false);
+      core.sendTo(source.address, { type: 'pull', from: core.self.id, ids: [packet.from] }, false);
+    }
+  }
+
+  onAck(packet: Extract<NativePacket, { type: 'ack' }>): void {
+    const probe = this.#probes.get(packet.seq);
+    if (!probe) {
+      this.core.count('lateAcks');
+      return;
+    }
+    if (packet.from !== probe.target && !probe.helpers.has(packet.from)) {
+      this.core.drop('acksFromOthers', packet.from);
+      return;
+    }
+    this.#close(packet.seq, true);
+  }
+
+  onNack(packet: Extract<NativePacket, { type: 'nack' }>): void {
+    const probe = this.#probes.get(packet.seq);
+    if (probe?.helpers.has(packet.from)) probe.nacked.add(packet.from);
+  }
+
+  /** Somebody cannot reach a member and asks us to try. */
+  onPingReq(packet: Extract<NativePacket, { type: 'ping-req' }>): void {
+    const { core } = this;
+    const asker = core.members.get(packet.from);
+    const row = core.members.get(packet.target);
+    if (!asker) return;
+    const nack = () => core.send(asker, { type: 'nack', seq: packet.seq, from: core.self.id }, false);
+    if (!row || !this.#canProbe(row) || row === core.self || this.#probes.size >= RELAYS_MAX) {
+      nack();
+      return;
+    }
+    const done = (alive: boolean) => {
+      if (alive) core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
+      else nack();
+    };
+    const { probeTimeoutMs } = core.config.timing;
+    if (row.dialect !== 'native') {
+      core.foreign?.ping(row, probeTimeoutMs, done);
+      return;
+    }
+    const seq = this.#open(row.id, false, done);
+    core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, false);
+    // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
+    core.schedule(probeTimeoutMs * 0.8, () => this.#close(seq, false));
+  }
+}
+
+/** Pings under way at the same time, those for others included. Source: guess; a healthy member has one or two. */
+const RELAYS_MAX = 1024;

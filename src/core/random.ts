@@ -1,0 +1,68 @@
+/** Randomness of the protocol: a small seeded generator, so that a run can be repeated. Not for secrets. */
+
+/** A source of random 32-bit numbers, and what the protocol draws from it. */
+export class Random {
+  #a: number;
+  #b: number;
+  #c: number;
+  #d = 1;
+
+  /** sfc32 (Chris Doty-Humphrey's PractRand), seeded from one number. */
+  constructor(seed: number) {
+    this.#a = seed >>> 0;
+    this.#b = Math.floor(seed / 0x1_0000_0000) >>> 0;
+    this.#c = 0x9e3779b9;
+    for (let i = 0; i < 12; i++) this.uint32();
+  }
+
+  /** An integer in [0, 2^32). */
+  uint32(): number {
+    const t = (((this.#a + this.#b) | 0) + this.#d) | 0;
+    this.#d = (this.#d + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (this.#c << 21) | (this.#c >>> 11);
+    this.#c = (this.#c + t) | 0;
+    return t >>> 0;
+  }
+
+  /** A real number in [0, 1). */
+  unit(): number {
+    return this.uint32() / 0x1_0000_0000;
+  }
+
+  /** An integer in [0, n). */
+  below(n: number): number {
+    return Math.floor(this.unit() * n);
+  }
+
+  /** `ms` give or take `part` of it, so that members do not act in step. */
+  jitter(ms: number, part: number): number {
+    return ms * (1 + (this.unit() * 2 - 1) * part);
+  }
+
+  /** Shuffles in place (Fisher–Yates). */
+  shuffle<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      const item = items[i] as T;
+      items[i] = items[j] as T;
+      items[j] = item;
+    }
+    return items;
+  }
+
+  /**
+   * Up to `count` different items for which `fits` holds, without shuffling or copying a large list: random tries first,
+   * a scan only when the list is small or few items fit.
+   */
+  sample<T>(items: readonly T[], count: number, fits: (item: T) => boolean): T[] {
+    if (items.length <= 32 || count * 4 >= items.length) return this.shuffle(items.filter(fits)).slice(0, count);
+    const chosen = new Set<T>();
+    for (let tries = 0; chosen.size < count && tries < count * 8; tries++) {
+      const item = items[this.below(items.length)] as T;
+      if (fits(item)) chosen.add(item);
+    }
+    return [...chosen];
+  }
+}

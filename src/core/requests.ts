@@ -1,0 +1,215 @@
+/**
+ * Messages to one member, and requests with a reply and a deadline. A reply is believed only from the member that was
+ * asked, for a request that is still open.
+ */
+import { GossipError } from '../errors.js';
+import type { NativePacket, ReplyStatus } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { Input, Outgoing } from './input.js';
+import type { MemberId } from './member-id.js';
+import type { MemberRow } from './members.js';
+
+interface PendingRequest {
+  to: MemberId;
+  ref: number;
+}
+
+/** Whom an answer of the application goes to. */
+type Asker = { kind: 'native'; from: MemberId; messageId: bigint } | { kind: 'foreign'; answer: (payload?: Uint8Array) => void };
+
+export class Requests {
+  readonly #pending = new Map<bigint, PendingRequest>();
+  readonly #incoming = new Map<number, Asker>();
+  #exchange = 0;
+
+  constructor(private readonly core: Core) {}
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get incoming(): number {
+    return this.#incoming.size;
+  }
+
+  /** A message of the application to one member. */
+  send(input: Extract<Input, { type: 'send' }>): void {
+    const { core } = this;
+    const row = this.#target(input.to, input.ref);
+    if (!row) return;
+    core.count('messagesSent');
+    if (row.dialect !== 'native') {
+      core.foreign?.send(row, input, input.reliable, input.ref);
+      return;
+    }
+    core.emit({
+      type: 'send',
+      to: [row.address],
+      packet: {
+        type: 'message',
+        from: core.self.id,
+        to: row.id,
+        messageId: core.hlc.now(core.nowMs),
+        messageType: input.messageType,
+        payload: input.payload,
+      },
+      reliable: input.reliable,
+      single: false,
+      ref: input.ref,
+    });
+  }
+
+  /** A request of the application; always ends in one `settled` effect. */
+  request(input: Extract<Input, { type: 'request' }>): void {
+    const { core } = this;
+    const row = this.#target(input.to, input.ref);
+    if (!row) return;
+    if (this.#pending.size >= core.config.limits.pendingRequestsMax) {
+      core.count('requestsOverLimit');
+      this.#settle(input.ref, 'ERR_OVERLOADED', 'too many requests without an answer (limits.pendingRequestsMax)');
+      return;
+    }
+    core.count('requestsSent');
+    if (row.dialect !== 'native') {
+      core.foreign?.request(row, input, input.timeoutMs, input.ref);
+      return;
+    }
+    const messageId = core.hlc.now(core.nowMs);
+    this.#pending.set(messageId, { to: row.id, ref: input.ref });
+    core.send(
+      row,
+      {
+        type: 'request',
+        from: core.self.id,
+        to: row.id,
+        messageId,
+        messageType: input.messageType,
+        payload: input.payload,
+      },
+      true,
+    );
+    core.schedule(input.timeoutMs, () => {
+      this.#fail(messageId, 'ERR_TIMEOUT', `${row.id} did not answer within ${input.timeoutMs} ms`);
+    });
+  }
+
+  #target(to: MemberId, ref: number): MemberRow | undefined {
+    const { core } = this;
+    const row = core.members.get(to);
+    if (!row || row === core.self || row.state === 'dead') {
+      const why = row === core.self ? 'is ourselves' : row ? 'is dead' : 'is not a member';
+      this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} ${why}`);
+      return undefined;
+    }
+    if (row.dialect !== 'native' && !core.foreign) {
+      this.#settle(ref, 'ERR_UNREACHABLE', `${to} speaks the Go library's wire: pass the v1 plug-in to createCluster`);
+      return undefined;
+    }
+    return row;
+  }
+
+  #settle(ref: number, code: 'ERR_UNKNOWN_MEMBER' | 'ERR_UNREACHABLE' | 'ERR_OVERLOADED' | 'ERR_TIMEOUT', text: string) {
+    this.core.emit({ type: 'settled', ref, error: new GossipError(code, text) });
+  }
+
+  #fail(messageId: bigint, code: 'ERR_TIMEOUT' | 'ERR_UNREACHABLE', text: string): void {
+    const pending = this.#pending.get(messageId);
+    if (!pending) return;
+    this.#pending.delete(messageId);
+    this.#settle(pending.ref, code, text);
+  }
+
+  /** The caller lost interest; a reply still to come is dropped. */
+  cancel(ref: number): void {
+    for (const [messageId, pending] of this.#pending) if (pending.ref === ref) this.#pending.delete(messageId);
+  }
+
+  /** A reliable send to a member failed, or it died: its requests cannot be answered any more. */
+  unreachable(row: MemberRow, why: string): void {
+    for (const [messageId, pending] of this.#pending) {
+      if (pending.to === row.id) this.#fail(messageId, 'ERR_UNREACHABLE', `${row.id} at ${row.address}: ${why}`);
+    }
+  }
+
+  onMessage(packet: Extract<NativePacket, { type: 'message' }>): void {
+    const { core } = this;
+    if (!this.#isForUs(packet)) return;
+    this.deliver(packet.from, packet.messageId, packet);
+  }
+
+  /** Delivers a direct message of either dialect, once. */
+  deliver(from: MemberId, messageId: bigint, message: Outgoing): void {
+    const { core } = this;
+    if (!core.history.accept(from, messageId)) return;
+    core.count('messagesDelivered');
+    const { messageType, payload } = message;
+    core.emit({ type: 'message', from, messageType, payload, tag: '', direct: true });
+  }
+
+  onRequest(packet: Extract<NativePacket, { type: 'request' }>): void {
+    if (!this.#isForUs(packet)) return;
+    this.ask(packet.from, packet.messageId, packet, {
+      kind: 'native',
+      from: packet.from,
+      messageId: packet.messageId,
+    });
+  }
+
+  /** Puts a request of either dialect to the application, once. */
+  ask(from: MemberId, messageId: bigint, message: Outgoing, asker: Asker): void {
+    const { core } = this;
+    const overloaded = this.#incoming.size >= core.config.limits.incomingRequestsMax;
+    if (overloaded) core.drop('incomingRequestsOverLimit', from);
+    if (overloaded || !core.history.accept(from, messageId)) {
+      if (asker.kind === 'foreign') asker.answer();
+      return;
+    }
+    core.count('requestsReceived');
+    const exchange = ++this.#exchange;
+    this.#incoming.set(exchange, asker);
+    const { messageType, payload } = message;
+    core.emit({ type: 'incoming-request', exchange, from, messageType, payload });
+  }
+
+  /** The application's answer. */
+  reply(exchange: number, status: ReplyStatus, payload: Uint8Array): void {
+    const asker = this.#incoming.get(exchange);
+    if (!asker) return;
+    this.#incoming.delete(exchange);
+    const { core } = this;
+    if (asker.kind === 'foreign') {
+      asker.answer(status === 'ok' ? payload : undefined);
+      return;
+    }
+    const row = core.members.get(asker.from);
+    if (!row) return;
+    core.send(row, { type: 'reply', from: core.self.id, messageId: asker.messageId, status, payload }, true);
+  }
+
+  onReply(packet: Extract<NativePacket, { type: 'reply' }>): void {
+    const { core } = this;
+    const pending = this.#pending.get(packet.messageId);
+    if (!pending || pending.to !== packet.from) {
+      core.drop('repliesNobodyAskedFor', packet.from);
+      return;
+    }
+    this.#pending.delete(packet.messageId);
+    const { ref } = pending;
+    if (packet.status === 'ok') {
+      core.emit({ type: 'settled', ref, payload: packet.payload });
+      return;
+    }
+    const error =
+      packet.status === 'no-handler'
+        ? new GossipError('ERR_NO_HANDLER', `${packet.from} has no handler for this type`)
+        : new GossipError('ERR_HANDLER', `the handler of ${packet.from} failed`);
+    core.emit({ type: 'settled', ref, error });
+  }
+
+  #isForUs(packet: { to: MemberId }): boolean {
+    if (packet.to === this.core.self.id) return true;
+    this.core.drop('packetsForOthers', packet.to);
+    return false;
+  }
+}
+

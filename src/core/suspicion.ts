@@ -1,0 +1,141 @@
+/**
+ * Suspicion: between silence and death. Its time shrinks as independent members confirm it, a refutation ends it, and our
+ * own local health stretches it.
+ *
+ * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
+ */
+import type { MemberState } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+import type { MemberRow } from './members.js';
+
+/** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
+const HEALTH_MAX = 8;
+
+interface Suspicion {
+  incarnation: bigint;
+  startMs: number;
+  minMs: number;
+  maxMs: number;
+  /** Confirmations after which the minimum is reached. */
+  k: number;
+  witnesses: Set<MemberId>;
+  deadlineMs: number;
+}
+
+export class SuspicionTable {
+  readonly #running = new Map<MemberId, Suspicion>();
+  #health = 0;
+
+  constructor(private readonly core: Core) {}
+
+  /** Local health multiplier's score: grows when we seem to be the problem. */
+  get health(): number {
+    return this.#health;
+  }
+
+  /** Changes the score, kept within 0 … 8. */
+  adjustHealth(by: number): void {
+    this.#health = Math.min(HEALTH_MAX, Math.max(0, this.#health + by));
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** We ourselves found a member silent. `witnesses` above 1: there was evidence beyond silence. */
+  suspect(row: MemberRow, evidence: boolean): void {
+    const { core } = this;
+    if (row.state === 'alive') core.members.mergeState(row, row.incarnation, 'suspect', core.self.id);
+    else if (row.state === 'suspect') this.confirm(row, core.self.id);
+    if (evidence) this.confirm(row, EVIDENCE);
+  }
+
+  /** A row's `(incarnation, state)` changed; starts, restarts or ends its suspicion. */
+  stateChanged(row: MemberRow, by: MemberId): void {
+    if (row.state !== 'suspect') {
+      this.#running.delete(row.id);
+      return;
+    }
+    const { core } = this;
+    const { timing } = core.config;
+    const n = core.members.activeCount;
+    const minMs = timing.suspicionMult * Math.max(1, Math.log10(Math.max(1, n))) * timing.probeIntervalMs;
+    // Few members cannot give many confirmations: then the minimum counts from the start (memberlist does the same).
+    const k = n - 2 < timing.suspicionMult - 2 ? 0 : Math.max(0, timing.suspicionMult - 2);
+    const suspicion: Suspicion = {
+      incarnation: row.incarnation,
+      startMs: core.nowMs,
+      minMs,
+      maxMs: k === 0 ? minMs : minMs * timing.suspicionMaxMult,
+      k,
+      witnesses: new Set([by]),
+      deadlineMs: 0,
+    };
+    this.#running.set(row.id, suspicion);
+    this.#rearm(row.id, suspicion);
+  }
+
+  /** One more independent witness: the time left shrinks, and the news travels once more under its name. */
+  confirm(row: MemberRow, by: MemberId): void {
+    const suspicion = this.#running.get(row.id);
+    if (!suspicion || suspicion.witnesses.has(by) || suspicion.witnesses.size > suspicion.k) return;
+    suspicion.witnesses.add(by);
+    if (by !== EVIDENCE) this.core.news.addState(row, by);
+    this.#rearm(row.id, suspicion);
+  }
+
+  #rearm(id: MemberId, suspicion: Suspicion): void {
+    const { core } = this;
+    const confirmations = suspicion.witnesses.size - 1;
+    const part = suspicion.k === 0 ? 1 : Math.log(confirmations + 1) / Math.log(suspicion.k + 1);
+    const lasts = Math.max(suspicion.minMs, suspicion.maxMs - part * (suspicion.maxMs - suspicion.minMs));
+    suspicion.deadlineMs = suspicion.startMs + lasts;
+    core.schedule(Math.max(0, suspicion.deadlineMs - core.nowMs), () => this.#deadline(id, suspicion));
+  }
+
+  #deadline(id: MemberId, suspicion: Suspicion): void {
+    const { core } = this;
+    if (this.#running.get(id) !== suspicion || core.nowMs < suspicion.deadlineMs) return;
+    const row = core.members.get(id);
+    if (!row) return;
+    if (core.nowMs < core.pausedUntilMs) {
+      // We were asleep: what was silent may be us.
+      suspicion.deadlineMs = core.pausedUntilMs;
+      core.schedule(core.pausedUntilMs - core.nowMs, () => this.#deadline(id, suspicion));
+      return;
+    }
+    if (row.heardMs > suspicion.startMs) {
+      // It has spoken since: it lives and has not yet heard that it is suspected. Tell it, and wait once more.
+      suspicion.startMs = core.nowMs;
+      core.probe.verify(row);
+      this.#rearm(id, suspicion);
+      return;
+    }
+    core.count('deathsDeclared');
+    core.members.mergeState(row, row.incarnation, 'dead', core.self.id);
+  }
+
+  /**
+   * Somebody has an opinion about us. A wrong or newer one is answered with an incarnation of our own that outranks it.
+   */
+  aboutSelf(incarnation: bigint, state: MemberState, address: string): void {
+    const { core } = this;
+    const { self } = core;
+    if (core.left || self.state === 'leaving') return;
+    if (incarnation < self.incarnation || (incarnation === self.incarnation && state === 'alive')) return;
+    if (state === 'alive' && address !== self.address) {
+      core.drop('idConflicts', `another member at ${address} uses our id ${self.id}`);
+    }
+    core.hlc.observe(incarnation);
+    if (state !== 'alive') {
+      core.count('refutations');
+      this.adjustHealth(1);
+    }
+    core.members.updateSelf({ incarnation: core.hlc.now(core.nowMs) });
+    core.news.addState(self, self.id);
+  }
+}
+
+/** The witness that is no member: a refused dial, a closed connection. */
+const EVIDENCE: MemberId = 'evidence';

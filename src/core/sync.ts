@@ -1,0 +1,134 @@
+/**
+ * Anti-entropy: what news missed is found by comparing tables. A fingerprint of the whole table goes to one random member
+ * per interval; only when it differs do both sides exchange their records. A joiner gets the whole table at once.
+ *
+ * @source Demers (1987) §1.3: compare checksums first, exchange on a difference.
+ */
+import type { MemberRecord, NativePacket } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+import { isActive, type MemberRow, toRecord } from './members.js';
+
+/** Records in one state packet; a packet is cut earlier when its bytes would pass the next limit. Source: guess. */
+const RECORDS_MAX = 500;
+/** Estimated bytes of one state packet. Source: guess; far below the frame limit, large enough to compress well. */
+const STATE_BYTES_MAX = 64 * 1024;
+/** Ids asked for in one pull. Source: guess. */
+const PULL_MAX = 256;
+
+export class Sync {
+  /** Members whose records are wanted, and who mentioned them last; asked for a moment later, all at once. */
+  readonly #wanted = new Map<MemberId, MemberId>();
+
+  constructor(private readonly core: Core) {}
+
+  start(): void {
+    const { timing } = this.core.config;
+    this.core.schedule(this.core.random.unit() * timing.syncIntervalMs, () => this.#round());
+  }
+
+  #round(): void {
+    const { core } = this;
+    if (core.left) return;
+    core.schedule(core.random.jitter(core.config.timing.syncIntervalMs, 0.2), () => this.#round());
+    const [row] = core.random.sample(core.members.natives(), 1, (r) => r.state === 'alive');
+    if (row) this.compare(row);
+  }
+
+  /** Compares tables with one member, and exchanges them when they differ. */
+  compare(row: MemberRow): void {
+    const { members, self } = this.core;
+    this.core.count('digestsSent');
+    this.core.send(
+      row,
+      { type: 'digest', from: self.id, fingerprint: members.fingerprint, members: members.activeCount },
+      false,
+    );
+  }
+
+  onDigest(packet: Extract<NativePacket, { type: 'digest' }>): void {
+    const { members } = this.core;
+    if (packet.fingerprint === members.fingerprint && packet.members === members.activeCount) return;
+    const row = members.get(packet.from);
+    if (!row) return;
+    this.core.count('digestsDiffered');
+    this.sendAll(row, true);
+  }
+
+  /** Sends every active record, and the dead ones too, in as many packets as it takes. */
+  sendAll(row: MemberRow, wantReply: boolean): void {
+    const { core } = this;
+    this.#sendRecords(
+      row,
+      (function* () {
+        for (const other of core.members.all()) if (other.id !== row.id || other.state !== 'alive') yield other;
+      })(),
+      wantReply,
+    );
+  }
+
+  #sendRecords(to: MemberRow, rows: Iterable<MemberRow>, wantReply: boolean): void {
+    const { core } = this;
+    let records: MemberRecord[] = [];
+    let bytes = 0;
+    const flush = (last: boolean) => {
+      core.send(to, { type: 'state', from: core.self.id, records, last, wantReply: wantReply && last }, true);
+      records = [];
+      bytes = 0;
+    };
+    for (const row of rows) {
+      if (records.length > 0 && (records.length >= RECORDS_MAX || bytes + row.metadataBytes > STATE_BYTES_MAX)) {
+        flush(false);
+      }
+      records.push(toRecord(row, true));
+      bytes += 100 + row.metadataBytes;
+    }
+    flush(true);
+  }
+
+  onState(packet: Extract<NativePacket, { type: 'state' }>): void {
+    const { core } = this;
+    for (const record of packet.records) core.members.merge(record, packet.from);
+    const row = core.members.get(packet.from);
+    if (!row) return;
+    if (packet.wantReply) this.sendAll(row, false);
+    if (packet.last) core.contacts.viewArrived(packet.from);
+  }
+
+  /** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
+  lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
+    return row.version < record.version && !record.metadata && record.metadataBytes > 0;
+  }
+
+  /** Asks a member for the records of those it mentioned; a storm of news makes one pull. */
+  pull(from: MemberId, ids: readonly MemberId[]): void {
+    const { core } = this;
+    if (this.#wanted.size === 0) core.schedule(core.config.timing.gossipIntervalMs / 4, () => this.#sendPulls());
+    for (const id of ids) if (this.#wanted.size < PULL_MAX) this.#wanted.set(id, from);
+  }
+
+  #sendPulls(): void {
+    const { core } = this;
+    const byPeer = new Map<MemberId, MemberId[]>();
+    for (const [id, from] of this.#wanted) {
+      const ids = byPeer.get(from);
+      if (ids) ids.push(id);
+      else byPeer.set(from, [id]);
+    }
+    this.#wanted.clear();
+    for (const [from, ids] of byPeer) {
+      const row = core.members.get(from);
+      if (!row || !isActive(row)) continue;
+      core.count('pullsSent');
+      core.send(row, { type: 'pull', from: core.self.id, ids }, true);
+    }
+  }
+
+  onPull(packet: Extract<NativePacket, { type: 'pull' }>): void {
+    const { core } = this;
+    const row = core.members.get(packet.from);
+    if (!row) return;
+    const rows = packet.ids.map((id) => core.members.get(id)).filter((found) => found !== undefined);
+    if (rows.length > 0) this.#sendRecords(row, rows, false);
+  }
+}

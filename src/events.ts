@@ -1,0 +1,47 @@
+/** What an application hears: events about members, and messages. Handlers that fail are reported and harm nobody. */
+import type { VisibleState } from './core/effect.js';
+import type { MemberId } from './core/member-id.js';
+import type { Metadata } from './core/metadata.js';
+import type { Dialect, MemberState } from './wire/packet.js';
+
+/** A member as it was when it was asked for; a plain frozen object. */
+export interface Member {
+  readonly id: MemberId;
+  /** What peers dial. */
+  readonly address: string;
+  readonly state: MemberState | 'removed';
+  readonly tags: readonly string[];
+  readonly metadata: Metadata;
+  readonly applicationVersion: string;
+  /** `v1`: a peer of the Go library. */
+  readonly protocol: Dialect;
+}
+
+/** A change in the membership. */
+export type ClusterEvent =
+  /** A member appeared, or came back from dead or leaving. */
+  | { readonly type: 'joined'; readonly member: Member; readonly previous: VisibleState }
+  /** It became suspect, alive again, or dead. */
+  | { readonly type: 'state'; readonly member: Member; readonly previous: VisibleState }
+  | { readonly type: 'metadata'; readonly member: Member }
+  /** It said that it leaves. */
+  | { readonly type: 'left'; readonly member: Member; readonly previous: VisibleState }
+  /** It was forgotten. */
+  | { readonly type: 'removed'; readonly member: Member; readonly previous: VisibleState };
+
+/** An application message as it arrives. */
+export interface Message<T> {
+  readonly type: number;
+  readonly data: T;
+  /** Its origin, not the member that passed it on. */
+  readonly from: Member;
+  /** The tag it was broadcast to; empty for all and for direct messages. */
+  readonly tag: string;
+  /** Sent to us alone. */
+  readonly direct: boolean;
+}
+
+/** Names for `cluster.on(name, handler)`; `message` hears every application message that arrives. */
+export type EventMap = {
+  [E in ClusterEvent as E['type']]: E;
+} & { message: Message<unknown> };

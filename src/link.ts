@@ -1,0 +1,216 @@
+/**
+ * Between core and transport: packets become frames and frames packets. A packet is encoded once however many it goes
+ * to, and the order of packets from one peer to one peer is kept although a cipher may take its time.
+ */
+import type { Packet, PacketSource } from './core/input.js';
+import type { MemberId } from './core/member-id.js';
+import { errorMessage, GossipError, type GossipErrorCode } from './errors.js';
+import type { ResolvedLogger } from './logger.js';
+import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
+import { peekFrame, type Wire } from './wire/wire.js';
+
+/** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
+const OPENING_MAX = 4096;
+
+/** Why a frame was refused, as the name it is counted under. */
+const REFUSALS: Partial<Record<GossipErrorCode, string>> = {
+  ERR_FRAME: 'framesMalformed',
+  ERR_CIPHER: 'framesNotOpened',
+  ERR_COMPRESSED: 'framesNotDecompressed',
+  ERR_PACKET: 'packetsMalformed',
+  ERR_CODEC: 'packetsNotDecoded',
+  ERR_TOO_LARGE: 'framesTooLarge',
+};
+
+/** What a link tells its owner. */
+export interface LinkOwner {
+  packet(packet: Packet, source: PacketSource): void;
+  sendFailed(address: string, reliable: boolean, error: GossipError): void;
+  disconnected(address: string): void;
+  count(name: string): void;
+  drop(name: string, detail: string): void;
+}
+
+export class Link {
+  /** Addresses with packets still being sealed: what follows waits behind them. */
+  readonly #tails = new Map<string, Promise<void>>();
+  /** Frames still being opened, in order of arrival. */
+  #opening = 0;
+  #openingTail: Promise<void> = Promise.resolve();
+  readonly #answers = new Map<number, (packet: Packet | undefined) => void>();
+  #exchange = 0;
+  /** Sends not yet settled, so that a leaving member can wait for its farewell. */
+  readonly #unsettled = new Set<Promise<void>>();
+
+  constructor(
+    private readonly wire: Wire,
+    private readonly transport: Transport,
+    private readonly owner: LinkOwner,
+    private readonly selfId: MemberId,
+  ) {}
+
+  /** What the transport calls. */
+  host(logger: ResolvedLogger): TransportHost {
+    return {
+      logger,
+      limits: this.wire.env.limits,
+      receive: (frame, source) => this.#receive(frame, source),
+      disconnected: (address) => this.owner.disconnected(address),
+      count: (name, detail) => this.owner.drop(`transport.${name}`, detail ?? ''),
+    };
+  }
+
+  /**
+   * Sends one packet to each address.
+   * @param done - called once per address: without an error when the carrier has taken it.
+   */
+  send(to: readonly string[], packet: Packet, reliable: boolean, single: boolean, done?: (error?: GossipError) => void): void {
+    let frame: Uint8Array | Promise<Uint8Array>;
+    try {
+      frame = this.wire.encode(packet, this.transport.plainV1);
+    } catch (error) {
+      const failure = toGossipError(error);
+      this.owner.drop('packetsNotEncoded', failure.message);
+      done?.(failure);
+      return;
+    }
+    const options: SendOptions = { reliable, connection: single ? 'single' : 'shared' };
+    for (const address of to) {
+      const tail = this.#tails.get(address);
+      if (frame instanceof Promise || tail) this.#sendLater(address, tail, frame, options, done);
+      else this.#sendNow(address, frame, options, done);
+    }
+  }
+
+  #sendLater(
+    address: string,
+    tail: Promise<void> | undefined,
+    frame: Uint8Array | Promise<Uint8Array>,
+    options: SendOptions,
+    done?: (error?: GossipError) => void,
+  ): void {
+    const sent = Promise.all([frame, tail]).then(
+      ([sealed]) => this.#sendNow(address, sealed, options, done),
+      (error) => {
+        const failure = toGossipError(error);
+        this.owner.drop('packetsNotEncoded', failure.message);
+        done?.(failure);
+      },
+    );
+    this.#tails.set(address, sent);
+    void sent.then(() => {
+      if (this.#tails.get(address) === sent) this.#tails.delete(address);
+    });
+  }
+
+  #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
+    this.owner.count('framesSent');
+    const sent = this.transport.send(address, frame, options).then(
+      () => done?.(),
+      (error) => {
+        const failure = toGossipError(error);
+        this.owner.sendFailed(address, options.reliable, failure);
+        done?.(failure);
+      },
+    );
+    this.#unsettled.add(sent);
+    void sent.then(() => this.#unsettled.delete(sent));
+  }
+
+  /** Sends a v1 packet and decodes the frame that answers it. Never throws anything but a GossipError. */
+  async exchange(to: string, packet: Packet, timeoutMs: number): Promise<Packet> {
+    try {
+      const plain = this.transport.plainV1;
+      const frame = await this.wire.encode(packet, plain);
+      const answer = await this.transport.request(to, frame, { timeoutMs });
+      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
+    } catch (error) {
+      throw toGossipError(error);
+    }
+  }
+
+  /** Answers a peer that waits on a connection. */
+  respond(exchange: number, packet: Packet | undefined): void {
+    this.#answers.get(exchange)?.(packet);
+  }
+
+  /** Resolves when everything sent so far has been taken or refused. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#tails.values());
+    await Promise.all(this.#unsettled);
+  }
+
+  #receive(frame: Uint8Array, source: FrameSource): undefined | Promise<Uint8Array | undefined> {
+    this.owner.count('framesReceived');
+    const peek = peekFrame(frame);
+    if (peek?.dialect === 'v1' && !this.wire.v1) {
+      this.owner.drop('v1FramesRefused', 'this member has no v1 plug-in');
+      if (!peek.replyExpected) return undefined;
+      return Promise.resolve(this.wire.encode({ type: 'native-only', from: this.selfId }, this.transport.plainV1));
+    }
+    if (!peek?.replyExpected) {
+      this.#open(frame, { ...source });
+      return undefined;
+    }
+    const exchange = ++this.#exchange;
+    return new Promise<Packet | undefined>((resolve) => {
+      this.#answers.set(exchange, resolve);
+      this.#open(frame, { ...source, exchange });
+    })
+      .then((packet) => (packet ? this.wire.encode(packet, this.transport.plainV1) : undefined))
+      .catch((error) => {
+        this.owner.drop('packetsNotEncoded', errorMessage(error));
+        return undefined;
+      })
+      .finally(() => this.#answers.delete(exchange));
+  }
+
+  #open(frame: Uint8Array, source: PacketSource): void {
+    try {
+      const packet = this.wire.decode(frame, this.transport.plainV1);
+      if (!(packet instanceof Promise) && this.#opening === 0) {
+        this.owner.packet(packet, source);
+        return;
+      }
+      if (this.#opening >= OPENING_MAX) {
+        if (packet instanceof Promise) packet.catch(() => {});
+        this.owner.drop('framesOverLimit', source.address ?? '');
+        this.#unanswered(source);
+        return;
+      }
+      this.#openLater(packet, source);
+    } catch (error) {
+      this.#refuse(error, source);
+    }
+  }
+
+  #openLater(packet: Packet | Promise<Packet>, source: PacketSource): void {
+    this.#opening++;
+    const before = this.#openingTail;
+    const opened = Promise.resolve(packet).then(
+      (value) => () => this.owner.packet(value, source),
+      (error) => () => this.#refuse(error, source),
+    );
+    this.#openingTail = before.then(async () => {
+      const deliver = await opened;
+      this.#opening--;
+      deliver();
+    });
+  }
+
+  #refuse(error: unknown, source: PacketSource): void {
+    const { code, message } = toGossipError(error);
+    this.owner.drop(REFUSALS[code] ?? 'framesMalformed', source.address ? `${message} (from ${source.address})` : message);
+    this.#unanswered(source);
+  }
+
+  #unanswered(source: PacketSource): void {
+    if (source.exchange !== undefined) this.respond(source.exchange, undefined);
+  }
+}
+
+function toGossipError(error: unknown): GossipError {
+  return error instanceof GossipError
+    ? error
+    : new GossipError('ERR_UNREACHABLE', errorMessage(error), { cause: error });
+}

@@ -1,0 +1,210 @@
+/** What an application may set, with its defaults, presets and checks. Every error names the option and the fix. */
+import type { Cipher } from './cipher/cipher.js';
+import type { Clock } from './clock.js';
+import { systemClock } from './clock.js';
+import type { Codec } from './codec/codec.js';
+import { msgpack } from './codec/msgpack.js';
+import type { Compressor } from './compressor/compressor.js';
+import type { Timing } from './core/config.js';
+import type { DialectFactory } from './core/dialect.js';
+import { isMemberId, type MemberId } from './core/member-id.js';
+import { type Metadata, NO_METADATA } from './core/metadata.js';
+import { GossipError } from './errors.js';
+import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import type { Logger } from './logger.js';
+import type { Transport } from './transport/transport.js';
+import { randomSeed, uuidV7 } from './uuid.js';
+import type { V1Wire } from './wire/wire.js';
+
+/** The Go library's dialect, as `gossipV1()` from `isogossip/v1` makes it. */
+export interface V1Plugin {
+  readonly wire: V1Wire;
+  readonly rules: DialectFactory;
+}
+
+/** Named sets of timing: one machine, one data centre, the internet. */
+export type Preset = 'local' | 'lan' | 'wan';
+
+/** What `createCluster` takes; only the transport is required. */
+export interface ClusterOptions {
+  /** How bytes move, for instance `socketTransport({ bind: '127.0.0.1:8000' })`. */
+  transport: Transport;
+  /** The encoding of application data and metadata; the same for all members. Default `msgpack()`. */
+  codec?: Codec;
+  /** Seals everything, for instance `aesGcm([key])`. Default: nothing is sealed. */
+  cipher?: Cipher;
+  /** Compresses what is large enough, for instance `snappy()`. Default: nothing is compressed. */
+  compressor?: Compressor;
+  /** Payloads below this many bytes are not compressed. Default 256, as in the Go library. */
+  compressBytesMin?: number;
+  /** Makes peers of the Go library members of the same cluster: `gossipV1()` from `isogossip/v1`. */
+  v1?: V1Plugin;
+  /** A UUID. Default: a new UUIDv7. Keep it over restarts to be the same member again. */
+  id?: MemberId;
+  /** Words by which broadcasts can be addressed. Fixed for the life of the member. */
+  tags?: readonly string[];
+  /** Initial metadata. */
+  metadata?: Metadata;
+  /** The application's own version, shown to those we join. */
+  applicationVersion?: string;
+  /** Whether a joiner's application version is welcome: `true`, `false`, or a string that says why not. */
+  acceptVersion?: (applicationVersion: string) => boolean | string;
+  /** Default `lan`. */
+  preset?: Preset;
+  /** Single values on top of the preset. */
+  timing?: Partial<Timing>;
+  /** Single limits on top of the defaults. */
+  limits?: Partial<Limits>;
+  /** Default: silence. `console` and pino fit. */
+  logger?: Logger;
+  /** Leaves and closes the cluster when it fires. */
+  signal?: AbortSignal;
+  /** Deadline of requests that name none, and of our own handlers. Default 10,000 ms. */
+  requestTimeoutMs?: number;
+  /** Time, for tests and simulations. Default: the platform's. */
+  clock?: Clock;
+  /** Seed of the protocol's randomness, for tests and simulations. Default: random. */
+  seed?: number;
+}
+
+/** The options of a running cluster, all of them present. */
+export interface ResolvedClusterOptions extends Required<Omit<ClusterOptions, 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger' | 'preset'>> {
+  cipher: Cipher | undefined;
+  compressor: Compressor | undefined;
+  v1: V1Plugin | undefined;
+  signal: AbortSignal | undefined;
+  logger: Logger | undefined;
+  timing: Timing;
+  limits: Limits;
+}
+
+/** memberlist's DefaultLANConfig where it has the value; the rest as said. */
+const LAN = {
+  probeIntervalMs: 1000,
+  probeTimeoutMs: 500,
+  indirectProbes: 3,
+  suspicionMult: 4,
+  suspicionMaxMult: 6,
+  gossipIntervalMs: 200,
+  gossipFanOut: 3,
+  retransmitMult: 4,
+  syncIntervalMs: 30_000,
+  /** Guess: a healed partition of halves is noticed by somebody within a fraction of this. */
+  deadProbeIntervalMs: 5000,
+  /** LeavingNodeTimeout of the Go library. */
+  leavingTimeoutMs: 30_000,
+  /** Guess: three days, so that a partition over a weekend heals by itself. */
+  tombstoneMs: 3 * 24 * 3_600_000,
+  /** Guess: TCPDeadline of the Go library is 2 s; twice that, and one for ourselves. */
+  joinTimeoutMs: 5000,
+  /** Guess, as the Go library's first seed retry. */
+  seedRetryMs: 3000,
+  /** Guess: machines with NTP are within a second, laptops that woke up within a minute. */
+  clockDriftMaxMs: 60_000,
+} as const satisfies Timing;
+
+/** Presets: `local` and `wan` change LAN's values as memberlist's DefaultLocalConfig and DefaultWANConfig do. */
+export const PRESETS = {
+  lan: LAN,
+  local: {
+    ...LAN,
+    probeTimeoutMs: 200,
+    indirectProbes: 1,
+    suspicionMult: 3,
+    gossipIntervalMs: 100,
+    retransmitMult: 2,
+    syncIntervalMs: 15_000,
+    deadProbeIntervalMs: 2000,
+    seedRetryMs: 1000,
+  },
+  wan: {
+    ...LAN,
+    probeIntervalMs: 5000,
+    probeTimeoutMs: 3000,
+    suspicionMult: 6,
+    gossipIntervalMs: 500,
+    gossipFanOut: 4,
+    syncIntervalMs: 60_000,
+    deadProbeIntervalMs: 10_000,
+    joinTimeoutMs: 10_000,
+  },
+} as const satisfies Record<Preset, Timing>;
+
+const DEFAULTS = {
+  compressBytesMin: 256,
+  requestTimeoutMs: 10_000,
+  applicationVersion: '',
+} as const;
+
+/**
+ * Fills in the defaults and checks every value and what must hold between them.
+ * @throws GossipError `ERR_OPTION`: nothing was started.
+ */
+export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
+  if (!options?.transport) bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
+  const preset = PRESETS[options.preset ?? 'lan'];
+  if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
+  const limits: Limits = { ...DEFAULT_LIMITS, ...defined(options.limits) };
+  const timing: Timing = { ...preset, ...defined(options.timing) };
+  for (const [name, value] of Object.entries(limits)) positive(`limits.${name}`, value);
+  for (const [name, value] of Object.entries(timing)) positive(`timing.${name}`, value);
+  if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
+    bad('timing.probeTimeoutMs', `(${timing.probeTimeoutMs}) must be below timing.probeIntervalMs (${timing.probeIntervalMs})`);
+  }
+  if (limits.datagramBytesMax > limits.frameBytesMax) {
+    bad('limits.datagramBytesMax', `(${limits.datagramBytesMax}) must not be above limits.frameBytesMax (${limits.frameBytesMax})`);
+  }
+  const id = (options.id ?? uuidV7()).toLowerCase();
+  if (!isMemberId(id)) bad('id', `is "${options.id}", not a UUID`);
+  const tags = [...(options.tags ?? [])];
+  if (tags.length > limits.tagsMax) bad('tags', `has ${tags.length} entries; limits.tagsMax is ${limits.tagsMax}`);
+  for (const tag of tags) {
+    if (typeof tag !== 'string' || tag === '') bad('tags', 'must be non-empty strings');
+    shortString('tags', tag, limits);
+  }
+  const applicationVersion = options.applicationVersion ?? DEFAULTS.applicationVersion;
+  shortString('applicationVersion', applicationVersion, limits);
+  const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULTS.requestTimeoutMs;
+  positive('requestTimeoutMs', requestTimeoutMs);
+  const compressBytesMin = options.compressBytesMin ?? DEFAULTS.compressBytesMin;
+  if (!(compressBytesMin >= 0)) bad('compressBytesMin', `is ${compressBytesMin}; it must be a number of bytes`);
+  return {
+    transport: options.transport,
+    codec: options.codec ?? msgpack(),
+    cipher: options.cipher,
+    compressor: options.compressor,
+    compressBytesMin,
+    v1: options.v1,
+    id,
+    tags,
+    metadata: { ...(options.metadata ?? NO_METADATA) },
+    applicationVersion,
+    acceptVersion: options.acceptVersion ?? (() => true),
+    timing,
+    limits,
+    logger: options.logger,
+    signal: options.signal,
+    requestTimeoutMs,
+    clock: options.clock ?? systemClock(),
+    seed: options.seed ?? randomSeed(),
+  };
+}
+
+function bad(option: string, text: string): never {
+  throw new GossipError('ERR_OPTION', `option ${option} ${text}`);
+}
+
+function positive(option: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value > 0)) bad(option, `is ${String(value)}; it must be a number above 0`);
+}
+
+function shortString(option: string, value: string, limits: Limits): void {
+  if (new TextEncoder().encode(value).length > limits.stringBytesMax) {
+    bad(option, `has a value above limits.stringBytesMax (${limits.stringBytesMax} bytes)`);
+  }
+}
+
+/** Without the keys that are present but undefined, so that they do not hide a default. */
+function defined<T extends object>(value: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as Partial<T>;
+}

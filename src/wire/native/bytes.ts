@@ -1,0 +1,155 @@
+/** Reading and writing the primitive fields of native packets. Reads are checked before anything is allocated. */
+import { type MemberId, memberIdFromBytes, memberIdToBytes } from '../../core/member-id.js';
+import { GossipError } from '../../errors.js';
+
+const UTF8 = new TextEncoder();
+const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Appends fields to a buffer that grows by doubling; `finish` returns a copy of just what was written. */
+export class Writer {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #at = 0;
+
+  u8(value: number): void {
+    this.#room(1);
+    this.#bytes[this.#at++] = value;
+  }
+
+  u32(value: number): void {
+    this.#room(4);
+    this.#view.setUint32(this.#at, value, true);
+    this.#at += 4;
+  }
+
+  u64(value: bigint): void {
+    this.#room(8);
+    this.#view.setBigUint64(this.#at, value, true);
+    this.#at += 8;
+  }
+
+  /** An unsigned LEB128 of up to 32 bits. */
+  varint(value: number): void {
+    this.#room(5);
+    let rest = value >>> 0;
+    while (rest > 127) {
+      this.#bytes[this.#at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.#bytes[this.#at++] = rest;
+  }
+
+  id(id: MemberId): void {
+    this.#room(16);
+    memberIdToBytes(id, this.#bytes, this.#at);
+    this.#at += 16;
+  }
+
+  bytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.raw(value);
+  }
+
+  string(value: string): void {
+    this.bytes(UTF8.encode(value));
+  }
+
+  raw(value: Uint8Array): void {
+    this.#room(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + bytes));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
+}
+
+/** Takes fields off the front of a buffer; every shortage is an `ERR_PACKET`. */
+export class Reader {
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(private readonly source: Uint8Array) {
+    this.#view = new DataView(source.buffer, source.byteOffset, source.byteLength);
+  }
+
+  get left(): number {
+    return this.source.length - this.#at;
+  }
+
+  u8(): number {
+    return this.source[this.#take(1)] as number;
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#take(8), true);
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.u8();
+      value += (byte & 127) * 2 ** shift;
+      if (byte < 128) {
+        if (value > 0xffffffff) break;
+        return value;
+      }
+    }
+    throw new GossipError('ERR_PACKET', 'a length above 32 bits');
+  }
+
+  id(): MemberId {
+    return memberIdFromBytes(this.source, this.#take(16));
+  }
+
+  /** A view into the source, not a copy. */
+  bytes(max: number, what: string): Uint8Array {
+    const length = this.varint();
+    if (length > max) throw new GossipError('ERR_PACKET', `${what} of ${length} bytes is above the limit of ${max}`);
+    const at = this.#take(length);
+    return this.source.subarray(at, at + length);
+  }
+
+  /** A copy of everything that is left. */
+  rest(): Uint8Array {
+    return this.source.slice(this.#take(this.left));
+  }
+
+  string(max: number, what: string): string {
+    const bytes = this.bytes(max, what);
+    try {
+      return FROM_UTF8.decode(bytes);
+    } catch (cause) {
+      throw new GossipError('ERR_PACKET', `${what} is not UTF-8`, { cause });
+    }
+  }
+
+  /** A count of items that take at least `bytesEach`; refused when the rest of the packet cannot hold them. */
+  count(max: number, bytesEach: number, what: string): number {
+    const count = this.varint();
+    if (count > max || count * bytesEach > this.left) {
+      throw new GossipError('ERR_PACKET', `${count} ${what} cannot be in this packet`);
+    }
+    return count;
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (bytes > this.source.length - at) throw new GossipError('ERR_PACKET', 'the packet ends too early');
+    this.#at = at + bytes;
+    return at;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The packets members of our own kind exchange, as data. How they look as bytes stands in `native/` and, as a table, in
+ * `docs/protocol.md`; what they mean stands in `core/`.
+ */
+import type { MemberId } from '../core/member-id.js';
+import type { Metadata } from '../core/metadata.js';
+
+/** The states that travel. `removed` and `unknown` are local. Ordered: of the same incarnation the later one wins. */
+export type MemberState = 'alive' | 'suspect' | 'leaving' | 'dead';
+
+/** Which wire a member speaks. */
+export type Dialect = 'native' | 'v1';
+
+/**
+ * Everything members tell each other about one of them: its state, by incarnation, and what it says about itself, by
+ * version. The two are merged apart.
+ */
+export interface MemberRecord {
+  id: MemberId;
+  /** HLC time of the member's start or latest refutation; for a v1 member minted by whoever has heard from it. */
+  incarnation: bigint;
+  state: MemberState;
+  dialect: Dialect;
+  /** HLC time at which the member last changed anything below. */
+  version: bigint;
+  address: string;
+  tags: readonly string[];
+  protocolVersion: number;
+  applicationVersion: string;
+  /** Absent when it was left out for its size; whoever needs it pulls it. */
+  metadata?: Metadata;
+  /** Encoded size of the metadata, present or not. */
+  metadataBytes: number;
+}
+
+/** One piece of membership news: a whole record, or only a state change of a member the receiver should know. */
+export type News =
+  | { kind: 'record'; record: MemberRecord }
+  | { kind: 'state'; id: MemberId; incarnation: bigint; state: MemberState; by: MemberId };
+
+/** How a request ended at the peer. */
+export type ReplyStatus = 'ok' | 'no-handler' | 'failed';
+
+/** A packet of the native dialect. `from` is the member that sent this packet, not necessarily its origin. */
+export type NativePacket =
+  | { type: 'ping'; seq: number; from: MemberId; to: MemberId; news: readonly News[] }
+  | { type: 'ack'; seq: number; from: MemberId; news: readonly News[] }
+  | { type: 'ping-req'; seq: number; from: MemberId; target: MemberId }
+  | { type: 'nack'; seq: number; from: MemberId }
+  | { type: 'news'; from: MemberId; news: readonly News[] }
+  | { type: 'join'; seq: number; from: MemberId; record: MemberRecord }
+  | {
+      type: 'join-reply';
+      seq: number;
+      from: MemberId;
+      accepted: boolean;
+      reason: string;
+      /** The joiner proves that it is reachable at its address by an ack with this sequence number. */
+      verify: number;
+      record: MemberRecord;
+    }
+  | { type: 'digest'; from: MemberId; fingerprint: number; members: number }
+  | { type: 'state'; from: MemberId; records: readonly MemberRecord[]; last: boolean; wantReply: boolean }
+  | { type: 'pull'; from: MemberId; ids: readonly MemberId[] }
+  | {
+      type: 'broadcast';
+      from: MemberId;
+      origin: MemberId;
+      messageId: bigint;
+      messageType: number;
+      ttl: number;
+      reliable: boolean;
+      tag: string;
+      payload: Uint8Array;
+    }
+  | { type: 'message'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
+  | { type: 'request'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
+  | { type: 'reply'; from: MemberId; messageId: bigint; status: ReplyStatus; payload: Uint8Array }
+  | { type: 'native-only'; from: MemberId };

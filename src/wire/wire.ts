@@ -1,0 +1,64 @@
+/**
+ * Frames to packets and back, for whichever dialect the first two bytes show. The Go library's wire is there only when
+ * its plug-in is.
+ */
+import { GossipError } from '../errors.js';
+import type { Packet } from '../core/input.js';
+import type { WireEnv } from './env.js';
+import type { MaybePromise } from './maybe-promise.js';
+import { decodeNativeFrame, encodeNativeFrame } from './native/frame.js';
+import type { V1Packet } from './v1/packet.js';
+
+/** The part of the v1 plug-in that knows bytes. */
+export interface V1Wire {
+  encode(packet: V1Packet, env: WireEnv, options: { plain: boolean }): MaybePromise<Uint8Array>;
+  decode(
+    frame: Uint8Array,
+    env: WireEnv,
+    options: { plain: boolean; replyTo?: number },
+  ): MaybePromise<V1Packet>;
+}
+
+/** The largest value of the first u16's low 14 bits that marks a native frame. */
+const NATIVE_MAX = 15;
+const REPLY_EXPECTED = 0x4000;
+
+/** What can be told from a frame's first two bytes alone. */
+export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyExpected: boolean } | undefined {
+  if (frame.length < 3) return undefined;
+  const flags = (frame[0] as number) | ((frame[1] as number) << 8);
+  const low = flags & 0x3fff;
+  if (low === 0) return undefined;
+  if (low <= NATIVE_MAX) return { dialect: 'native', replyExpected: false };
+  return { dialect: 'v1', replyExpected: (flags & REPLY_EXPECTED) !== 0 };
+}
+
+/** Turns packets into frames and frames into packets. */
+export class Wire {
+  constructor(
+    readonly env: WireEnv,
+    readonly v1: V1Wire | undefined,
+  ) {}
+
+  /**
+   * @param plain - the carrier neither seals nor compresses v1 frames (HTTP). Native frames are sealed everywhere.
+   * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`: nothing was sent.
+   */
+  encode(packet: Packet, plain: boolean): MaybePromise<Uint8Array> {
+    if (packet.dialect !== 'v1') return encodeNativeFrame(packet, this.env);
+    if (!this.v1) throw new GossipError('ERR_OPTION', 'a v1 packet without the v1 plug-in');
+    return this.v1.encode(packet, this.env, { plain });
+  }
+
+  /**
+   * @param replyTo - type of the v1 request this frame must answer.
+   * @throws GossipError, at once or later: the frame is refused and nothing was changed.
+   */
+  decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
+    const peek = peekFrame(frame);
+    if (!peek) throw new GossipError('ERR_FRAME', 'too short or without a header');
+    if (peek.dialect === 'native') return decodeNativeFrame(frame, this.env);
+    if (!this.v1) throw new GossipError('ERR_FRAME', 'a v1 frame, and this member has no v1 plug-in');
+    return this.v1.decode(frame, this.env, replyTo === undefined ? { plain } : { plain, replyTo });
+  }
+}
