@@ -85,7 +85,8 @@ export function parseAddress(text: string, options: ParseAddressOptions = {}): A
   const { host, port = options.defaultPort } = splitHostPort(text);
   if (port === undefined) throw invalid(text, `it has no port; write ${bracketed(host)}:PORT`);
   if (port === 0) throw invalid(text, 'port 0 cannot be dialled; write the port the peer listens on');
-  return { kind: isIp(host) ? 'ip' : 'name', host: host === '' ? '127.0.0.1' : host, port };
+  if (host === '') return { kind: 'ip', host: '127.0.0.1', port };
+  return { kind: isIp(host) ? 'ip' : 'name', host, port };
 }
 
 /**

@@ -48,7 +48,7 @@ export function systemResolver({ servers, timeoutMs = 2_000 }: SystemResolverOpt
     },
     async lookupSrv(name) {
       const records = await dns.resolveSrv(name);
-      return records.map((record) => ({ ...record, host: record.name }));
+      return records.map(({ name: host, port, priority, weight }) => ({ host, port, priority, weight }));
     },
   };
 }
