@@ -17,10 +17,7 @@ export interface Cipher {
    * Opens with whichever key fits.
    * @returns the plaintext, or `undefined` when no key opens it (wrong key, altered, or not sealed). Never throws for bad bytes.
    */
-  open(
-    sealed: Uint8Array,
-    associatedData: Uint8Array,
-  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  open(sealed: Uint8Array, associatedData: Uint8Array): Uint8Array | undefined | Promise<Uint8Array | undefined>;
 }
 
 /** The keys of a cipher: the first seals, all of them open. Changed while running; the change counts from the next packet. */
