@@ -50,23 +50,32 @@ class Writer {
   value(value: unknown, depth: number): void {
     switch (kindOf(value)) {
       case 'nil':
-        return this.#u8(0xc0);
+        this.#u8(0xc0);
+        break;
       case 'boolean':
-        return this.#u8(value ? 0xc3 : 0xc2);
+        this.#u8(value ? 0xc3 : 0xc2);
+        break;
       case 'number':
-        return Number.isSafeInteger(value) ? this.#integer(value as number) : this.#float(value as number);
+        if (Number.isSafeInteger(value)) this.#integer(value as number);
+        else this.#float(value as number);
+        break;
       case 'bigint':
-        return this.#bigint(value as bigint);
+        this.#bigint(value as bigint);
+        break;
       case 'string':
-        return this.#raw(this.#utf8.encode(value as string));
+        this.#raw(this.#utf8.encode(value as string));
+        break;
       case 'bytes':
-        return this.#raw(value as Uint8Array);
+        this.#raw(value as Uint8Array);
+        break;
       case 'date':
-        return this.#timestamp(encodeTimestampExtension(value) as Uint8Array);
+        this.#timestamp(encodeTimestampExtension(value) as Uint8Array);
+        break;
       case 'list':
-        return this.#list(value as readonly unknown[], depth);
+        this.#list(value as readonly unknown[], depth);
+        break;
       case 'map':
-        return this.#map(value as Readonly<Record<string, unknown>>, depth);
+        this.#map(value as Readonly<Record<string, unknown>>, depth);
     }
   }
 
@@ -114,7 +123,10 @@ class Writer {
   }
 
   #bigint(value: bigint): void {
-    if (value >= -0x8000_0000n && value <= 0xffff_ffffn) return this.#integer(Number(value));
+    if (value >= -0x8000_0000n && value <= 0xffff_ffffn) {
+      this.#integer(Number(value));
+      return;
+    }
     this.#u8(value < 0n ? 0xd3 : 0xcf);
     const at = this.#reserve(8);
     this.#view.setBigUint64(at, BigInt.asUintN(64, value));
