@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHarness, describeWithGo, type Peer, waitForAllAlive } from './harness.js';
-import { canonical, type CodecPair, codecPairs, noise } from './values.js';
+import { type CodecPair, canonical, codecPairs, noise } from './values.js';
 
 const ciphers = [
   { name: 'plain', args: [] },
@@ -29,7 +29,8 @@ describeWithGo('a Go peer and one of ours', () => {
     describe(codec.name, () => {
       for (const cipher of ciphers) {
         for (const compressor of compressors) {
-          test(`sockets, ${cipher.name}, ${compressor.name}`, () => converse(codec, [...cipher.args, ...compressor.args]));
+          test(`sockets, ${cipher.name}, ${compressor.name}`, () =>
+            converse(codec, [...cipher.args, ...compressor.args]));
         }
       }
       test('HTTP with bearer', () => converse(codec, http));
@@ -38,7 +39,11 @@ describeWithGo('a Go peer and one of ours', () => {
 
   async function converse(codec: CodecPair, args: string[]): Promise<void> {
     const go = await harness.startPeer({ kind: 'go', args: [...args, '--codec', codec.go, '--echo', '130'] });
-    const iso = await harness.startPeer({ kind: 'iso', args: [...args, '--codec', codec.iso, '--echo', '130'], join: [go] });
+    const iso = await harness.startPeer({
+      kind: 'iso',
+      args: [...args, '--codec', codec.iso, '--echo', '130'],
+      join: [go],
+    });
     await waitForAllAlive([go, iso]);
     for (const [from, to] of [
       [go, iso],

@@ -42,14 +42,17 @@ export const typedPayloads: readonly { name: string; data: unknown }[] = [
   { name: 'floats', data: [0.5, -2.25, Math.PI, 1e-7, 5e-324, 1.5e300, -1.1] },
   { name: 'empty text', data: '' },
   { name: 'unicode', data: 'žluťoučký kůň 🐎 \u0000 \u2028 \\ " <&> 漢字' },
-  { name: 'text of each length class', data: [31, 32, 255, 256, 65_535, 65_536].map((length) => 'é'.repeat(length / 2)) },
+  {
+    name: 'text of each length class',
+    data: [31, 32, 255, 256, 65_535, 65_536].map((length) => 'é'.repeat(length / 2)),
+  },
   { name: 'bytes', data: bytes(0, 1, 127, 128, 254, 255) },
   { name: 'bytes inside', data: { list: [bytes(), bytes(255, 0)], one: bytes(1, 2, 3) } },
   { name: 'empty array', data: [] },
   { name: 'array of 70,000', data: Array.from({ length: 70_000 }, (_, index) => index % 200) },
   { name: 'empty map', data: {} },
   { name: 'map of 300', data: Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`key ${index}`, index])) },
-  { name: 'nested', data: { a: [{ b: { c: [null, true, [1.5, ['x']]] } }], 'ключ': { '': 'empty key' } } },
+  { name: 'nested', data: { a: [{ b: { c: [null, true, [1.5, ['x']]] } }], ключ: { '': 'empty key' } } },
 ];
 
 /** Sizes on both sides of the codecs' length classes, of the datagram limit (1,400) and of u16, up to 300 KB. */
@@ -68,9 +71,12 @@ export function noise(length: number, seed = 1): { $bytes: string } {
   return { $bytes: buffer.toString('base64') };
 }
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+
 /** The form in which a value that was sent equals the value that arrived under this codec. */
 export function canonical(value: unknown, codec: CodecPair['iso']): unknown {
   if (typeof value === 'number' && Number.isInteger(value)) return { $int: BigInt(value).toString() };
+  if (typeof value === 'string' && codec === 'json' && RFC_3339.test(value)) return new Date(value).toISOString();
   if (typeof value === 'string') return codec === 'msgpack-raw' ? raw(Buffer.from(value)) : value;
   if (Array.isArray(value)) return value.map((item) => canonical(item, codec));
   if (typeof value !== 'object' || value === null) return value;

@@ -21,6 +21,7 @@ type peer struct {
 	codec   string
 	echo    map[int]bool
 	stdout  sync.Mutex
+	news    sync.Mutex
 }
 
 type command struct {
@@ -58,25 +59,35 @@ func (p *peer) fail(ref, code, message string) {
 	p.answer(ref, map[string]any{"event": "error", "code": code, "message": message})
 }
 
+// told prints what a node looks like now. The library calls handlers from many goroutines: with reading and printing as
+// one step, the last line about a node is the newest.
+func (p *peer) told(node *gossip.Node, describe func() map[string]any) {
+	if p.cluster.NodeIsLocal(node) {
+		return
+	}
+	p.news.Lock()
+	defer p.news.Unlock()
+	p.emit(describe())
+}
+
 // attach registers every handler; the library leaks the connection of a type without one, so all user types have one.
 func (p *peer) attach(cluster *gossip.Cluster) {
 	p.cluster = cluster
 	cluster.HandleNodeStateChangeFunc(func(node *gossip.Node, previous gossip.NodeState) {
-		if cluster.NodeIsLocal(node) {
-			return
-		}
-		event := p.describe(node)
-		event["event"] = "member"
-		event["previous"] = strings.ToLower(previous.String())
-		delete(event, "metadata")
-		p.emit(event)
+		p.told(node, func() map[string]any {
+			event := p.describe(node)
+			event["event"] = "member"
+			event["previous"] = strings.ToLower(previous.String())
+			delete(event, "metadata")
+			return event
+		})
 	})
 	cluster.HandleNodeMetadataChangeFunc(func(node *gossip.Node) {
-		if !cluster.NodeIsLocal(node) {
-			p.emit(map[string]any{
+		p.told(node, func() map[string]any {
+			return map[string]any{
 				"event": "metadata", "id": node.ID.String(), "metadata": toJSON(node.Metadata.GetAll()),
-			})
-		}
+			}
+		})
 	})
 	for msgType := 128; msgType <= 255; msgType++ {
 		if p.echo[msgType] {
@@ -131,7 +142,7 @@ func (p *peer) print(node *gossip.Node, packet *gossip.Packet) (any, error) {
 func (p *peer) reply(node *gossip.Node, packet *gossip.Packet) (any, error) {
 	data, err := p.print(node, packet)
 	if data == nil && err == nil {
-		return (*int)(nil), nil // the library sends no reply at all for a plain nil
+		return []any(nil), nil // encodes as nil; for a plain nil the library sends no reply at all
 	}
 	return data, err
 }
