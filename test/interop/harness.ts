@@ -11,7 +11,7 @@ import { describe, inject } from 'vitest';
 export type PeerKind = 'go' | 'iso';
 
 /** A member as events and the `members` answer describe it. */
-export interface MemberLine {
+interface MemberLine {
   id: string;
   address: string;
   state: string;
@@ -21,7 +21,7 @@ export interface MemberLine {
 }
 
 /** One JSON line of a peer. Which keys are there depends on `event`. */
-export interface PeerEvent extends Partial<MemberLine> {
+interface PeerEvent extends Partial<MemberLine> {
   event: string;
   ref?: string;
   type?: number;
@@ -39,7 +39,7 @@ export interface PeerEvent extends Partial<MemberLine> {
 export type PeerCommand = { cmd: string } & Record<string, unknown>;
 
 /** What to start. `join` takes addresses or running peers. */
-export interface PeerOptions {
+interface PeerOptions {
   kind: PeerKind;
   args?: readonly string[];
   join?: readonly (string | Peer)[];
