@@ -65,6 +65,7 @@ export class Core {
       incarnation: start,
       state: 'alive',
       dialect: 'native',
+      bilingual: config.foreign !== undefined,
       version: start,
       address: config.address,
       tags: config.tags,

@@ -23,6 +23,7 @@ export interface MemberRow {
   incarnation: bigint;
   state: MemberState;
   dialect: Dialect;
+  bilingual: boolean;
   version: bigint;
   address: string;
   tags: readonly string[];
@@ -50,6 +51,7 @@ export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
     incarnation: row.incarnation,
     state: row.state,
     dialect: row.dialect,
+    bilingual: row.bilingual,
     version: row.version,
     address: row.address,
     tags: row.tags,
@@ -74,7 +76,7 @@ export class Members {
   #natives: MemberRow[] | undefined;
   #fingerprint = 0;
   #counts: Record<MemberState, number> = { alive: 0, suspect: 0, leaving: 0, dead: 0 };
-  /** Grows with every change of the set of active members, so that what is derived from it can be cached. */
+  /** Grows with every change of a state or of the set of members, so that what is derived from it can be cached. */
   epoch = 0;
 
   constructor(
@@ -178,6 +180,7 @@ export class Members {
     row.tags = record.tags;
     row.protocolVersion = record.protocolVersion;
     row.applicationVersion = record.applicationVersion;
+    row.bilingual = record.bilingual;
     this.#fingerprint ^= hash(row);
     this.#setDialect(row, record.dialect);
     this.setAddress(row, record.address);
@@ -207,6 +210,7 @@ export class Members {
       row.stateTime = this.core.hlc.now(this.core.nowMs);
       this.#counts[previous]--;
       this.#counts[state]++;
+      this.epoch++;
       const was = previous === 'alive' || previous === 'suspect';
       if (was !== isActive(row)) this.#activeChanged();
       this.core.emitState(row, state, previous);

@@ -48,7 +48,9 @@ export class Prober {
     if (core.left) return;
     core.schedule(core.config.timing.probeIntervalMs * (1 + core.suspicion.health), () => this.#round());
     const target = this.#nextTarget();
-    if (target) this.#probe(target, false);
+    // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
+    const heard = target?.dialect === 'v1' && target.heardMs > core.nowMs - core.config.timing.probeIntervalMs;
+    if (target && !heard) this.#probe(target, false);
   }
 
   /** The next member in turn; a finished round is shuffled anew, so that a member is met within 2 N − 1 intervals. */
@@ -88,6 +90,12 @@ export class Prober {
     const dead = [...core.members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
     const row = dead[core.random.below(dead.length)];
     if (row) this.verify(row);
+  }
+
+  /** Somebody whose word is only a hint thinks badly of a member: ask it now. */
+  check(row: MemberRow): void {
+    for (const probe of this.#probes.values()) if (probe.target === row.id) return;
+    if (isActive(row) && this.#canProbe(row)) this.#probe(row, false);
   }
 
   /** Something other than silence speaks against a member: ask it now. */
@@ -168,7 +176,7 @@ export class Prober {
     const helpers = core.random.sample(
       core.members.natives(),
       core.config.timing.indirectProbes,
-      (other) => other.state === 'alive' && other.id !== row.id,
+      (other) => other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual),
     );
     for (const helper of helpers) {
       probe.helpers.add(helper.id);

@@ -21,6 +21,8 @@ export interface MemberRecord {
   incarnation: bigint;
   state: MemberState;
   dialect: Dialect;
+  /** A native member that speaks v1 too, so that v1 peers can be told of it and it can serve them. */
+  bilingual: boolean;
   /** HLC time at which the member last changed anything below. */
   version: bigint;
   address: string;

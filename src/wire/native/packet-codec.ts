@@ -41,9 +41,10 @@ const RECORD_BYTES_MIN = 40;
 
 const STATE_NEWS = 0;
 const RECORD_NEWS = 1;
-/** Bits of a record's first byte: state (2), dialect (1), metadata present (1). */
+/** Bits of a record's first byte, above the two of its state. */
 const DIALECT_V1 = 4;
 const HAS_METADATA = 8;
+const BILINGUAL = 16;
 
 /** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
 export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
@@ -254,7 +255,10 @@ function readNews(r: Reader, env: WireEnv): News[] {
 function writeRecord(w: Writer, record: MemberRecord, env: WireEnv): void {
   const withMetadata = record.metadata !== undefined;
   w.u8(
-    STATES.indexOf(record.state) | (record.dialect === 'v1' ? DIALECT_V1 : 0) | (withMetadata ? HAS_METADATA : 0),
+    STATES.indexOf(record.state) |
+      (record.dialect === 'v1' ? DIALECT_V1 : 0) |
+      (withMetadata ? HAS_METADATA : 0) |
+      (record.bilingual ? BILINGUAL : 0),
   );
   w.id(record.id);
   w.u64(record.incarnation);
@@ -277,6 +281,7 @@ function readRecord(r: Reader, env: WireEnv): MemberRecord {
     incarnation: r.u64(),
     state: readState(bits),
     dialect: bits & DIALECT_V1 ? 'v1' : 'native',
+    bilingual: (bits & BILINGUAL) !== 0,
     version: r.u64(),
     address: r.string(limits.stringBytesMax, 'an address'),
     protocolVersion: r.varint(),

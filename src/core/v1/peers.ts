@@ -1,0 +1,91 @@
+/** What we remember about each peer of the Go library beside its row, and who among us serves it. */
+import type { Core } from '../core.js';
+import type { MemberId } from '../member-id.js';
+import { isActive, type MemberRow } from '../members.js';
+
+/** One v1 peer. */
+export interface V1Peer {
+  readonly id: MemberId;
+  /** It has answered a join of ours, so it knows us. */
+  introduced: boolean;
+  /** Message id of its latest join, or of its answer to ours: what it sent before says nothing about now. */
+  joinId: bigint;
+  /** Message id of its farewell. */
+  leaveId: bigint;
+}
+
+export class V1Peers {
+  readonly #peers = new Map<MemberId, V1Peer>();
+  #active: MemberRow[] = [];
+  #guardians = new Map<MemberId, MemberId>();
+  #epoch = -1;
+
+  constructor(private readonly core: Core) {}
+
+  /** The memory of one peer, begun when there is none. */
+  get(id: MemberId): V1Peer {
+    let peer = this.#peers.get(id);
+    if (!peer) {
+      peer = { id, introduced: false, joinId: 0n, leaveId: 0n };
+      this.#peers.set(id, peer);
+      this.#forgetRemoved();
+    }
+    return peer;
+  }
+
+  /** Alive and suspect v1 peers. */
+  active(): readonly MemberRow[] {
+    this.#refresh();
+    return this.#active;
+  }
+
+  /**
+   * Whether we are the one to pass broadcasts on to a peer: the alive member that speaks both dialects and wins
+   * rendezvous hashing for the peer's id. With equal views exactly one member is.
+   *
+   * @source Thaler and Ravishankar (1998), highest random weight.
+   */
+  guards(id: MemberId): boolean {
+    this.#refresh();
+    let guardian = this.#guardians.get(id);
+    if (guardian === undefined) {
+      const { core } = this;
+      guardian = core.self.id;
+      let best = weight(guardian, id);
+      for (const row of core.members.natives()) {
+        if (!row.bilingual || row.state !== 'alive') continue;
+        const mine = weight(row.id, id);
+        if (mine > best || (mine === best && row.id > guardian)) {
+          best = mine;
+          guardian = row.id;
+        }
+      }
+      this.#guardians.set(id, guardian);
+    }
+    return guardian === this.core.self.id;
+  }
+
+  #refresh(): void {
+    const { members } = this.core;
+    if (this.#epoch === members.epoch) return;
+    this.#epoch = members.epoch;
+    this.#active = members.active().filter((row) => row.dialect === 'v1' && isActive(row));
+    this.#guardians.clear();
+  }
+
+  /** The memory is never larger than twice the table. */
+  #forgetRemoved(): void {
+    if (this.#peers.size < 64 || this.#peers.size < this.core.members.size * 2) return;
+    for (const id of this.#peers.keys()) if (!this.core.members.get(id)) this.#peers.delete(id);
+  }
+}
+
+/** FNV-1a over both ids, finished with a mix so that neighbouring ids do not win together. */
+function weight(guardian: MemberId, peer: MemberId): number {
+  let h = 0x811c9dc5;
+  for (const id of [guardian, peer]) {
+    for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
+  }
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
+}
