@@ -68,9 +68,12 @@ export class NewsQueue {
     const limit = this.#transmitLimit();
     const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
     for (const [key, item] of order) {
-      if (item.bytes > room || item.about === receiver?.id) continue;
-      room -= item.bytes;
-      out.push(item.news);
+      if (item.bytes > room) continue;
+      // Whoever it is about knows; it counts as told, or news about the only other member would wait for ever.
+      if (item.about !== receiver?.id) {
+        room -= item.bytes;
+        out.push(item.news);
+      }
       if (++item.sent >= limit) this.#waiting.delete(key);
     }
     return out;
