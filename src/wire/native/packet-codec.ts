@@ -226,7 +226,9 @@ function readState(bits: number): MemberState {
   return STATES[bits & 3] as MemberState;
 }
 
+/** No news is the common case and takes no byte: news is always the last field. */
 function writeNews(w: Writer, news: readonly News[], env: WireEnv): void {
+  if (news.length === 0) return;
   w.varint(news.length);
   for (const item of news) {
     if (item.kind === 'record') {
@@ -243,6 +245,7 @@ function writeNews(w: Writer, news: readonly News[], env: WireEnv): void {
 }
 
 function readNews(r: Reader, env: WireEnv): News[] {
+  if (r.left === 0) return [];
   const count = r.count(NEWS_MAX, Math.min(NEWS_BYTES_MIN, RECORD_BYTES_MIN), 'pieces of news');
   return Array.from({ length: count }, (): News => {
     const kind = r.u8();
