@@ -1,0 +1,333 @@
+/**
+ * One member of a simulation: a real core, and the least shell that carries out its effects. Packets go through the real
+ * wire, as bytes.
+ */
+
+import type { CoreConfig } from '../core/config.js';
+import { Core } from '../core/core.js';
+import type { Effect, VisibleState } from '../core/effect.js';
+import type { Input, Packet, PacketSource } from '../core/input.js';
+import type { MemberId } from '../core/member-id.js';
+import { GossipError } from '../errors.js';
+import { peekFrame, type Wire } from '../wire/wire.js';
+import { type Carrier, noTraffic, type Place } from './carrier.js';
+
+/** How a join, a message or a request ended, or that it has not yet. */
+export interface Outcome {
+  settled: boolean;
+  /** A request's decoded answer; how many addresses a join had joined. */
+  value?: unknown;
+  error?: GossipError;
+  /** Loses interest, as an `AbortSignal` does. */
+  cancel(): void;
+}
+
+/** One application message that arrived. */
+export interface Delivery {
+  atMs: number;
+  /** Where it arrived and who had sent it first: numbers of members, −1 for one that is not of the simulation. */
+  to: number;
+  from: number;
+  messageType: number;
+  data: unknown;
+  tag: string;
+  direct: boolean;
+}
+
+/** One change that a member saw. */
+export interface SimulationEvent {
+  atMs: number;
+  /** Who saw it, and about whom; −1 for one that is not of the simulation. */
+  at: number;
+  about: number;
+  kind: 'state' | 'metadata';
+  /** Of a state's change; for metadata the state is what it was. */
+  state: VisibleState;
+  previous: VisibleState;
+}
+
+/** Answers a request; `undefined` leaves it without an answer. */
+export type Answer = (data: unknown, from: number) => unknown;
+
+/** What a member tells the simulation. */
+export interface MemberOwner {
+  readonly carrier: Carrier;
+  readonly wire: Wire;
+  readonly deliveries: Delivery[];
+  readonly events: SimulationEvent[];
+  indexOf(id: MemberId): number;
+}
+
+/** Frames that wait for a suspended process before datagrams are lost. Source: guess, an ordinary socket buffer. */
+const INBOX_MAX = 512;
+
+export class SimulatedMember implements Place {
+  process: Place['process'] = 'running';
+  life = 0;
+  readonly traffic = noTraffic();
+  core: Core;
+  /** Everything that a member does by itself happens up to this much late. */
+  lateMs = 0;
+  /** Frames that could not be opened, by the code of the error. */
+  readonly refused = new Map<string, number>();
+  #tickAtMs = Number.POSITIVE_INFINITY;
+  #suspended = false;
+  readonly #inbox: (() => void)[] = [];
+  #ref = 0;
+  readonly #outcomes = new Map<number, Outcome>();
+  #exchange = 0;
+  readonly #answers = new Map<number, (frame: Uint8Array | undefined) => void>();
+
+  constructor(
+    private readonly owner: MemberOwner,
+    readonly index: number,
+    public config: CoreConfig,
+    private readonly answer: Answer,
+  ) {
+    this.core = this.#start();
+  }
+
+  get address(): string {
+    return this.config.address;
+  }
+
+  /** The process ends without a word. */
+  crash(how: 'killed' | 'silent'): void {
+    const { carrier } = this.owner;
+    if (this.process !== 'running') return;
+    this.process = how;
+    this.life++;
+    this.#tickAtMs = Number.POSITIVE_INFINITY;
+    this.#inbox.length = 0;
+    this.#outcomes.clear();
+    this.#answers.clear();
+    carrier.broken(this.address, this);
+  }
+
+  /** A new process with the same id. */
+  restart(change: Partial<CoreConfig>): void {
+    const { carrier } = this.owner;
+    this.crash('killed');
+    carrier.unbind(this.address);
+    this.config = { ...this.config, ...change };
+    this.life++;
+    this.#suspended = false;
+    this.process = 'running';
+    this.core = this.#start();
+  }
+
+  #start(): Core {
+    this.owner.carrier.bind(this.address, this);
+    const core = new Core(this.config, this.owner.carrier.nowMs);
+    this.#arm(core);
+    return core;
+  }
+
+  /** The process stands still, and everything that arrives waits. */
+  suspend(forMs: number): void {
+    const { life } = this;
+    this.#suspended = true;
+    this.owner.carrier.at(forMs, () => {
+      if (this.life !== life) return;
+      this.#suspended = false;
+      // Timers run before sockets are read, as in Node's event loop.
+      this.input({ type: 'tick' });
+      for (const run of this.#inbox.splice(0)) run();
+    });
+  }
+
+  /** Gives the core one input and does what it asks for. */
+  input(input: Input): void {
+    if (this.process !== 'running') return;
+    const { core } = this;
+    for (const effect of core.handle(input, this.owner.carrier.nowMs)) this.#perform(effect);
+    this.#arm(core);
+    if (core.left) this.crash('killed');
+  }
+
+  /** A wish of the application whose end is of interest. */
+  ask(input: (ref: number) => Input): Outcome {
+    const ref = ++this.#ref;
+    const outcome: Outcome = {
+      settled: false,
+      cancel: () => {
+        this.#outcomes.delete(ref);
+        this.input({ type: 'cancel', ref });
+      },
+    };
+    this.#outcomes.set(ref, outcome);
+    this.input(input(ref));
+    return outcome;
+  }
+
+  receive(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
+    if (this.#suspended && this.#inbox.length >= INBOX_MAX && !source.reliable) return;
+    this.#whenAwake(() => this.#take(frame, source, answer));
+  }
+
+  #take(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
+    const { wire } = this.owner;
+    if (peekFrame(frame)?.dialect === 'v1' && !wire.v1) {
+      answer?.(this.#encode({ type: 'native-only', from: this.core.self.id }));
+      return;
+    }
+    const packet = this.#open(frame);
+    if (!packet) {
+      answer?.(undefined);
+      return;
+    }
+    if (!answer) {
+      this.input({ type: 'packet', packet, source });
+      return;
+    }
+    const exchange = ++this.#exchange;
+    this.#answers.set(exchange, answer);
+    this.input({ type: 'packet', packet, source: { ...source, exchange } });
+  }
+
+  refuse(frame: Uint8Array): void {
+    this.#open(frame);
+  }
+
+  disconnected(address: string): void {
+    this.#whenAwake(() => this.input({ type: 'disconnected', address }));
+  }
+
+  /** What comes from outside waits while the process stands still. */
+  #whenAwake(run: () => void): void {
+    if (this.#suspended) this.#inbox.push(run);
+    else run();
+  }
+
+  #arm(core: Core): void {
+    const { carrier } = this.owner;
+    const atMs = core.wakeAtMs;
+    if (atMs >= this.#tickAtMs || atMs === Number.POSITIVE_INFINITY) return;
+    this.#tickAtMs = atMs;
+    const { life } = this;
+    const late = this.lateMs > 0 ? core.random.unit() * this.lateMs : 0;
+    carrier.at(atMs - carrier.nowMs + late, () => {
+      if (this.life !== life || this.#tickAtMs !== atMs) return;
+      this.#tickAtMs = Number.POSITIVE_INFINITY;
+      if (!this.#suspended) this.input({ type: 'tick' });
+    });
+  }
+
+  #encode(packet: Packet): Uint8Array {
+    const frame = this.owner.wire.encode(packet, false);
+    if (frame instanceof Promise) throw new GossipError('ERR_OPTION', 'a simulation needs a wire that answers at once');
+    return frame;
+  }
+
+  /** Opens a frame; whatever is wrong with it may only come out as a GossipError. */
+  #open(frame: Uint8Array, replyTo?: number): Packet | undefined {
+    try {
+      const packet = this.owner.wire.decode(frame, false, replyTo);
+      if (packet instanceof Promise) throw new Error('a simulation needs a wire that answers at once');
+      return packet;
+    } catch (error) {
+      if (!(error instanceof GossipError)) throw error;
+      this.refused.set(error.code, (this.refused.get(error.code) ?? 0) + 1);
+      return undefined;
+    }
+  }
+
+  #perform(effect: Effect): void {
+    const { owner, index } = this;
+    const { carrier } = owner;
+    switch (effect.type) {
+      case 'send':
+        this.#send(effect);
+        return;
+      case 'exchange': {
+        const { exchange, packet } = effect;
+        const { life } = this;
+        carrier.exchange(this, effect.to, this.#encode(packet), effect.timeoutMs, (answer) => {
+          if (this.life === life) this.#whenAwake(() => this.#exchanged(exchange, packet, answer));
+        });
+        return;
+      }
+      case 'respond': {
+        const answer = this.#answers.get(effect.exchange);
+        this.#answers.delete(effect.exchange);
+        answer?.(effect.packet && this.#encode(effect.packet));
+        return;
+      }
+      case 'change': {
+        const { change } = effect;
+        const { row, kind } = change;
+        const state = kind === 'state' ? change.state : row.state;
+        const previous = kind === 'state' ? change.previous : row.state;
+        owner.events.push({ atMs: carrier.nowMs, at: index, about: owner.indexOf(row.id), kind, state, previous });
+        return;
+      }
+      case 'message': {
+        const { from, messageType, tag, direct, payload } = effect;
+        const data = owner.wire.env.codec.decode(payload);
+        owner.deliveries.push({
+          atMs: carrier.nowMs,
+          to: index,
+          from: owner.indexOf(from),
+          messageType,
+          data,
+          tag,
+          direct,
+        });
+        return;
+      }
+      case 'incoming-request': {
+        const { codec } = owner.wire.env;
+        const data = this.answer(codec.decode(effect.payload), owner.indexOf(effect.from));
+        if (data === undefined) return;
+        const { exchange } = effect;
+        // The application answers later, never from inside the core.
+        const { life } = this;
+        carrier.at(0, () => {
+          if (this.life === life) this.input({ type: 'reply', exchange, status: 'ok', payload: codec.encode(data) });
+        });
+        return;
+      }
+      case 'settled': {
+        const outcome = this.#outcomes.get(effect.ref);
+        this.#settle(
+          outcome,
+          effect.payload ? owner.wire.env.codec.decode(effect.payload) : effect.joined,
+          effect.error,
+        );
+        this.#outcomes.delete(effect.ref);
+        return;
+      }
+      case 'log':
+        return;
+    }
+  }
+
+  #exchanged(exchange: number, asked: Packet, answer: Uint8Array | GossipError): void {
+    if (answer instanceof GossipError) return this.input({ type: 'exchange-done', exchange, error: answer });
+    const packet = this.#open(answer, asked.dialect === 'v1' ? asked.type : undefined);
+    if (packet) return this.input({ type: 'exchange-done', exchange, packet });
+    const error = new GossipError('ERR_PACKET', 'the answer could not be read');
+    this.input({ type: 'exchange-done', exchange, error });
+  }
+
+  #send(effect: Extract<Effect, { type: 'send' }>): void {
+    const frame = this.#encode(effect.packet);
+    const { life } = this;
+    const outcome = effect.ref === undefined ? undefined : this.#outcomes.get(effect.ref);
+    for (const address of effect.to) {
+      this.owner.carrier.send(this, this.address, address, frame, effect.reliable, (error) => {
+        if (this.life !== life) return;
+        this.#settle(outcome, undefined, error);
+        if (error)
+          this.#whenAwake(() => this.input({ type: 'send-failed', address, reliable: effect.reliable, error }));
+      });
+    }
+  }
+
+  #settle(outcome: Outcome | undefined, value: unknown, error: GossipError | undefined): void {
+    if (!outcome || outcome.settled) return;
+    outcome.settled = true;
+    if (value !== undefined) outcome.value = value;
+    if (error) outcome.error = error;
+  }
+}

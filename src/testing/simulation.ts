@@ -1,0 +1,357 @@
+/**
+ * A cluster in one process and in virtual time: real members, a network that does what it is told, and one seed that
+ * decides everything. An hour of twenty members takes seconds, and every run can be repeated.
+ */
+import { msgpack } from '../codec/msgpack.js';
+import type { Timing } from '../core/config.js';
+import type { Packet, PacketSource } from '../core/input.js';
+import { type MemberId, memberIdFromBytes } from '../core/member-id.js';
+import { type Metadata, NO_METADATA } from '../core/metadata.js';
+import { Random } from '../core/random.js';
+import { GossipError } from '../errors.js';
+import { DEFAULT_LIMITS, type Limits } from '../limits.js';
+import { PRESETS, type Preset, type V1Plugin } from '../options.js';
+import type { MemberState } from '../wire/packet.js';
+import { Wire } from '../wire/wire.js';
+import { Carrier, type Traffic } from './carrier.js';
+import { type Answer, type Delivery, type Outcome, SimulatedMember, type SimulationEvent } from './member.js';
+import { Network, type NetworkOptions } from './network.js';
+
+/** What {@link createSimulation} takes. */
+export interface SimulationOptions {
+  /** Decides everything that is left to chance. */
+  seed: number;
+  /** How many members to begin with. They know nobody until they join. Default 0. */
+  members?: number;
+  /** Default `lan`. */
+  preset?: Preset;
+  /** Single values on top of the preset. */
+  timing?: Partial<Timing>;
+  /** Single limits on top of the defaults. */
+  limits?: Partial<Limits>;
+  network?: NetworkOptions;
+  /** Wall time at the start, Unix milliseconds. Default 2026-01-01. */
+  epochMs?: number;
+  /** The wire of the Go library's dialect, when some members are to speak it. */
+  v1?: V1Plugin['wire'];
+}
+
+/** What one member is made from; all of it has a default. */
+export interface SimulatedMemberOptions {
+  /** Default: drawn from the seed. */
+  id?: MemberId;
+  /** Default `m<number>`. */
+  address?: string;
+  tags?: readonly string[];
+  metadata?: Metadata;
+  applicationVersion?: string;
+  /** Tells why an application version may not join. Default: all may. */
+  refuseVersion?: (applicationVersion: string) => string | undefined;
+  /** How far its wall clock is ahead of the simulation's. Default 0. */
+  clockAheadMs?: number;
+  /** Answers its requests; `undefined` leaves one unanswered. Default: the request's own data. */
+  answer?: Answer;
+  /** The rules toward Go peers, when it has them. */
+  v1?: V1Plugin['rules'];
+}
+
+/** One row of a member's table, as plain data. */
+export interface SeenMember {
+  /** Its number, −1 for a member that is not of the simulation. */
+  index: number;
+  id: MemberId;
+  address: string;
+  state: MemberState;
+  tags: readonly string[];
+  metadata: Metadata | undefined;
+}
+
+/** An application's message type, where none is given. */
+const MESSAGE_TYPE = 128;
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+/** The run. Members are named by their numbers, 0, 1, 2 … in the order they were added. */
+export class Simulation {
+  /** Every application message that arrived, in order. */
+  readonly deliveries: Delivery[] = [];
+  /** Every change that any member saw, in order. */
+  readonly events: SimulationEvent[] = [];
+  /** Its loss, delay and cuts may be changed at any time. */
+  readonly network: Network;
+  /** @internal */
+  readonly carrier: Carrier;
+  /** @internal */
+  readonly wire: Wire;
+  readonly #random: Random;
+  readonly #members: SimulatedMember[] = [];
+  readonly #indexes = new Map<MemberId, number>();
+  readonly #timing: Timing;
+  readonly #limits: Limits;
+  readonly #epochMs: number;
+
+  /** @internal Use {@link createSimulation}. */
+  constructor(readonly options: SimulationOptions) {
+    this.#random = new Random(options.seed);
+    this.#timing = { ...PRESETS[options.preset ?? 'lan'], ...options.timing };
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#epochMs = options.epochMs ?? EPOCH_MS;
+    this.network = new Network(options.network ?? {}, new Random(this.#random.uint32()));
+    this.carrier = new Carrier(this.network, this.#limits.datagramBytesMax);
+    const codec = msgpack({ depthMax: this.#limits.depthMax });
+    this.wire = new Wire({ codec, compressBytesMin: 256, limits: this.#limits }, options.v1);
+    for (let i = 0; i < (options.members ?? 0); i++) this.addMember();
+  }
+
+  /** Virtual milliseconds since the start. */
+  get nowMs(): number {
+    return this.carrier.nowMs;
+  }
+
+  /** A name for everything sent so far; equal for the same seed and the same calls, on every runtime. */
+  get traceHash(): string {
+    return this.carrier.trace.hash;
+  }
+
+  /** How many members were added, the crashed included. */
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** What was sent so far, by one member or by all. */
+  traffic(member?: number): Traffic {
+    return { ...(member === undefined ? this.carrier.total : this.#at(member).traffic) };
+  }
+
+  /** Starts a member that knows nobody. @returns its number. */
+  addMember(options: SimulatedMemberOptions = {}): number {
+    const index = this.#members.length;
+    const id = options.id ?? this.#newId();
+    const metadata = options.metadata ?? NO_METADATA;
+    const config = {
+      id,
+      address: options.address ?? `m${index}`,
+      tags: options.tags ?? [],
+      applicationVersion: options.applicationVersion ?? '',
+      metadata,
+      metadataBytes: this.#metadataBytes(metadata),
+      timing: this.#timing,
+      limits: this.#limits,
+      epochMs: this.#epochMs + (options.clockAheadMs ?? 0),
+      seed: this.#random.uint32(),
+      refuseVersion: options.refuseVersion ?? (() => undefined),
+      ...(options.v1 && { foreign: options.v1 }),
+    };
+    this.#indexes.set(id, index);
+    this.#members.push(new SimulatedMember(this, index, config, options.answer ?? ((data) => data)));
+    return index;
+  }
+
+  /** Number of the member with an id, −1 when it is not of the simulation. */
+  indexOf(id: MemberId): number {
+    return this.#indexes.get(id) ?? -1;
+  }
+
+  id(member: number): MemberId {
+    return this.#at(member).config.id;
+  }
+
+  address(member: number): string {
+    return this.#at(member).address;
+  }
+
+  isRunning(member: number): boolean {
+    return this.#at(member).process === 'running';
+  }
+
+  /** Numbers of the members that run. */
+  running(): number[] {
+    return this.#members.filter(({ process }) => process === 'running').map(({ index }) => index);
+  }
+
+  /** Every counter of a member's core, as `cluster.stats()` has them. */
+  stats(member: number): Record<string, number> {
+    return this.#at(member).core.stats();
+  }
+
+  /** How many frames a member could not open, by the code of the error. */
+  refused(member: number): Record<string, number> {
+    return Object.fromEntries(this.#at(member).refused);
+  }
+
+  /** Everyone a member knows, itself included. */
+  view(member: number): SeenMember[] {
+    return Array.from(this.#at(member).core.members.all(), (row) => ({
+      index: this.indexOf(row.id),
+      id: row.id,
+      address: row.address,
+      state: row.state,
+      tags: row.tags,
+      metadata: row.metadata,
+    }));
+  }
+
+  /** How one member sees another; `unknown` when it does not. */
+  state(member: number, about: number): MemberState | 'unknown' {
+    return this.#at(member).core.members.get(this.id(about))?.state ?? 'unknown';
+  }
+
+  /** Whether all of these members (default: all that run) see each other alive. */
+  converged(members: readonly number[] = this.running()): boolean {
+    return members.every((a) => members.every((b) => this.state(a, b) === 'alive'));
+  }
+
+  /** A member joins through others, by number or address. */
+  join(member: number, ...through: (number | string)[]): Outcome {
+    const addresses = through.map((to) => (typeof to === 'number' ? this.address(to) : to));
+    return this.#at(member).ask((ref) => ({ type: 'join', addresses, ref }));
+  }
+
+  /** Everyone but the first joins through the first. */
+  joinAll(through = 0): void {
+    for (const member of this.running()) if (member !== through) this.join(member, through);
+  }
+
+  /** A member says farewell and ends. */
+  leave(member: number): void {
+    this.#at(member).input({ type: 'leave' });
+  }
+
+  broadcast(
+    member: number,
+    data: unknown,
+    options: { tag?: string; reliable?: boolean; messageType?: number } = {},
+  ): void {
+    this.#at(member).input({
+      type: 'broadcast',
+      messageType: options.messageType ?? MESSAGE_TYPE,
+      payload: this.wire.env.codec.encode(data),
+      tag: options.tag ?? '',
+      reliable: options.reliable ?? false,
+    });
+  }
+
+  send(member: number, to: number, data: unknown, options: { reliable?: boolean; messageType?: number } = {}): Outcome {
+    const { reliable = true, messageType = MESSAGE_TYPE } = options;
+    const payload = this.wire.env.codec.encode(data);
+    return this.#at(member).ask((ref) => ({ type: 'send', to: this.id(to), messageType, payload, reliable, ref }));
+  }
+
+  request(
+    member: number,
+    to: number,
+    data: unknown,
+    options: { timeoutMs?: number; messageType?: number } = {},
+  ): Outcome {
+    const { timeoutMs = 10_000, messageType = MESSAGE_TYPE } = options;
+    const payload = this.wire.env.codec.encode(data);
+    return this.#at(member).ask((ref) => ({ type: 'request', to: this.id(to), messageType, payload, timeoutMs, ref }));
+  }
+
+  setMetadata(member: number, metadata: Metadata): void {
+    this.#at(member).input({ type: 'set-metadata', metadata, metadataBytes: this.#metadataBytes(metadata) });
+  }
+
+  /** A member forgets another at once. */
+  forget(member: number, about: number): void {
+    this.#at(member).input({ type: 'forget', id: this.id(about) });
+  }
+
+  /**
+   * A member ends without a word.
+   * @param how - `killed`: its machine refuses connections and closes the open ones. `silent`: the machine is gone too.
+   */
+  crash(member: number, how: 'killed' | 'silent' = 'killed'): void {
+    this.#at(member).crash(how);
+  }
+
+  /** A member starts anew with the same id and, if given, another address, tags or metadata. It knows nobody. */
+  restart(member: number, change: Pick<SimulatedMemberOptions, 'address' | 'tags' | 'metadata'> = {}): void {
+    const { metadata } = change;
+    this.#at(member).restart({
+      ...change,
+      ...(metadata && { metadataBytes: this.#metadataBytes(metadata) }),
+      seed: this.#random.uint32(),
+    });
+  }
+
+  /** A member stands still, as a suspended laptop does; what arrives meanwhile waits or is lost. */
+  suspend(member: number, forMs: number): void {
+    this.#at(member).suspend(forMs);
+  }
+
+  /** Everything a member does by itself happens up to this much late from now on. */
+  slow(member: number, lateMs: number): void {
+    this.#at(member).lateMs = lateMs;
+  }
+
+  /** Nothing gets from one member to another any more; both ways unless told otherwise. */
+  cut(a: number, b: number, ways: 'both' | 'one' = 'both'): void {
+    this.network.cut(a, b);
+    if (ways === 'both') this.network.cut(b, a);
+  }
+
+  /** Only members of the same group reach each other. */
+  partition(groups: readonly (readonly number[])[]): void {
+    this.network.partition(groups);
+  }
+
+  /** Ends every cut and partition. */
+  heal(): void {
+    this.network.heal();
+  }
+
+  /** Hands a member one packet from nobody in the simulation, by way of the wire. */
+  inject(member: number, packet: Packet, source: PacketSource = { reliable: false }): void {
+    const frame = this.wire.encode(packet, false);
+    if (frame instanceof Promise) throw new GossipError('ERR_OPTION', 'a simulation needs a wire that answers at once');
+    this.injectFrame(member, frame, source);
+  }
+
+  /** Hands a member bytes. */
+  injectFrame(member: number, frame: Uint8Array, source: PacketSource = { reliable: false }): void {
+    this.#at(member).receive(frame, source);
+  }
+
+  /** Lets time pass. */
+  run(ms: number): void {
+    const untilMs = this.nowMs + ms;
+    while (this.carrier.nextMs <= untilMs) this.carrier.step();
+    this.carrier.nowMs = untilMs;
+  }
+
+  /**
+   * Lets time pass until something is true, looked at every 10 ms.
+   * @returns whether it came true within the time.
+   */
+  runUntil(condition: () => boolean, maxMs: number): boolean {
+    const untilMs = this.nowMs + maxMs;
+    while (!condition()) {
+      if (this.nowMs >= untilMs) return false;
+      this.run(Math.min(LOOK_EVERY_MS, untilMs - this.nowMs));
+    }
+    return true;
+  }
+
+  #at(member: number): SimulatedMember {
+    const found = this.#members[member];
+    if (!found) throw new GossipError('ERR_UNKNOWN_MEMBER', `the simulation has no member ${member}`);
+    return found;
+  }
+
+  #newId(): MemberId {
+    const bytes = new Uint8Array(16);
+    for (let i = 0; i < 16; i++) bytes[i] = this.#random.below(256);
+    return memberIdFromBytes(bytes);
+  }
+
+  #metadataBytes(metadata: Metadata): number {
+    return Object.keys(metadata).length === 0 ? 0 : this.wire.env.codec.encode(metadata).length;
+  }
+}
+
+const LOOK_EVERY_MS = 10;
+
+/** Starts a simulation at virtual time 0. */
+export function createSimulation(options: SimulationOptions): Simulation {
+  return new Simulation(options);
+}

@@ -1,0 +1,24 @@
+/** Runs a test with several seeds; a failure says the one command that replays it. `SEED=n` runs with that one only. */
+import { test } from 'vitest';
+
+/**
+ * @param file - name of the test file, for the command.
+ * @returns a function that declares one test and calls it with each seed.
+ */
+export function seeded(file: string): (name: string, seeds: number, run: (seed: number) => void) => void {
+  return (name, seeds, run) => {
+    test(name, () => {
+      const given = process.env.SEED;
+      const all = given === undefined ? Array.from({ length: seeds }, (_, i) => i + 1) : [Number(given)];
+      for (const seed of all) {
+        try {
+          run(seed);
+        } catch (error) {
+          const replay = `SEED=${seed} npx vitest run test/sim/${file} -t '${name.replaceAll("'", '.')}'`;
+          if (error instanceof Error) error.message += `\nreplay: ${replay}`;
+          throw error;
+        }
+      }
+    });
+  };
+}
