@@ -159,7 +159,7 @@ export class Carrier {
     else if (arrivals.length > 1) this.#count(from, 'duplicated');
     for (const { delayMs, corrupt } of arrivals) {
       this.at(delayMs, () => {
-        if (!place || place.process !== 'running' || this.#places.get(to) !== place) return;
+        if (place?.process !== 'running' || this.#places.get(to) !== place) return;
         if (!corrupt) return place.receive(frame, { address: fromAddress, reliable: false });
         this.#count(from, 'corrupted');
         place.refuse(this.network.spoil(frame));
@@ -179,15 +179,18 @@ export class Carrier {
     this.#sent(from, place?.index ?? -1, frame, true);
     const fail = (afterMs: number, why: string) =>
       this.at(afterMs, () => failed(new GossipError('ERR_UNREACHABLE', `${to}: ${why}`)));
-    const twoWay = () =>
-      place && this.network.passes(from.index, place.index) && this.network.passes(place.index, from.index);
-    if (!place) return fail(this.network.delayMs() * 2, 'connection refused');
-    if (place.process === 'silent' || !twoWay()) return fail(DIAL_TIMEOUT_MS, 'no answer to the dial');
-    this.at(this.network.reliable(from.index, place.index, this.nowMs), () => {
-      if (place.process === 'silent' || !twoWay()) return fail(DIAL_TIMEOUT_MS, 'no answer');
-      if (place.process === 'killed' || this.#places.get(to) !== place)
-        return fail(this.network.delayMs(), 'connection refused');
-      deliver(place);
+    const silent = () =>
+      place?.process === 'silent' ||
+      (place && !(this.network.passes(from.index, place.index) && this.network.passes(place.index, from.index)));
+    if (silent()) {
+      fail(DIAL_TIMEOUT_MS, 'no answer to the dial');
+      return;
+    }
+    const delayMs = place ? this.network.reliable(from.index, place.index, this.nowMs) : this.network.delayMs();
+    this.at(delayMs, () => {
+      if (silent()) fail(DIAL_TIMEOUT_MS, 'no answer');
+      else if (place?.process !== 'running' || this.#places.get(to) !== place) fail(delayMs, 'connection refused');
+      else deliver(place);
     });
   }
 

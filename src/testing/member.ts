@@ -303,11 +303,10 @@ export class SimulatedMember implements Place {
   }
 
   #exchanged(exchange: number, asked: Packet, answer: Uint8Array | GossipError): void {
-    if (answer instanceof GossipError) return this.input({ type: 'exchange-done', exchange, error: answer });
-    const packet = this.#open(answer, asked.dialect === 'v1' ? asked.type : undefined);
-    if (packet) return this.input({ type: 'exchange-done', exchange, packet });
-    const error = new GossipError('ERR_PACKET', 'the answer could not be read');
-    this.input({ type: 'exchange-done', exchange, error });
+    const failed = answer instanceof GossipError;
+    const packet = failed ? undefined : this.#open(answer, asked.dialect === 'v1' ? asked.type : undefined);
+    const error = failed ? answer : new GossipError('ERR_PACKET', 'the answer could not be read');
+    this.input(packet ? { type: 'exchange-done', exchange, packet } : { type: 'exchange-done', exchange, error });
   }
 
   #send(effect: Extract<Effect, { type: 'send' }>): void {
