@@ -2,24 +2,24 @@
  * The shell around the core: it owns the transport and the one timer, carries out effects and gives the application its
  * API. All protocol decisions are the core's.
  */
-import { Core } from './core/core.js';
+
+import { Answers, type RequestHandler } from './answers.js';
+import type { Core } from './core/core.js';
 import type { Effect, MembershipChange } from './core/effect.js';
 import type { Input } from './core/input.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
-import type { MemberRow } from './core/members.js';
-import { type Metadata, NO_METADATA } from './core/metadata.js';
+import type { Metadata } from './core/metadata.js';
 import { errorMessage, GossipError } from './errors.js';
 import type { ClusterEvent, EventMap, Member, Message } from './events.js';
-import { Link } from './link.js';
-import { type ResolvedLogger, resolveLogger } from './logger.js';
+import type { Link } from './link.js';
+import type { ResolvedLogger } from './logger.js';
+import { MemberView } from './member-view.js';
 import { type MessageType, type RequestType, validate } from './message.js';
-import { type ClusterOptions, type ResolvedClusterOptions, resolveOptions } from './options.js';
+import { checkMetadata, type ResolvedClusterOptions } from './options.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
-import { Wire } from './wire/wire.js';
 
 /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
 const FAREWELL_MS = 1000;
-const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 
 interface Waiting {
   resolve: (value: unknown) => void;
@@ -34,10 +34,10 @@ export class Cluster implements AsyncDisposable {
   readonly #core: Core;
   readonly #counters = new Map<string, number>();
   readonly #subscribers: Subscribers<string | number>;
-  readonly #handlers = new Map<number, (data: unknown, from: Member, signal: AbortSignal) => unknown>();
+  readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
   readonly #waiting = new Map<number, Waiting>();
-  readonly #snapshots = new WeakMap<MemberRow, Member>();
+  readonly #view = new MemberView();
   readonly #closing = new AbortController();
   #ref = 0;
   #cancelTimer = () => {};
@@ -51,6 +51,12 @@ export class Cluster implements AsyncDisposable {
     this.#core = core;
     this.#log = log;
     this.#subscribers = new Subscribers((error, key) => this.#handlerFailed(error, key));
+    this.#answers = new Answers(options, {
+      reply: (exchange, status, payload) => this.input({ type: 'reply', exchange, status, payload }),
+      encode: (data) => this.#encode(data),
+      failed: (error, type) => this.#handlerFailed(error, type),
+      drop: this.drop,
+    });
     this.#rearm();
     const { signal } = options;
     if (signal) {
@@ -73,18 +79,18 @@ export class Cluster implements AsyncDisposable {
 
   /** Ourselves as others see us. */
   get self(): Member {
-    return this.#member(this.#core.self);
+    return this.#view.member(this.#core.self);
   }
 
   /** Every member known, ourselves included, the dead too until they are forgotten. */
   members(): Member[] {
-    return Array.from(this.#core.members.all(), (row) => this.#member(row));
+    return Array.from(this.#core.members.all(), (row) => this.#view.member(row));
   }
 
   /** One member, if it is known. */
   member(id: MemberId): Member | undefined {
     const row = this.#core.members.get(id);
-    return row && this.#member(row);
+    return row && this.#view.member(row);
   }
 
   /**
@@ -126,17 +132,8 @@ export class Cluster implements AsyncDisposable {
    * @returns a function that stops answering.
    * @throws GossipError `ERR_OPTION`: the kind has a handler already.
    */
-  handle<Q, A>(
-    request: RequestType<Q, A>,
-    handler: (question: { data: Q; from: Member; signal: AbortSignal }) => A | Promise<A>,
-  ): () => void {
-    if (this.#handlers.has(request.type)) {
-      throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
-    }
-    this.#handlers.set(request.type, async (data, from, signal) =>
-      handler({ data: await validate(request.schema, data), from, signal }),
-    );
-    return () => void this.#handlers.delete(request.type);
+  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, A>): () => void {
+    return this.#answers.handle(request, handler);
   }
 
   /**
@@ -322,7 +319,7 @@ export class Cluster implements AsyncDisposable {
         this.#deliver(effect);
         return;
       case 'incoming-request':
-        void this.#answer(effect);
+        void this.#answers.answer(effect, this.member(effect.from));
         return;
       case 'settled':
         this.#settle(effect.ref, effect.payload ?? effect.joined, effect.error);
@@ -390,16 +387,17 @@ export class Cluster implements AsyncDisposable {
     const payload = this.#options.codec.encode(data ?? null);
     const { frameBytesMax } = this.#options.limits;
     if (payload.length > frameBytesMax - FRAME_ROOM_BYTES) {
-      throw new GossipError('ERR_TOO_LARGE', `data of ${payload.length} bytes does not fit a frame of ${frameBytesMax} (limits.frameBytesMax)`);
+      throw new GossipError(
+        'ERR_TOO_LARGE',
+        `data of ${payload.length} bytes does not fit a frame of ${frameBytesMax} (limits.frameBytesMax)`,
+      );
     }
     return payload;
   }
 
   #changed(change: MembershipChange): void {
-    this.#snapshots.delete(change.row);
+    const event = this.#view.event(change);
     if (change.kind === 'state' && change.row === this.#core.self) return;
-    const member = this.#member(change.row, change.kind === 'state' && change.state === 'removed');
-    const event = toEvent(change, member);
     this.#subscribers.call(event.type, event);
     for (const queue of this.#queues) queue.push(event);
   }
@@ -425,37 +423,6 @@ export class Cluster implements AsyncDisposable {
     this.#subscribers.call('message', message);
   }
 
-  async #answer(effect: Extract<Effect, { type: 'incoming-request' }>): Promise<void> {
-    const { exchange, messageType } = effect;
-    const reply = (status: 'ok' | 'no-handler' | 'failed', payload = NO_PAYLOAD) =>
-      this.input({ type: 'reply', exchange, status, payload });
-    const handler = this.#handlers.get(messageType);
-    const from = this.member(effect.from);
-    if (!handler || !from) {
-      this.#drop('requestsWithoutHandler', `type ${messageType} from ${effect.from}`);
-      reply('no-handler');
-      return;
-    }
-    const deadline = new AbortController();
-    const cancel = this.#options.clock.schedule(this.#options.requestTimeoutMs, () => {
-      deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
-    });
-    try {
-      const late = new Promise<never>((_, reject) => {
-        deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
-      });
-      const work = (async () => handler(this.#options.codec.decode(effect.payload), from, deadline.signal))();
-      work.catch(() => {});
-      const answer = await Promise.race([work, late]);
-      reply('ok', this.#encode(answer));
-    } catch (error) {
-      this.#handlerFailed(error, messageType);
-      reply('failed');
-    } finally {
-      cancel();
-    }
-  }
-
   #handlerFailed(error: unknown, key: string | number): void {
     this.count('handlersFailed');
     this.#log.error('a handler failed', { handler: key, error: errorMessage(error) });
@@ -465,105 +432,10 @@ export class Cluster implements AsyncDisposable {
     if (!this.#counters.has(name)) this.#log.warn(`dropped: ${name} (told once, counted in stats)`, { detail });
     this.count(name);
   }
-
-  #member(row: MemberRow, removed = false): Member {
-    const known = this.#snapshots.get(row);
-    if (known && !removed && known.address === row.address && known.state === row.state) return known;
-    const member: Member = Object.freeze({
-      id: row.id,
-      address: row.address,
-      state: removed ? 'removed' : row.state,
-      tags: row.tags,
-      metadata: row.metadata ?? NO_METADATA,
-      applicationVersion: row.applicationVersion,
-      protocol: row.dialect,
-    });
-    this.#snapshots.set(row, member);
-    return member;
-  }
 }
 
 /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
 const FRAME_ROOM_BYTES = 2048;
-
-/**
- * Starts a member. It is alone until it joins somebody or is joined.
- *
- * @returns the running member; end it with `leave()`, or declare it with `await using`.
- * @throws GossipError `ERR_OPTION`, `ERR_KEY`, `ERR_ADDRESS`, `ERR_ADDRESS_IN_USE`, `ERR_TOO_LARGE` (metadata): nothing
- *   was left open.
- */
-export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  const resolved = resolveOptions(options);
-  const { transport, clock, limits } = resolved;
-  if (resolved.cipher && resolved.cipher.keyring.size === 0) {
-    throw new GossipError('ERR_KEY', 'option cipher has no key: pass at least one');
-  }
-  const metadataBytes = checkMetadata(resolved.metadata, resolved);
-  const log = resolveLogger(resolved.logger).withGroup('isogossip');
-  const { codec, cipher, compressor, compressBytesMin } = resolved;
-  const env = { codec, compressBytesMin, limits, ...(cipher && { cipher }), ...(compressor && { compressor }) };
-  const wire = new Wire(env, resolved.v1?.wire);
-  let cluster: Cluster | undefined;
-  // Until the cluster exists nobody can know us; what arrives before is not for us.
-  const link = new Link(
-    wire,
-    transport,
-    {
-      packet: (packet, source) => cluster?.input({ type: 'packet', packet, source }),
-      sendFailed: (address, reliable, error) => cluster?.input({ type: 'send-failed', address, reliable, error }),
-      disconnected: (address) => cluster?.input({ type: 'disconnected', address }),
-      count: (name) => cluster?.count(name),
-      drop: (name, detail) => cluster?.drop(name, detail),
-    },
-    resolved.id,
-  );
-  const address = await transport.start(link.host(log));
-  const core = new Core(
-    {
-      id: resolved.id,
-      address,
-      tags: resolved.tags,
-      applicationVersion: resolved.applicationVersion,
-      metadata: Object.freeze(resolved.metadata),
-      metadataBytes,
-      timing: resolved.timing,
-      limits,
-      epochMs: clock.epochMs,
-      seed: resolved.seed,
-      refuseVersion: (version) => {
-        const verdict = resolved.acceptVersion(version);
-        if (verdict === true) return undefined;
-        return typeof verdict === 'string' ? verdict : `incompatible application version: ${version}`;
-      },
-      ...(resolved.v1 ? { foreign: resolved.v1.rules } : {}),
-    },
-    clock.now(),
-  );
-  cluster = new Cluster(resolved, link, core, log);
-  log.info('member started', { id: resolved.id, address });
-  return cluster;
-}
-
-/** @returns the encoded size. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC` */
-function checkMetadata(metadata: Metadata, options: ResolvedClusterOptions): number {
-  if (Object.keys(metadata).length === 0) return 0;
-  const bytes = options.codec.encode(metadata).length;
-  if (bytes > options.limits.metadataBytesMax) {
-    throw new GossipError('ERR_TOO_LARGE', `metadata of ${bytes} bytes is above limits.metadataBytesMax (${options.limits.metadataBytesMax})`);
-  }
-  return bytes;
-}
-
-function toEvent(change: MembershipChange, member: Member): ClusterEvent {
-  if (change.kind === 'metadata') return { type: 'metadata', member };
-  const { state, previous } = change;
-  if (state === 'removed') return { type: 'removed', member, previous };
-  if (state === 'leaving') return { type: 'left', member, previous };
-  const wasGone = previous === 'unknown' || previous === 'dead' || previous === 'leaving';
-  const type = wasGone && state !== 'dead' ? 'joined' : 'state';
-  return { type, member, previous };
-}
 
 function idOf(member: Member | MemberId): MemberId {
   const id = typeof member === 'string' ? member.toLowerCase() : member.id;

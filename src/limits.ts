@@ -39,6 +39,7 @@ export interface Limits {
   eventQueueMax: number;
 }
 
+/** The limits of a member that sets none; where each comes from stands at {@link Limits}. */
 export const DEFAULT_LIMITS = {
   frameBytesMax: 4 * 1024 * 1024,
   datagramBytesMax: 1400,

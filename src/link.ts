@@ -64,7 +64,13 @@ export class Link {
    * Sends one packet to each address.
    * @param done - called once per address: without an error when the carrier has taken it.
    */
-  send(to: readonly string[], packet: Packet, reliable: boolean, single: boolean, done?: (error?: GossipError) => void): void {
+  send(
+    to: readonly string[],
+    packet: Packet,
+    reliable: boolean,
+    single: boolean,
+    done?: (error?: GossipError) => void,
+  ): void {
     let frame: Uint8Array | Promise<Uint8Array>;
     try {
       frame = this.wire.encode(packet, this.transport.plainV1);
@@ -200,7 +206,10 @@ export class Link {
 
   #refuse(error: unknown, source: PacketSource): void {
     const { code, message } = toGossipError(error);
-    this.owner.drop(REFUSALS[code] ?? 'framesMalformed', source.address ? `${message} (from ${source.address})` : message);
+    this.owner.drop(
+      REFUSALS[code] ?? 'framesMalformed',
+      source.address ? `${message} (from ${source.address})` : message,
+    );
     this.#unanswered(source);
   }
 

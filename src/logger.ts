@@ -66,7 +66,9 @@ export function resolveLogger(logger?: Logger, group = '', fields: Record<string
     warn: at('warn'),
     error: at('error'),
     with: (more) =>
-      logger.with ? resolveLogger(logger.with(more), group, fields) : resolveLogger(logger, group, { ...fields, ...more }),
+      logger.with
+        ? resolveLogger(logger.with(more), group, fields)
+        : resolveLogger(logger, group, { ...fields, ...more }),
     withGroup: (name) =>
       logger.withGroup
         ? resolveLogger(logger.withGroup(name), group, fields)

@@ -68,7 +68,8 @@ export interface ClusterOptions {
 }
 
 /** The options of a running cluster, all of them present. */
-export interface ResolvedClusterOptions extends Required<Omit<ClusterOptions, 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger' | 'preset'>> {
+export interface ResolvedClusterOptions
+  extends Required<Omit<ClusterOptions, 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger' | 'preset'>> {
   cipher: Cipher | undefined;
   compressor: Compressor | undefined;
   v1: V1Plugin | undefined;
@@ -141,7 +142,8 @@ const DEFAULTS = {
  * @throws GossipError `ERR_OPTION`: nothing was started.
  */
 export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
-  if (!options?.transport) bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
+  if (!options?.transport)
+    bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
   const preset = PRESETS[options.preset ?? 'lan'];
   if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
   const limits: Limits = { ...DEFAULT_LIMITS, ...defined(options.limits) };
@@ -149,10 +151,16 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
   for (const [name, value] of Object.entries(limits)) positive(`limits.${name}`, value);
   for (const [name, value] of Object.entries(timing)) positive(`timing.${name}`, value);
   if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
-    bad('timing.probeTimeoutMs', `(${timing.probeTimeoutMs}) must be below timing.probeIntervalMs (${timing.probeIntervalMs})`);
+    bad(
+      'timing.probeTimeoutMs',
+      `(${timing.probeTimeoutMs}) must be below timing.probeIntervalMs (${timing.probeIntervalMs})`,
+    );
   }
   if (limits.datagramBytesMax > limits.frameBytesMax) {
-    bad('limits.datagramBytesMax', `(${limits.datagramBytesMax}) must not be above limits.frameBytesMax (${limits.frameBytesMax})`);
+    bad(
+      'limits.datagramBytesMax',
+      `(${limits.datagramBytesMax}) must not be above limits.frameBytesMax (${limits.frameBytesMax})`,
+    );
   }
   const id = (options.id ?? uuidV7()).toLowerCase();
   if (!isMemberId(id)) bad('id', `is "${options.id}", not a UUID`);
@@ -188,6 +196,19 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     clock: options.clock ?? systemClock(),
     seed: options.seed ?? randomSeed(),
   };
+}
+
+/** Checks metadata against its limit. @returns the encoded size. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC` */
+export function checkMetadata(metadata: Metadata, options: ResolvedClusterOptions): number {
+  if (Object.keys(metadata).length === 0) return 0;
+  const bytes = options.codec.encode(metadata).length;
+  if (bytes > options.limits.metadataBytesMax) {
+    throw new GossipError(
+      'ERR_TOO_LARGE',
+      `metadata of ${bytes} bytes is above limits.metadataBytesMax (${options.limits.metadataBytesMax})`,
+    );
+  }
+  return bytes;
 }
 
 function bad(option: string, text: string): never {

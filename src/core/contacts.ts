@@ -96,7 +96,8 @@ export class Contacts {
     this.#addresses.add(address);
     const finish = (result: JoinResult) => {
       this.#addresses.delete(address);
-      if (!result.ok) core.emit({ type: 'log', level: 'debug', message: 'join failed', fields: { address, ...result } });
+      if (!result.ok)
+        core.emit({ type: 'log', level: 'debug', message: 'join failed', fields: { address, ...result } });
       done(result);
     };
     if (!core.foreign) {
@@ -121,7 +122,8 @@ export class Contacts {
       if (!join) return;
       // Accepted but the table is still on its way: being a member is what was asked for.
       if (join.accepted) this.#finish(seq, { ok: true, reason: '' });
-      else this.#finish(seq, { ok: false, reason: `${address} did not answer; can it reach us at ${core.self.address}?` });
+      else
+        this.#finish(seq, { ok: false, reason: `${address} did not answer; can it reach us at ${core.self.address}?` });
     });
   }
 
@@ -197,7 +199,12 @@ export class Contacts {
       return;
     }
     if (!packet.accepted) {
-      core.emit({ type: 'log', level: 'warn', message: 'join rejected', fields: { address: join.address, reason: packet.reason } });
+      core.emit({
+        type: 'log',
+        level: 'warn',
+        message: 'join rejected',
+        fields: { address: join.address, reason: packet.reason },
+      });
       this.#finish(packet.seq, { ok: false, rejected: packet.from !== core.self.id, reason: packet.reason });
       return;
     }

@@ -13,7 +13,7 @@ import type { Effect, VisibleState } from './effect.js';
 import { History } from './history.js';
 import { Hlc } from './hlc.js';
 import type { Input, Packet, PacketSource } from './input.js';
-import { Members, type MemberRow, toRecord, toRow } from './members.js';
+import { type MemberRow, Members, toRecord, toRow } from './members.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
 import { Random } from './random.js';
@@ -340,7 +340,12 @@ export class Core {
   /** Counts something refused, and tells the log of the first of its kind. */
   drop(name: string, detail: string): void {
     if (!this.#counters.has(name)) {
-      this.emit({ type: 'log', level: 'warn', message: `dropped: ${name} (told once, counted in stats)`, fields: { detail } });
+      this.emit({
+        type: 'log',
+        level: 'warn',
+        message: `dropped: ${name} (told once, counted in stats)`,
+        fields: { detail },
+      });
     }
     this.count(name);
   }

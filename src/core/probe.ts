@@ -257,7 +257,8 @@ export class Prober {
       return;
     }
     const done = (alive: boolean) => {
-      if (alive) core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
+      if (alive)
+        core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
       else nack();
     };
     const { probeTimeoutMs } = core.config.timing;

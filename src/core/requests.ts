@@ -15,7 +15,9 @@ interface PendingRequest {
 }
 
 /** Whom an answer of the application goes to. */
-type Asker = { kind: 'native'; from: MemberId; messageId: bigint } | { kind: 'foreign'; answer: (payload?: Uint8Array) => void };
+type Asker =
+  | { kind: 'native'; from: MemberId; messageId: bigint }
+  | { kind: 'foreign'; answer: (payload?: Uint8Array) => void };
 
 export class Requests {
   readonly #pending = new Map<bigint, PendingRequest>();
@@ -108,7 +110,11 @@ export class Requests {
     return row;
   }
 
-  #settle(ref: number, code: 'ERR_UNKNOWN_MEMBER' | 'ERR_UNREACHABLE' | 'ERR_OVERLOADED' | 'ERR_TIMEOUT', text: string) {
+  #settle(
+    ref: number,
+    code: 'ERR_UNKNOWN_MEMBER' | 'ERR_UNREACHABLE' | 'ERR_OVERLOADED' | 'ERR_TIMEOUT',
+    text: string,
+  ) {
     this.core.emit({ type: 'settled', ref, error: new GossipError(code, text) });
   }
 
@@ -132,9 +138,7 @@ export class Requests {
   }
 
   onMessage(packet: Extract<NativePacket, { type: 'message' }>): void {
-    const { core } = this;
-    if (!this.#isForUs(packet)) return;
-    this.deliver(packet.from, packet.messageId, packet);
+    if (this.#isForUs(packet)) this.deliver(packet.from, packet.messageId, packet);
   }
 
   /** Delivers a direct message of either dialect, once. */
@@ -212,4 +216,3 @@ export class Requests {
     return false;
   }
 }
-

@@ -2,8 +2,9 @@
  * Frames to packets and back, for whichever dialect the first two bytes show. The Go library's wire is there only when
  * its plug-in is.
  */
-import { GossipError } from '../errors.js';
+
 import type { Packet } from '../core/input.js';
+import { GossipError } from '../errors.js';
 import type { WireEnv } from './env.js';
 import type { MaybePromise } from './maybe-promise.js';
 import { decodeNativeFrame, encodeNativeFrame } from './native/frame.js';
@@ -12,11 +13,7 @@ import type { V1Packet } from './v1/packet.js';
 /** The part of the v1 plug-in that knows bytes. */
 export interface V1Wire {
   encode(packet: V1Packet, env: WireEnv, options: { plain: boolean }): MaybePromise<Uint8Array>;
-  decode(
-    frame: Uint8Array,
-    env: WireEnv,
-    options: { plain: boolean; replyTo?: number },
-  ): MaybePromise<V1Packet>;
+  decode(frame: Uint8Array, env: WireEnv, options: { plain: boolean; replyTo?: number }): MaybePromise<V1Packet>;
 }
 
 /** The largest value of the first u16's low 14 bits that marks a native frame. */

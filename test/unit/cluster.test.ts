@@ -12,7 +12,11 @@ async function start(count: number, options: Partial<ClusterOptions> = {}): Prom
   const network = createMemoryNetwork();
   const members: Cluster[] = [];
   for (let i = 0; i < count; i++) {
-    const member = await createCluster({ transport: network.transport({ address: `m${i}` }), preset: 'local', ...options });
+    const member = await createCluster({
+      transport: network.transport({ address: `m${i}` }),
+      preset: 'local',
+      ...options,
+    });
     members.push(member);
     open.push(member);
   }
@@ -33,7 +37,12 @@ test('a joiner knows everyone and everyone knows the joiner', async () => {
   const members = await start(4);
   for (const member of members) {
     await until(member, () => member.members().filter((m) => m.state === 'alive').length === 4);
-    expect(member.members().map((m) => m.id).sort()).toEqual(members.map((m) => m.id).sort());
+    expect(
+      member
+        .members()
+        .map((m) => m.id)
+        .sort(),
+    ).toEqual(members.map((m) => m.id).sort());
     expect(member.members().every((m) => m.protocol === 'native')).toBe(true);
   }
 });
@@ -53,7 +62,12 @@ test('a broadcast reaches every other member once, with its sender', async () =>
   const [first] = members as [Cluster];
   first.broadcast(chat, { text: 'hello' });
   await all;
-  expect(heard.sort()).toEqual(members.slice(1).map((m) => `hello from ${first.id} at ${m.id}`).sort());
+  expect(heard.sort()).toEqual(
+    members
+      .slice(1)
+      .map((m) => `hello from ${first.id} at ${m.id}`)
+      .sort(),
+  );
 });
 
 test('a request is answered by its handler, and fails clearly without one', async () => {

@@ -21,7 +21,9 @@ export function estimateBytes(value: unknown): number {
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + estimateBytes(item), 3);
   if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
     const entries = Object.entries(value);
-    return entries.length === 0 ? 0 : entries.reduce((sum, [key, item]) => sum + key.length + 3 + estimateBytes(item), 3);
+    return entries.length === 0
+      ? 0
+      : entries.reduce((sum, [key, item]) => sum + key.length + 3 + estimateBytes(item), 3);
   }
   return 9;
 }

@@ -1,137 +1,210 @@
 /**
- * Native packets as bytes: `[type u8][fields]`. The order of fields here is the wire; `docs/protocol.md` shows it as a
- * table. Payloads and metadata are in the cluster's codec, everything else is fixed.
+ * Native packets as bytes: `[type u8][fields]`. The tables below are the wire, field by field in their order;
+ * `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
  */
-import { NO_METADATA, type Metadata } from '../../core/metadata.js';
+import type { MemberId } from '../../core/member-id.js';
+import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
+import type { Limits } from '../../limits.js';
 import { decodeValue, encodeValue, type WireEnv } from '../env.js';
 import type { MemberRecord, MemberState, NativePacket, News, ReplyStatus } from '../packet.js';
 import { Reader, Writer } from './bytes.js';
-
-type PacketType = NativePacket['type'];
-
-/** A packet's first byte is its place in this list. Never reorder; append. */
-const TYPES: readonly PacketType[] = [
-  'ping',
-  'ack',
-  'ping-req',
-  'nack',
-  'news',
-  'join',
-  'join-reply',
-  'digest',
-  'state',
-  'pull',
-  'broadcast',
-  'message',
-  'request',
-  'reply',
-  'native-only',
-];
-const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
-const STATUSES: readonly ReplyStatus[] = ['ok', 'no-handler', 'failed'];
 
 /** Pieces of news, records and ids in one packet; more is a broken or hostile sender. Source: guess. */
 const NEWS_MAX = 256;
 const RECORDS_MAX = 2048;
 const IDS_MAX = 2048;
 /** Bytes of the smallest piece of news and of the smallest record. */
-const NEWS_BYTES_MIN = 42;
-const RECORD_BYTES_MIN = 40;
+const RECORD_BYTES_MIN = 38;
+/** The smallest message type of an application or library; below are the protocol's own. */
+const MESSAGE_TYPE_MIN = 64;
+const MESSAGE_TYPE_MAX = 0xffff;
 
-const STATE_NEWS = 0;
-const RECORD_NEWS = 1;
+/** How one kind of field is written and read. */
+interface Field<T> {
+  write(w: Writer, value: T, env: WireEnv): void;
+  read(r: Reader, env: WireEnv): T;
+}
+
+const u8: Field<number> = { write: (w, value) => w.u8(value), read: (r) => r.u8() };
+const u32: Field<number> = { write: (w, value) => w.u32(value), read: (r) => r.u32() };
+const varint: Field<number> = { write: (w, value) => w.varint(value), read: (r) => r.varint() };
+const hlc: Field<bigint> = { write: (w, value) => w.u64(value), read: (r) => r.u64() };
+const id: Field<MemberId> = { write: (w, value) => w.id(value), read: (r) => r.id() };
+const bool: Field<boolean> = { write: (w, value) => w.u8(value ? 1 : 0), read: (r) => r.u8() === 1 };
+const string: Field<string> = {
+  write: (w, value) => w.string(value),
+  read: (r, { limits }) => r.string(limits.stringBytesMax, 'a string'),
+};
+/** Everything that is left: only as the last field. */
+const payload: Field<Uint8Array> = { write: (w, value) => w.raw(value), read: (r) => r.rest() };
+const messageType: Field<number> = {
+  write: varint.write,
+  read(r) {
+    const type = r.varint();
+    if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
+    throw new GossipError('ERR_PACKET', `message type ${type} is not an application's`);
+  },
+};
+
+/** One of a few words, as its place in the list. */
+function oneOf<T extends string>(words: readonly T[]): Field<T> {
+  return {
+    write: (w, value) => w.u8(words.indexOf(value)),
+    read(r) {
+      const at = r.u8();
+      const word = words[at];
+      if (word === undefined) throw new GossipError('ERR_PACKET', `${at} is none of ${words.join(', ')}`);
+      return word;
+    },
+  };
+}
+
+/** A count and that many items of at least `bytesEach`; refused before anything is read when they cannot be there. */
+function list<T>(item: Field<T>, max: number | keyof Limits, bytesEach: number): Field<readonly T[]> {
+  return {
+    write(w, values, env) {
+      w.varint(values.length);
+      for (const value of values) item.write(w, value, env);
+    },
+    read(r, env) {
+      const count = r.count(typeof max === 'number' ? max : env.limits[max], bytesEach, 'items');
+      return Array.from({ length: count }, () => item.read(r, env));
+    },
+  };
+}
+
+type Fields<P> = { readonly [K in keyof P]: Field<P[K]> };
+
+/** The fields of an object, in their order. */
+function struct<P extends object>(fields: Fields<P>): Field<P> {
+  const entries = Object.entries(fields) as [keyof P, Field<unknown>][];
+  return {
+    write(w, value, env) {
+      for (const [name, field] of entries) field.write(w, value[name], env);
+    },
+    read(r, env) {
+      const value: Partial<Record<keyof P, unknown>> = {};
+      for (const [name, field] of entries) value[name] = field.read(r, env);
+      return value as P;
+    },
+  };
+}
+
+const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
+const state = oneOf(STATES);
+const tags = list(string, 'tagsMax', 1);
+
 /** Bits of a record's first byte, above the two of its state. */
 const DIALECT_V1 = 4;
 const HAS_METADATA = 8;
 const BILINGUAL = 16;
 
+type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'metadata' | 'metadataBytes'>;
+const recordBody = struct<RecordBody>({
+  id,
+  incarnation: hlc,
+  version: hlc,
+  address: string,
+  protocolVersion: varint,
+  applicationVersion: string,
+  tags,
+});
+
+const record: Field<MemberRecord> = {
+  write(w, value, env) {
+    const { metadata, metadataBytes } = value;
+    w.u8(
+      STATES.indexOf(value.state) |
+        (value.dialect === 'v1' ? DIALECT_V1 : 0) |
+        (metadata ? HAS_METADATA : 0) |
+        (value.bilingual ? BILINGUAL : 0),
+    );
+    recordBody.write(w, value, env);
+    if (metadata && metadataBytes > 0) w.bytes(encodeValue(metadata, env));
+    else w.varint(metadata ? 0 : metadataBytes);
+  },
+  read(r, env) {
+    const bits = r.u8();
+    const common = {
+      state: STATES[bits & 3] as MemberState,
+      dialect: bits & DIALECT_V1 ? ('v1' as const) : ('native' as const),
+      bilingual: (bits & BILINGUAL) !== 0,
+      ...recordBody.read(r, env),
+    };
+    if (!(bits & HAS_METADATA)) return { ...common, metadataBytes: r.varint() };
+    const bytes = r.bytes(env.limits.metadataBytesMax, 'metadata');
+    return { ...common, metadata: readMetadata(bytes, env), metadataBytes: bytes.length };
+  },
+};
+
+function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
+  if (bytes.length === 0) return NO_METADATA;
+  const value = decodeValue(bytes, env);
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
+    throw new GossipError('ERR_PACKET', 'metadata is not a map');
+  }
+  return Object.freeze(value) as Metadata;
+}
+
+type StateNews = Extract<News, { kind: 'state' }>;
+const stateNews = struct<Omit<StateNews, 'kind'>>({ id, incarnation: hlc, state, by: id });
+const STATE_NEWS = 0;
+const RECORD_NEWS = 1;
+const oneNews: Field<News> = {
+  write(w, value, env) {
+    w.u8(value.kind === 'record' ? RECORD_NEWS : STATE_NEWS);
+    if (value.kind === 'record') record.write(w, value.record, env);
+    else stateNews.write(w, value, env);
+  },
+  read(r, env) {
+    const kind = r.u8();
+    if (kind === RECORD_NEWS) return { kind: 'record', record: record.read(r, env) };
+    if (kind === STATE_NEWS) return { kind: 'state', ...stateNews.read(r, env) };
+    throw new GossipError('ERR_PACKET', `news of kind ${kind}`);
+  },
+};
+const someNews = list(oneNews, NEWS_MAX, RECORD_BYTES_MIN);
+/** No news is the common case and takes no byte: only as the last field. */
+const news: Field<readonly News[]> = {
+  write(w, value, env) {
+    if (value.length > 0) someNews.write(w, value, env);
+  },
+  read: (r, env) => (r.left === 0 ? [] : someNews.read(r, env)),
+};
+
+const addressed = { from: id, to: id, messageId: hlc, messageType, payload };
+
+type PacketType = NativePacket['type'];
+type Layouts = { readonly [T in PacketType]: Fields<Omit<Extract<NativePacket, { type: T }>, 'type'>> };
+
+/** Every packet. Its first byte is its place in this table: never reorder, append. */
+const LAYOUTS: Layouts = {
+  ping: { seq: u32, from: id, to: id, news },
+  ack: { seq: u32, from: id, news },
+  'ping-req': { seq: u32, from: id, target: id },
+  nack: { seq: u32, from: id },
+  news: { from: id, news },
+  join: { seq: u32, from: id, record },
+  'join-reply': { seq: u32, from: id, accepted: bool, reason: string, verify: u32, record },
+  digest: { from: id, fingerprint: u32, members: varint },
+  state: { from: id, last: bool, wantReply: bool, records: list(record, RECORDS_MAX, RECORD_BYTES_MIN) },
+  pull: { from: id, ids: list(id, IDS_MAX, 16) },
+  broadcast: { from: id, origin: id, messageId: hlc, messageType, ttl: u8, reliable: bool, tag: string, payload },
+  message: addressed,
+  request: addressed,
+  reply: { from: id, messageId: hlc, status: oneOf<ReplyStatus>(['ok', 'no-handler', 'failed']), payload },
+  'native-only': { from: id },
+};
+const TYPES = Object.keys(LAYOUTS) as readonly PacketType[];
+const PACKETS = TYPES.map((type) => struct(LAYOUTS[type] as Fields<object>));
+
 /** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
 export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
   const w = new Writer();
-  w.u8(TYPES.indexOf(packet.type));
-  switch (packet.type) {
-    case 'ping':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      w.id(packet.to);
-      writeNews(w, packet.news, env);
-      break;
-    case 'ack':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      writeNews(w, packet.news, env);
-      break;
-    case 'ping-req':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      w.id(packet.target);
-      break;
-    case 'nack':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      break;
-    case 'news':
-      w.id(packet.from);
-      writeNews(w, packet.news, env);
-      break;
-    case 'join':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      writeRecord(w, packet.record, env);
-      break;
-    case 'join-reply':
-      w.u32(packet.seq);
-      w.id(packet.from);
-      w.u8(packet.accepted ? 1 : 0);
-      w.string(packet.reason);
-      w.u32(packet.verify);
-      writeRecord(w, packet.record, env);
-      break;
-    case 'digest':
-      w.id(packet.from);
-      w.u32(packet.fingerprint);
-      w.varint(packet.members);
-      break;
-    case 'state':
-      w.id(packet.from);
-      w.u8((packet.last ? 1 : 0) | (packet.wantReply ? 2 : 0));
-      w.varint(packet.records.length);
-      for (const record of packet.records) writeRecord(w, record, env);
-      break;
-    case 'pull':
-      w.id(packet.from);
-      w.varint(packet.ids.length);
-      for (const id of packet.ids) w.id(id);
-      break;
-    case 'broadcast':
-      w.id(packet.from);
-      w.id(packet.origin);
-      w.u64(packet.messageId);
-      w.varint(packet.messageType);
-      w.u8(packet.ttl);
-      w.u8(packet.reliable ? 1 : 0);
-      w.string(packet.tag);
-      w.raw(packet.payload);
-      break;
-    case 'message':
-    case 'request':
-      w.id(packet.from);
-      w.id(packet.to);
-      w.u64(packet.messageId);
-      w.varint(packet.messageType);
-      w.raw(packet.payload);
-      break;
-    case 'reply':
-      w.id(packet.from);
-      w.u64(packet.messageId);
-      w.u8(STATUSES.indexOf(packet.status));
-      w.raw(packet.payload);
-      break;
-    case 'native-only':
-      w.id(packet.from);
-      break;
-  }
+  const type = TYPES.indexOf(packet.type);
+  w.u8(type);
+  PACKETS[type]?.write(w, packet, env);
   return w.finish();
 }
 
@@ -142,170 +215,10 @@ export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
  */
 export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
   const r = new Reader(bytes);
-  const type = TYPES[r.u8()];
-  if (!type) throw new GossipError('ERR_PACKET', `packet type ${bytes[0]} is unknown`);
-  const packet = readFields(type, r, env);
+  const at = r.u8();
+  const type = TYPES[at];
+  if (!type) throw new GossipError('ERR_PACKET', `packet type ${at} is unknown`);
+  const packet = { type, ...PACKETS[at]?.read(r, env) } as NativePacket;
   if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after the end of a ${type} packet`);
   return packet;
-}
-
-function readFields(type: PacketType, r: Reader, env: WireEnv): NativePacket {
-  const { limits } = env;
-  switch (type) {
-    case 'ping':
-      return { type, seq: r.u32(), from: r.id(), to: r.id(), news: readNews(r, env) };
-    case 'ack':
-      return { type, seq: r.u32(), from: r.id(), news: readNews(r, env) };
-    case 'ping-req':
-      return { type, seq: r.u32(), from: r.id(), target: r.id() };
-    case 'nack':
-      return { type, seq: r.u32(), from: r.id() };
-    case 'news':
-      return { type, from: r.id(), news: readNews(r, env) };
-    case 'join':
-      return { type, seq: r.u32(), from: r.id(), record: readRecord(r, env) };
-    case 'join-reply':
-      return {
-        type,
-        seq: r.u32(),
-        from: r.id(),
-        accepted: r.u8() === 1,
-        reason: r.string(limits.stringBytesMax, 'a reason'),
-        verify: r.u32(),
-        record: readRecord(r, env),
-      };
-    case 'digest':
-      return { type, from: r.id(), fingerprint: r.u32(), members: r.varint() };
-    case 'state': {
-      const from = r.id();
-      const flags = r.u8();
-      const count = r.count(RECORDS_MAX, RECORD_BYTES_MIN, 'records');
-      const records = Array.from({ length: count }, () => readRecord(r, env));
-      return { type, from, last: (flags & 1) !== 0, wantReply: (flags & 2) !== 0, records };
-    }
-    case 'pull': {
-      const from = r.id();
-      const count = r.count(IDS_MAX, 16, 'ids');
-      return { type, from, ids: Array.from({ length: count }, () => r.id()) };
-    }
-    case 'broadcast':
-      return {
-        type,
-        from: r.id(),
-        origin: r.id(),
-        messageId: r.u64(),
-        messageType: readMessageType(r),
-        ttl: r.u8(),
-        reliable: r.u8() === 1,
-        tag: r.string(limits.stringBytesMax, 'a tag'),
-        payload: r.rest(),
-      };
-    case 'message':
-    case 'request':
-      return { type, from: r.id(), to: r.id(), messageId: r.u64(), messageType: readMessageType(r), payload: r.rest() };
-    case 'reply':
-      return { type, from: r.id(), messageId: r.u64(), status: readStatus(r), payload: r.rest() };
-    case 'native-only':
-      return { type, from: r.id() };
-  }
-}
-
-function readMessageType(r: Reader): number {
-  const type = r.varint();
-  if (type < 64 || type > 0xffff) throw new GossipError('ERR_PACKET', `message type ${type} is not an application's`);
-  return type;
-}
-
-function readStatus(r: Reader): ReplyStatus {
-  const status = STATUSES[r.u8()];
-  if (!status) throw new GossipError('ERR_PACKET', 'an unknown reply status');
-  return status;
-}
-
-function readState(bits: number): MemberState {
-  return STATES[bits & 3] as MemberState;
-}
-
-/** No news is the common case and takes no byte: news is always the last field. */
-function writeNews(w: Writer, news: readonly News[], env: WireEnv): void {
-  if (news.length === 0) return;
-  w.varint(news.length);
-  for (const item of news) {
-    if (item.kind === 'record') {
-      w.u8(RECORD_NEWS);
-      writeRecord(w, item.record, env);
-    } else {
-      w.u8(STATE_NEWS);
-      w.id(item.id);
-      w.u64(item.incarnation);
-      w.u8(STATES.indexOf(item.state));
-      w.id(item.by);
-    }
-  }
-}
-
-function readNews(r: Reader, env: WireEnv): News[] {
-  if (r.left === 0) return [];
-  const count = r.count(NEWS_MAX, Math.min(NEWS_BYTES_MIN, RECORD_BYTES_MIN), 'pieces of news');
-  return Array.from({ length: count }, (): News => {
-    const kind = r.u8();
-    if (kind === RECORD_NEWS) return { kind: 'record', record: readRecord(r, env) };
-    if (kind !== STATE_NEWS) throw new GossipError('ERR_PACKET', `news of kind ${kind}`);
-    return { kind: 'state', id: r.id(), incarnation: r.u64(), state: readState(r.u8()), by: r.id() };
-  });
-}
-
-function writeRecord(w: Writer, record: MemberRecord, env: WireEnv): void {
-  const withMetadata = record.metadata !== undefined;
-  w.u8(
-    STATES.indexOf(record.state) |
-      (record.dialect === 'v1' ? DIALECT_V1 : 0) |
-      (withMetadata ? HAS_METADATA : 0) |
-      (record.bilingual ? BILINGUAL : 0),
-  );
-  w.id(record.id);
-  w.u64(record.incarnation);
-  w.u64(record.version);
-  w.string(record.address);
-  w.varint(record.protocolVersion);
-  w.string(record.applicationVersion);
-  w.varint(record.tags.length);
-  for (const tag of record.tags) w.string(tag);
-  if (!withMetadata) w.varint(record.metadataBytes);
-  else if (record.metadataBytes === 0) w.varint(0);
-  else w.bytes(encodeValue(record.metadata, env));
-}
-
-function readRecord(r: Reader, env: WireEnv): MemberRecord {
-  const { limits } = env;
-  const bits = r.u8();
-  const record: MemberRecord = {
-    id: r.id(),
-    incarnation: r.u64(),
-    state: readState(bits),
-    dialect: bits & DIALECT_V1 ? 'v1' : 'native',
-    bilingual: (bits & BILINGUAL) !== 0,
-    version: r.u64(),
-    address: r.string(limits.stringBytesMax, 'an address'),
-    protocolVersion: r.varint(),
-    applicationVersion: r.string(limits.stringBytesMax, 'a version'),
-    tags: Array.from({ length: r.count(limits.tagsMax, 1, 'tags') }, () => r.string(limits.stringBytesMax, 'a tag')),
-    metadataBytes: 0,
-  };
-  if (!(bits & HAS_METADATA)) {
-    record.metadataBytes = r.varint();
-    return record;
-  }
-  const bytes = r.bytes(limits.metadataBytesMax, 'metadata');
-  record.metadata = bytes.length === 0 ? NO_METADATA : decodeMetadata(bytes, env);
-  record.metadataBytes = bytes.length;
-  return record;
-}
-
-function decodeMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
-  const value = decodeValue(bytes, env);
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
-    throw new GossipError('ERR_PACKET', 'metadata is not a map');
-  }
-  return Object.freeze(value) as Metadata;
 }
