@@ -28,6 +28,10 @@ export function namespaceCommand() {
  */
 export async function measureIdle(clusters, { settleMs, windowMs, namespace, onProgress }) {
   const running = clusters.map((cluster) => ({ ...cluster, ...start(namespace, cluster.command) }));
+  const stop = () => {
+    for (const r of running) r.child.kill('SIGKILL');
+  };
+  process.once('exit', stop); // also when interrupted
   try {
     await Promise.all(running.map((r) => r.ready.catch((error) => Object.assign(r, { error }))));
     onProgress(`clusters are whole; ${settleMs / 1000} s to settle, then a window of ${windowMs / 1000} s`);
@@ -35,7 +39,8 @@ export async function measureIdle(clusters, { settleMs, windowMs, namespace, onP
     const results = await Promise.all(running.map((r) => (r.error ? failed(r, r.error) : observe(r, windowMs))));
     return results;
   } finally {
-    for (const r of running) r.child.kill('SIGKILL');
+    stop();
+    process.off('exit', stop);
   }
 }
 

@@ -1,6 +1,6 @@
 // `npm run bench`: first figures against the Go library and hashicorp/memberlist, all taken on this machine in one run.
 // Writes nothing into the repository; README.md says how each figure is made and what it counts.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,6 @@
 // Idle clusters: N members with the library's own defaults, no traffic of an application, nothing encrypted. The
 // caller reads the kernel's counters; this only says when the cluster is whole and, at the end, whether it stayed so.
+// Nobody leaves: the process ends, and its members with it.
 package main
 
 import (
@@ -23,7 +24,6 @@ type cluster struct {
 	whole func() bool
 	// changes counts members that any member has seen change state since the start.
 	changes *atomic.Int64
-	stop    func()
 }
 
 func idle(kind string, members int, life time.Duration) error {
@@ -35,7 +35,6 @@ func idle(kind string, members int, life time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer c.stop()
 
 	joined := time.Now()
 	for !c.whole() {
@@ -67,11 +66,6 @@ func address(i int) string {
 func startGossip(members int) (*cluster, error) {
 	var changes atomic.Int64
 	clusters := make([]*gossip.Cluster, 0, members)
-	stop := func() {
-		for _, c := range clusters {
-			c.Stop()
-		}
-	}
 	for i := range members {
 		config := gossip.DefaultConfig()
 		config.BindAddr = address(i)
@@ -79,7 +73,6 @@ func startGossip(members int) (*cluster, error) {
 		config.Transport = gossip.NewSocketTransport(config)
 		c, err := gossip.NewCluster(config)
 		if err != nil {
-			stop()
 			return nil, err
 		}
 		c.HandleNodeStateChangeFunc(func(*gossip.Node, gossip.NodeState) { changes.Add(1) })
@@ -87,7 +80,6 @@ func startGossip(members int) (*cluster, error) {
 		clusters = append(clusters, c)
 		if i > 0 {
 			if err := c.Join([]string{address(0)}); err != nil {
-				stop()
 				return nil, err
 			}
 		}
@@ -100,7 +92,7 @@ func startGossip(members int) (*cluster, error) {
 		}
 		return true
 	}
-	return &cluster{whole: whole, changes: &changes, stop: stop}, nil
+	return &cluster{whole: whole, changes: &changes}, nil
 }
 
 // watcher counts what memberlist tells about other members after the join.
@@ -113,11 +105,6 @@ func (w watcher) NotifyUpdate(*memberlist.Node) { w.changes.Add(1) }
 func startMemberlist(members int) (*cluster, error) {
 	var changes atomic.Int64
 	lists := make([]*memberlist.Memberlist, 0, members)
-	stop := func() {
-		for _, list := range lists {
-			_ = list.Shutdown()
-		}
-	}
 	for i := range members {
 		config := memberlist.DefaultLANConfig()
 		// Names travel in each ping: short ones are to memberlist's advantage.
@@ -130,13 +117,11 @@ func startMemberlist(members int) (*cluster, error) {
 		config.Events = watcher{&changes}
 		list, err := memberlist.Create(config)
 		if err != nil {
-			stop()
 			return nil, err
 		}
 		lists = append(lists, list)
 		if i > 0 {
 			if _, err := list.Join([]string{address(0)}); err != nil {
-				stop()
 				return nil, err
 			}
 		}
@@ -149,5 +134,5 @@ func startMemberlist(members int) (*cluster, error) {
 		}
 		return true
 	}
-	return &cluster{whole: whole, changes: &changes, stop: stop}, nil
+	return &cluster{whole: whole, changes: &changes}, nil
 }
