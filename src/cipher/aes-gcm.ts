@@ -46,10 +46,9 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
     },
     async open(sealed, associatedData) {
       if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
-      const ring = entries();
       const nonce = owned(sealed.subarray(0, NONCE_BYTES));
       const [input, extra] = [owned(sealed.subarray(NONCE_BYTES)), owned(associatedData)];
-      for (const { prepared } of ring) {
+      for (const { prepared } of entries()) {
         const key = await prepared();
         try {
           return new Uint8Array(await crypto.subtle.decrypt(parameters(nonce, extra), key, input));

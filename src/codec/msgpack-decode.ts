@@ -80,8 +80,8 @@ class Finisher {
 /**
  * Walks over one value without building anything.
  *
- * Why: the library allocates what a header declares and limits neither depth nor nesting. Here every declared length
- * must still fit into the bytes that are left, together with all that was declared before.
+ * Why: the library allocates what a header declares and limits no depth. Here nothing is allocated: a value that declares more than is
+ * there runs into the end of the bytes.
  *
  * @returns the number of key-value pairs in all maps together.
  * @throws GossipError `ERR_CODEC`: truncated, trailing bytes, too deep, or the one byte msgpack never uses.
@@ -90,8 +90,6 @@ function lookAhead(bytes: Uint8Array, depthMax: number): number {
   const end = bytes.length;
   /** Values still to come in each open container, the innermost last; the first is the root. */
   const open = [1];
-  /** Sum of `open`: each of them takes at least one byte. */
-  let due = 1;
   let pairs = 0;
   let pos = 0;
   const uint = (size: number): number => {
@@ -108,7 +106,6 @@ function lookAhead(bytes: Uint8Array, depthMax: number): number {
       continue;
     }
     open[last] = (open[last] as number) - 1;
-    due--;
     const head = uint(1);
     let children = 0;
     let skip = 0;
@@ -122,15 +119,13 @@ function lookAhead(bytes: Uint8Array, depthMax: number): number {
       skip = bodyBytes(head, uint);
     }
     pos += skip;
-    due += children;
-    if (pos + due > end) throw refuse('truncated bytes');
     if (container) {
       open.push(children);
       // The root's own entry is not a level.
       if (open.length - 1 > depthMax) throw tooDeep(depthMax);
     }
   }
-  if (pos !== end) throw refuse('trailing bytes');
+  if (pos !== end) throw refuse(pos > end ? 'truncated bytes' : 'trailing bytes');
   return pairs;
 
   function countPairs(count: number): number {

@@ -39,6 +39,11 @@ export function compressorContract({ test, assert }: TestApi, kind: CompressorKi
       ['few values', () => next() & 3],
       ['period 7', (i) => i % 7],
       ['far repeats', (i, all) => (i < 3000 ? next() & 0xff : (all[i - 3000] as number))],
+      [
+        'far repeats among zeros',
+        (i, all) => (i % 60_000 > 63 ? 0 : i < 64 ? next() & 0xff : (all[i - 60_000] as number)),
+      ],
+      ['too far repeats', (i, all) => (i % 70_000 > 63 ? 0 : i < 64 ? next() & 0xff : (all[i - 70_000] as number))],
       ['farthest repeats', (i, all) => (i < 65_535 ? next() & 0xff : (all[i - 65_535] as number))],
     ];
     for (const [what, at] of textures) {
