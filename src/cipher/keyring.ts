@@ -3,7 +3,7 @@ import { GossipError } from '../errors.js';
 import type { Keyring } from './cipher.js';
 
 /** A key and what a cipher made of it once, so that it is not made again for each packet. */
-export interface RingEntry<T> {
+interface RingEntry<T> {
   readonly bytes: Uint8Array;
   readonly prepared: T;
 }

@@ -118,7 +118,7 @@ export function readTags(fields: Fields, limits: Limits): string[] {
 }
 
 /** Reads a list of at most `max` items; nil is empty. @throws GossipError `ERR_PACKET`, `ERR_TOO_LARGE` */
-export function readList(value: unknown, key: string, max: number): readonly unknown[] {
+function readList(value: unknown, key: string, max: number): readonly unknown[] {
   if (isNil(value)) return [];
   if (!Array.isArray(value)) throw wrong(key, 'is not a list');
   if (value.length > max) throw tooLarge(key, `has more than ${max} items`);

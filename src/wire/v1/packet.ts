@@ -25,7 +25,7 @@ export type V1State = 'unknown' | 'alive' | 'suspect' | 'dead' | 'leaving';
 export const V1_STATES: readonly V1State[] = ['unknown', 'alive', 'suspect', 'dead', 'leaving'];
 
 /** One known member in a join reply. */
-export interface V1Node {
+interface V1Node {
   id: MemberId;
   address: string;
   tags: readonly string[];
