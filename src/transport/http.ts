@@ -171,6 +171,10 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
         host = undefined;
         throw error;
       }
+      if (closing) {
+        await listening?.close();
+        throw new GossipError('ERR_CLOSED', 'the HTTP transport was closed while it started');
+      }
       if (options.advertise === undefined) return `${listening?.origin}${path ?? '/'}`;
       const given = options.advertise;
       return path !== undefined && httpUrl(given).path === '/' ? given.replace(/\/$/, '') + path : given;

@@ -221,6 +221,19 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     await rejects(b.transport.send(a.address, bytes(5, 0), SINGLE), 'ERR_UNREACHABLE');
   });
 
+  test(`${kind.name}: leaves nothing open when it is closed while it starts`, async () => {
+    const transport = kind.create();
+    const started = transport.start(createFakeHost()).then(
+      () => 'started',
+      (error: GossipError) => error.code,
+    );
+    await transport.close();
+    // A transport that starts at once has started; the others must say that they did not.
+    assert.ok(['started', 'ERR_CLOSED'].includes(await started));
+    await transport.close();
+    await rejects(transport.send(kind.nobody, bytes(5, 0), SHARED), 'ERR_CLOSED');
+  });
+
   within('flushes what it has accepted when it closes', async (start) => {
     const [a, b] = [await start(), await start()];
     const sends = Array.from({ length: 20 }, (_, i) => a.transport.send(b.address, bytes(50_000, i), SHARED));

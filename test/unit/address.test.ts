@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { assert, test } from 'vitest';
 import { GossipError } from '../../src/errors.js';
 import {
@@ -96,6 +97,27 @@ test('what cannot be an address is refused with the input quoted', () => {
       assert.ok((error as Error).message.includes(JSON.stringify(text.slice(0, 40)).slice(0, -1)), `${error}`);
     }
   }
+});
+
+test('any text is read or refused with ERR_ADDRESS, and what is read can be written and read again', () => {
+  const piece = fc.constantFrom(...'[]:./%+#@-_0a8', 'srv+', 'http://', 'wss://', '::1', '127.0.0.1', 'h.test', ':80');
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')),
+  );
+  fc.assert(
+    fc.property(text, (input) => {
+      let address: Address;
+      try {
+        address = parseAddress(input, { defaultPort: 7000 });
+      } catch (error) {
+        assert.ok(error instanceof GossipError && error.code === 'ERR_ADDRESS', `${error}`);
+        return;
+      }
+      assert.deepEqual(parseAddress(formatAddress(address)), address);
+    }),
+    { numRuns: 5_000 },
+  );
 });
 
 test('bind addresses may leave out the host or the port', () => {

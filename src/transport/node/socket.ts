@@ -113,6 +113,11 @@ export function socketTransport(options: SocketTransportOptions): Transport {
       const tcp = createTcp({ host, lookup, dial: options.dial ?? dialTcp, defaultPort, idleTimeoutMs, timeoutMs });
       try {
         const bound = await bindBoth(host, at, options.listen, tcp);
+        if (closing) {
+          await bound.udp?.close();
+          await tcp.close(bound.listening);
+          throw new GossipError('ERR_CLOSED', 'the socket transport was closed while it started');
+        }
         running = { host, lookup, tcp, ...bound };
         const { port } = bound.listening;
         return options.advertise === undefined ? formatHostPort(outerHost, port) : advertised(options.advertise, port);
