@@ -28,6 +28,8 @@ export class Contacts {
   readonly #addresses = new Set<string>();
   /** Joiners that have not yet answered at their address. */
   readonly #unverified = new Map<MemberId, MemberRecord>();
+  /** Refusals sent lately: they go to whatever address a stranger named. */
+  #refusals = 0;
   /** Addresses the application named, and whether somebody has answered there yet. */
   readonly #seeds = new Map<string, boolean>();
   #retryArmed = false;
@@ -71,14 +73,17 @@ export class Contacts {
         results.push(result);
         this.#met(address, result);
         settle();
-      });
+      }, 'ours');
     }
     settle();
     this.#armRetry();
   }
 
-  /** Introduces us to whoever is at an address. */
-  contact(address: string, done: (result: JoinResult) => void = () => {}): void {
+  /**
+   * Introduces us to whoever is at an address.
+   * @param wish - `ours`: the application named the address, so that no flood of strangers stands in its way.
+   */
+  contact(address: string, done: (result: JoinResult) => void = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
     if (core.left || address === core.self.address) {
       done({ ok: false, reason: `${address} is our own address` });
@@ -88,7 +93,7 @@ export class Contacts {
       done({ ok: false, reason: `${address} is being joined already` });
       return;
     }
-    if (this.pending >= core.config.limits.pendingContactsMax) {
+    if (wish === 'theirs' && this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', address);
       done({ ok: false, reason: `${address}: too many joins at once` });
       return;
@@ -137,8 +142,7 @@ export class Contacts {
     const { core } = this;
     const { record } = packet;
     const reason = this.#refusal(packet);
-    core.count(reason === undefined ? 'joinsAccepted' : 'joinsRejected');
-    const verify = reason === undefined ? this.#verify(record) : 0;
+    const verify = reason === undefined ? this.#verify(record) : this.#refuse(packet.from, reason);
     if (verify === undefined) return;
     core.sendTo(
       record.address,
@@ -155,19 +159,33 @@ export class Contacts {
     );
   }
 
+  /** @returns 0 when the joiner is to be told, `undefined` when too many have been told lately. */
+  #refuse(joiner: MemberId, reason: string): 0 | undefined {
+    const { core } = this;
+    core.drop('joinsRejected', `${joiner}: ${reason}`);
+    if (this.#refusals >= core.config.limits.pendingContactsMax) return undefined;
+    this.#refusals++;
+    core.schedule(core.config.timing.joinTimeoutMs, () => this.#refusals--);
+    return 0;
+  }
+
   /**
    * Holds a joiner back until it has acknowledged our reply, which went to the address it names.
-   * @returns the sequence number to acknowledge; `undefined` when too many are waiting.
+   * @returns the sequence number to acknowledge; `undefined` when it has been sent one already or too many are waiting.
    */
   #verify(record: MemberRecord): number | undefined {
     const { core } = this;
-    if (!this.#unverified.has(record.id) && this.pending >= core.config.limits.pendingContactsMax) {
+    if (this.#unverified.has(record.id)) {
+      core.count('joinsRepeated');
+      return undefined;
+    }
+    if (this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', record.id);
       return undefined;
     }
+    core.count('joinsAccepted');
     this.#unverified.set(record.id, record);
     return core.probe.expectAck(record.id, core.config.timing.joinTimeoutMs, (alive) => {
-      if (this.#unverified.get(record.id) !== record) return;
       this.#unverified.delete(record.id);
       if (!alive) {
         core.drop('joinersUnreachable', `${record.id} at ${record.address}`);
@@ -239,7 +257,7 @@ export class Contacts {
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
         core.count('seedRetries');
-        this.contact(address, (result) => this.#met(address, result));
+        this.contact(address, (result) => this.#met(address, result), 'ours');
       }
       this.#armRetry();
     });

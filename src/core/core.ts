@@ -188,7 +188,7 @@ export class Core {
     this.count('packetsReceived');
     switch (packet.type) {
       case 'ping':
-        this.news.receive(packet.news, packet.from);
+        if (sender) this.news.receive(packet.news, packet.from);
         this.probe.onPing(packet, source);
         return;
       case 'ack':

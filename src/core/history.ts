@@ -19,10 +19,11 @@ export class History {
 
   /**
    * Notes a message as seen.
-   * @returns `true` when it is new; `false` for a duplicate (counted `duplicates`), one from before our memory
-   *   (`messagesTooOld`) or one from the future (`clockDrift`).
+   * @param direct - sent to us alone, by one way: seen twice, it is a replay and not a second relay's copy.
+   * @returns `true` when it is new; `false` for a duplicate (counted `duplicates` or `replays`), one from before our
+   *   memory (`messagesTooOld`) or one from the future (`clockDrift`).
    */
-  accept(sender: MemberId, messageId: bigint): boolean {
+  accept(sender: MemberId, messageId: bigint, direct = false): boolean {
     const { core } = this;
     const { historyAgeMs, historyMax } = core.config.limits;
     if (core.tooFarAhead(messageId)) return false;
@@ -32,7 +33,8 @@ export class History {
     }
     const key = `${sender}${messageId}`;
     if (this.#seen.has(key)) {
-      core.count('duplicates');
+      if (direct) core.drop('replays', sender);
+      else core.count('duplicates');
       return false;
     }
     this.#seen.set(key, core.nowMs);

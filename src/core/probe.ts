@@ -120,16 +120,18 @@ export class Prober {
       return;
     }
     const seq = this.#open(row.id, false, done);
-    core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, true);
+    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, true);
     core.schedule(probeIntervalMs * (1 + core.suspicion.health), () => this.#close(seq, false));
   }
 
   /**
    * Waits for one ack from somebody who may not be a member yet.
-   * @returns the sequence number it must carry.
+   * @returns the sequence number it must carry: one that cannot be guessed from earlier ones.
    */
   expectAck(from: MemberId, timeoutMs: number, done: (alive: boolean) => void): number {
-    const seq = this.#open(from, false, done);
+    let seq = this.core.random.uint32();
+    while (this.#probes.has(seq)) seq = this.core.random.uint32();
+    this.#open(from, false, done, seq);
     this.core.schedule(timeoutMs, () => this.#close(seq, false));
     return seq;
   }
@@ -141,7 +143,7 @@ export class Prober {
     core.count('probes');
     const seq = this.#open(row.id, evidence);
     if (row.dialect === 'native') {
-      core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, false);
+      core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, false);
       core.schedule(timing.probeTimeoutMs * stretch, () => this.#askOthers(seq));
     } else {
       core.foreign?.ping(row, timing.probeTimeoutMs * stretch, (alive) => {
@@ -152,8 +154,7 @@ export class Prober {
     core.schedule(timing.probeIntervalMs * stretch, () => this.#close(seq, false));
   }
 
-  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void): number {
-    this.#seq = (this.#seq + 1) >>> 0;
+  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void, seq = this.#nextSeq()): number {
     const probe: Probe = {
       target,
       startMs: this.core.nowMs,
@@ -162,7 +163,13 @@ export class Prober {
       evidence,
     };
     if (done) probe.done = done;
-    this.#probes.set(this.#seq, probe);
+    this.#probes.set(seq, probe);
+    return seq;
+  }
+
+  #nextSeq(): number {
+    do this.#seq = (this.#seq + 1) >>> 0;
+    while (this.#probes.has(this.#seq));
     return this.#seq;
   }
 
@@ -183,7 +190,7 @@ export class Prober {
       core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
     }
     if (row.dialect === 'native') {
-      core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, true);
+      core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, true);
     }
   }
 
@@ -212,25 +219,23 @@ export class Prober {
 
   onPing(packet: Extract<NativePacket, { type: 'ping' }>, source: PacketSource): void {
     const { core } = this;
-    if (packet.to !== core.self.id) {
-      core.drop('pingsForOthers', packet.to);
-      return;
-    }
     const row = core.members.get(packet.from);
     const ack: NativePacket = { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(row) };
     if (row) {
       core.send(row, ack, source.reliable);
     } else if (source.address !== undefined) {
-      // A stranger that knows us, after a restart or a lost view: answer where it came from, and ask who it is.
+      // A stranger that knows us, after a restart or a lost view: answer where it came from, and introduce ourselves.
       core.sendTo(source.address, ack, false);
-      core.sendTo(source.address, { type: 'pull', from: core.self.id, ids: [packet.from] }, false);
+      core.contacts.contact(source.address);
     }
   }
 
   onAck(packet: Extract<NativePacket, { type: 'ack' }>): void {
     const probe = this.#probes.get(packet.seq);
     if (!probe) {
-      this.core.count('lateAcks');
+      // Of a member it came late; a stranger was never asked.
+      if (this.core.members.get(packet.from)) this.core.count('lateAcks');
+      else this.core.drop('repliesNobodyAskedFor', packet.from);
       return;
     }
     if (packet.from !== probe.target && !probe.helpers.has(packet.from)) {
@@ -267,7 +272,7 @@ export class Prober {
       return;
     }
     const seq = this.#open(row.id, false, done);
-    core.send(row, { type: 'ping', seq, from: core.self.id, to: row.id, news: core.news.take(row) }, false);
+    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, false);
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
     core.schedule(probeTimeoutMs * 0.8, () => this.#close(seq, false));
   }

@@ -144,7 +144,7 @@ export class Requests {
   /** Delivers a direct message of either dialect, once. */
   deliver(from: MemberId, messageId: bigint, message: Outgoing): void {
     const { core } = this;
-    if (!core.history.accept(from, messageId)) return;
+    if (!core.history.accept(from, messageId, true)) return;
     core.count('messagesDelivered');
     const { messageType, payload } = message;
     core.emit({ type: 'message', from, messageType, payload, tag: '', direct: true });
@@ -164,7 +164,7 @@ export class Requests {
     const { core } = this;
     const overloaded = this.#incoming.size >= core.config.limits.incomingRequestsMax;
     if (overloaded) core.drop('incomingRequestsOverLimit', from);
-    if (overloaded || !core.history.accept(from, messageId)) {
+    if (overloaded || !core.history.accept(from, messageId, true)) {
       if (asker.kind === 'foreign') asker.answer();
       return;
     }

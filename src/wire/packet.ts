@@ -45,7 +45,7 @@ export type ReplyStatus = 'ok' | 'no-handler' | 'failed';
 
 /** A packet of the native dialect. `from` is the member that sent this packet, not necessarily its origin. */
 export type NativePacket =
-  | { type: 'ping'; seq: number; from: MemberId; to: MemberId; news: readonly News[] }
+  | { type: 'ping'; seq: number; from: MemberId; news: readonly News[] }
   | { type: 'ack'; seq: number; from: MemberId; news: readonly News[] }
   | { type: 'ping-req'; seq: number; from: MemberId; target: MemberId }
   | { type: 'nack'; seq: number; from: MemberId }

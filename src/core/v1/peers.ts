@@ -1,7 +1,16 @@
-/** What we remember about each peer of the Go library beside its row, and who among us serves it. */
+/**
+ * What is known of each peer of the Go library: what its packets prove about it, what it tells about itself, and who
+ * among us serves it. Such peers know no incarnations, so whoever has heard from one mints it.
+ */
+import type { MemberRecord } from '../../wire/packet.js';
 import type { Core } from '../core.js';
 import type { MemberId } from '../member-id.js';
 import { isActive, type MemberRow } from '../members.js';
+import type { Metadata } from '../metadata.js';
+import { estimateBytes } from './sizes.js';
+
+/** `PROTOCOL_VERSION` of the Go library. */
+export const V1_PROTOCOL_VERSION = 1;
 
 /** One v1 peer. */
 export interface V1Peer {
@@ -12,6 +21,14 @@ export interface V1Peer {
   joinId: bigint;
   /** Message id of its farewell. */
   leaveId: bigint;
+}
+
+/** What a v1 peer tells about itself; what a message leaves out stays as it was. */
+export interface V1Info {
+  version: bigint;
+  metadata: Metadata;
+  tags?: readonly string[];
+  applicationVersion?: string;
 }
 
 export class V1Peers {
@@ -63,6 +80,51 @@ export class V1Peers {
       this.#guardians.set(id, guardian);
     }
     return guardian === this.core.self.id;
+  }
+
+  /** A packet of its own proves a peer alive, unless it was sent before its farewell or its restart. */
+  heard(row: MemberRow, messageId: bigint): void {
+    const peer = this.get(row.id);
+    if (messageId <= peer.leaveId || messageId < peer.joinId) return;
+    const { core } = this;
+    row.heardMs = core.nowMs;
+    if (row.state !== 'alive') core.members.mergeState(row, core.hlc.now(core.nowMs), 'alive', core.self.id);
+  }
+
+  /** It said farewell, after whatever we knew of it. */
+  leaving(row: MemberRow, messageId: bigint): void {
+    if (row.dialect !== 'v1') return;
+    const peer = this.get(row.id);
+    if (messageId <= peer.joinId || messageId <= peer.leaveId) return;
+    peer.leaveId = messageId;
+    peer.introduced = false;
+    if (isActive(row)) this.core.members.mergeState(row, this.core.hlc.now(this.core.nowMs), 'leaving', row.id);
+  }
+
+  /** Takes what it tells about itself, when that is news. */
+  mergeInfo(row: MemberRow, info: V1Info): void {
+    if (row.dialect !== 'v1' || this.core.tooFarAhead(info.version)) return;
+    this.core.members.mergeInfo(row, this.record(row.id, row.address, info));
+  }
+
+  /** The record we would tell our own kind of a peer that has just answered. */
+  record(id: MemberId, address: string, info: V1Info): MemberRecord {
+    const { core } = this;
+    const row = core.members.get(id);
+    return {
+      id,
+      incarnation: row?.state === 'alive' ? row.incarnation : core.hlc.now(core.nowMs),
+      state: 'alive',
+      dialect: 'v1',
+      bilingual: false,
+      version: info.version,
+      address,
+      tags: info.tags ?? row?.tags ?? [],
+      protocolVersion: V1_PROTOCOL_VERSION,
+      applicationVersion: info.applicationVersion ?? row?.applicationVersion ?? '',
+      metadata: info.metadata,
+      metadataBytes: estimateBytes(info.metadata),
+    };
   }
 
   #refresh(): void {

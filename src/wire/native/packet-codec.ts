@@ -180,7 +180,7 @@ type Layouts = { readonly [T in PacketType]: Fields<Omit<Extract<NativePacket, {
 
 /** Every packet. Its first byte is its place in this table: never reorder, append. */
 const LAYOUTS: Layouts = {
-  ping: { seq: u32, from: id, to: id, news },
+  ping: { seq: u32, from: id, news },
   ack: { seq: u32, from: id, news },
   'ping-req': { seq: u32, from: id, target: id },
   nack: { seq: u32, from: id },
