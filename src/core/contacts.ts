@@ -24,8 +24,8 @@ interface JoinResult {
 export class Contacts {
   /** Joins of ours without an answer yet, by sequence number. */
   readonly #joins = new Map<number, PendingJoin>();
-  /** Addresses being contacted, so that each is contacted once at a time. */
-  readonly #addresses = new Set<string>();
+  /** Addresses being contacted, each once at a time, and who waits for that. */
+  readonly #addresses = new Map<string, ((result: JoinResult) => void)[]>();
   /** Joiners that have not yet answered at their address. */
   readonly #unverified = new Map<MemberId, MemberRecord>();
   /** Refusals sent lately: they go to whatever address a stranger named. */
@@ -83,27 +83,29 @@ export class Contacts {
    * Introduces us to whoever is at an address.
    * @param wish - `ours`: the application named the address, so that no flood of strangers stands in its way.
    */
-  contact(address: string, done: (result: JoinResult) => void = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
+  contact(address: string, done?: (result: JoinResult) => void, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
     if (core.left || address === core.self.address) {
-      done({ ok: false, reason: `${address} is our own address` });
+      done?.({ ok: false, reason: `${address} is our own address` });
       return;
     }
-    if (this.#addresses.has(address)) {
-      done({ ok: false, reason: `${address} is being joined already` });
+    const waiting = this.#addresses.get(address);
+    if (waiting) {
+      if (done) waiting.push(done);
       return;
     }
     if (wish === 'theirs' && this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', address);
-      done({ ok: false, reason: `${address}: too many joins at once` });
+      done?.({ ok: false, reason: `${address}: too many joins at once` });
       return;
     }
-    this.#addresses.add(address);
+    const callers = done ? [done] : [];
+    this.#addresses.set(address, callers);
     const finish = (result: JoinResult) => {
       this.#addresses.delete(address);
       if (!result.ok)
         core.emit({ type: 'log', level: 'debug', message: 'join failed', fields: { address, ...result } });
-      done(result);
+      for (const caller of callers) caller(result);
     };
     if (!core.foreign) {
       this.#joinNatively(address, finish);
@@ -130,6 +132,13 @@ export class Contacts {
       else
         this.#finish(seq, { ok: false, reason: `${address} did not answer; can it reach us at ${core.self.address}?` });
     });
+  }
+
+  /** A reliable send to an address failed: a join that waits for an answer from there has failed as well. */
+  unreachable(address: string, why: string): void {
+    for (const [seq, join] of this.#joins) {
+      if (join.address === address && !join.accepted) this.#finish(seq, { ok: false, reason: why });
+    }
   }
 
   #finish(seq: number, result: JoinResult): void {

@@ -241,6 +241,7 @@ export class Core {
   #sendFailed(input: Extract<Input, { type: 'send-failed' }>): void {
     this.count('sendsFailed');
     if (!input.reliable) return;
+    this.contacts.unreachable(input.address, input.error.message);
     for (const row of this.members.atAddress(input.address)) {
       this.requests.unreachable(row, input.error.message);
       this.probe.evidence(row);

@@ -92,6 +92,7 @@ export class NewsQueue {
       this.#armed = false;
       this.#gossip();
       if (this.#waiting.size > 0) this.#arm();
+      else this.core.sync.afterNews();
     });
   }
 

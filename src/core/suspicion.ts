@@ -119,10 +119,16 @@ export class SuspicionTable {
   /**
    * Somebody has an opinion about us. A wrong or newer one is answered with an incarnation of our own that outranks it.
    */
-  aboutSelf(incarnation: bigint, state: MemberState, address: string): void {
+  aboutSelf(incarnation: bigint, state: MemberState, address: string, version = 0n): void {
     const { core } = this;
     const { self } = core;
     if (core.left || self.state === 'leaving') return;
+    if (version > self.version) {
+      // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
+      core.hlc.observe(version);
+      core.members.updateSelf({ version: core.hlc.now(core.nowMs) });
+      core.news.addRecord(self);
+    }
     if (incarnation < self.incarnation || (incarnation === self.incarnation && state === 'alive')) return;
     if (state === 'alive' && address !== self.address) {
       core.drop('idConflicts', `another member at ${address} uses our id ${self.id}`);
