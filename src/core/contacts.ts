@@ -201,7 +201,10 @@ export class Contacts {
         return;
       }
       const row = core.members.merge(record, core.self.id);
-      if (row) core.sync.sendAll(row, true);
+      if (!row) return;
+      // It answered there, even if a former life of it, whose clock was ahead, still says otherwise.
+      core.members.setAddress(row, record.address);
+      core.sync.sendAll(row, true);
     });
   }
 
