@@ -42,17 +42,17 @@ class V1Rules implements ForeignDialect {
   }
 
   receive(packet: V1Packet, source: PacketSource): void {
-    if (packet.message.kind === 'data' && packet.replyExpected && this.#isWelcome(packet)) {
+    if (!this.#isWelcome(packet)) this.#outbox.respond(source, undefined);
+    else if (packet.message.kind === 'data' && packet.replyExpected) {
       this.#onRequest(packet, packet.message.payload, source);
-    } else {
-      this.#outbox.respond(source, this.#answer(packet, source));
-    }
+    } else this.#outbox.respond(source, this.#answer(packet, source));
   }
 
   /** Whether a packet is for us, from somebody we know, and not from the future. */
   #isWelcome(packet: V1Packet): boolean {
     const { core } = this;
     if (packet.senderId === core.self.id) core.drop('ownPackets', `v1 type ${packet.type}`);
+    else if (packet.type === V1_TYPE.reply) core.drop('repliesNobodyAskedFor', packet.senderId);
     else if (core.tooFarAhead(packet.messageId)) return false;
     else if (packet.message.kind === 'join') return true;
     else if (packet.targetId !== undefined && packet.targetId !== core.self.id) {
@@ -65,7 +65,6 @@ class V1Rules implements ForeignDialect {
 
   /** Takes a packet. @returns what its sender hears, if it waits. */
   #answer(packet: V1Packet, source: PacketSource): V1Message | undefined {
-    if (!this.#isWelcome(packet)) return undefined;
     const { core } = this;
     core.count('v1PacketsReceived');
     const { message } = packet;

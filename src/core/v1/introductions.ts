@@ -1,0 +1,153 @@
+/** Meeting peers of the Go library: our joins to them, theirs to us. Whoever joins is believed once it has answered a join of ours. */
+import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
+import { PROTOCOL_VERSION } from '../config.js';
+import type { Core } from '../core.js';
+import type { Contact } from '../dialect.js';
+import type { Packet } from '../input.js';
+import { type MemberId, NOBODY } from '../member-id.js';
+import { isActive, type MemberRow } from '../members.js';
+import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
+import { V1_PROTOCOL_VERSION, type V1Peer, type V1Peers } from './peers.js';
+import { joinReplySize } from './sizes.js';
+
+/** A new v1 peer hears from each of us within this time, spread out. Source: guess. */
+const INTRODUCE_WITHIN_MS = 300;
+
+type Join = Extract<V1Message, { kind: 'join' }>;
+
+export class Introductions {
+  constructor(
+    private readonly core: Core,
+    private readonly peers: V1Peers,
+    private readonly outbox: V1Outbox,
+  ) {}
+
+  /** Joins whoever is at an address. */
+  contact(address: string, done: (contact: Contact) => void): void {
+    const { self } = this.core;
+    const message: V1Message = {
+      kind: 'join',
+      id: self.id,
+      address: self.address,
+      protocolVersion: V1_PROTOCOL_VERSION,
+      applicationVersion: self.applicationVersion,
+      state: 'alive',
+      tags: self.tags,
+      metadataTime: self.version,
+      metadata: self.metadata ?? {},
+      iso: PROTOCOL_VERSION,
+    };
+    const packet = this.outbox.packet(V1_TYPE.join, message, NOBODY);
+    this.outbox.exchange(address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply, error }) => {
+      if (error || !reply) done({ kind: 'failed', reason: error?.message ?? 'no answer' });
+      else done(this.#met(address, reply));
+    });
+  }
+
+  /** Reads the answer to a join: adds whoever answered, under the id in the answer, and goes on to those it names. */
+  #met(address: string, reply: Packet): Contact {
+    if (reply.dialect !== 'v1') return { kind: 'native' };
+    const { message } = reply;
+    const { core } = this;
+    if (message.kind !== 'join-reply' || message.id !== reply.senderId) {
+      return { kind: 'failed', reason: 'the answer to our join is not one' };
+    }
+    if (message.id === core.self.id) {
+      core.drop('idConflicts', `the answer from ${address} bears our own id ${message.id}`);
+      return { kind: 'failed', reason: 'the answer to our join bears our own id' };
+    }
+    if (!message.accepted) return { kind: 'rejected', reason: message.reason };
+    for (const node of message.nodes) {
+      const known = core.members.get(node.id);
+      if (node.id !== core.self.id && (!known || !isActive(known))) core.contacts.contact(node.address);
+    }
+    if (message.iso !== undefined) return { kind: 'native' };
+    if (core.tooFarAhead(reply.messageId)) return { kind: 'failed', reason: 'its clock is too far ahead of ours' };
+
+    const peer = this.peers.get(message.id);
+    peer.introduced = true;
+    peer.joinId = reply.messageId;
+    const at = message.address || address;
+    const info = { version: message.metadataTime, metadata: message.metadata, tags: message.tags };
+    const row = core.members.merge(this.peers.record(message.id, at, info), core.self.id);
+    if (!row) return { kind: 'failed', reason: 'the table of members is full' };
+    row.heardMs = core.nowMs;
+    core.members.setAddress(row, at);
+    return { kind: 'foreign' };
+  }
+
+  /** A join arrived. @returns the answer. */
+  onJoin(packet: V1Packet, message: Join): V1Message {
+    const { core } = this;
+    const { self } = core;
+    const reason = this.#refusal(packet, message);
+    if (reason === undefined) core.count('joinsAccepted');
+    else core.drop('joinsRejected', `${packet.senderId}: ${reason}`);
+    // One of our own kind only asks which dialect we speak; its native join follows.
+    if (reason === undefined && message.iso === undefined) this.#accept(packet, message);
+    return {
+      kind: 'join-reply',
+      accepted: reason === undefined,
+      reason: reason ?? '',
+      id: self.id,
+      address: self.address,
+      tags: self.tags,
+      metadataTime: self.version,
+      metadata: self.metadata ?? {},
+      nodes: reason === undefined ? this.#sampleNodes(message.id) : [],
+      iso: PROTOCOL_VERSION,
+    };
+  }
+
+  #refusal(packet: V1Packet, message: Join): string | undefined {
+    if (message.id === this.core.self.id) return 'unable to join self';
+    if (message.id !== packet.senderId) return 'the joiner is not the sender';
+    if (message.iso !== undefined) return undefined;
+    if (message.protocolVersion !== V1_PROTOCOL_VERSION) {
+      return `incompatible protocol version: ${message.protocolVersion} != ${V1_PROTOCOL_VERSION}`;
+    }
+    return this.core.config.refuseVersion(message.applicationVersion);
+  }
+
+  /** Whoever is new, or names a new address, is believed once it has answered there. */
+  #accept(packet: V1Packet, message: Join): void {
+    const { core } = this;
+    const row = core.members.get(message.id);
+    if (row?.dialect !== 'v1' || row.address !== message.address) {
+      core.contacts.contact(message.address);
+      return;
+    }
+    const peer = this.peers.get(row.id);
+    if (packet.messageId > peer.joinId) peer.joinId = packet.messageId;
+    this.peers.heard(row, packet.messageId);
+    const { metadataTime: version, metadata, tags, applicationVersion } = message;
+    this.peers.mergeInfo(row, { version, metadata, tags, applicationVersion });
+  }
+
+  #sampleNodes(joiner: MemberId): Extract<V1Message, { kind: 'join-reply' }>['nodes'] {
+    const { core } = this;
+    const size = joinReplySize(core.members.count('alive'));
+    return core.random
+      .sample(core.members.active(), size, (row) => row.state === 'alive' && row.id !== joiner && isShown(row))
+      .map((row) => ({ id: row.id, address: row.address, tags: row.tags, ...isoMark(row) }));
+  }
+
+  /** A peer that others told us of must come to know us: it drops what strangers send. */
+  introduceSoon(row: MemberRow, peer: V1Peer): void {
+    const { core } = this;
+    core.schedule(core.random.unit() * INTRODUCE_WITHIN_MS, () => {
+      const now = core.members.get(row.id);
+      if (now && isActive(now) && !peer.introduced) core.contacts.contact(now.address);
+    });
+  }
+}
+
+/** Members without the plug-in cannot answer a v1 peer, so it is not told of them. */
+export function isShown(row: MemberRow): boolean {
+  return row.dialect === 'v1' || row.bilingual;
+}
+
+/** The key that shows others of our kind that a member is one too. */
+export function isoMark(row: MemberRow): { iso?: number } {
+  return row.dialect === 'native' ? { iso: PROTOCOL_VERSION } : {};
+}

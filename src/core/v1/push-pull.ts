@@ -1,0 +1,78 @@
+/** The Go library's exchange of states: what its peers think of others makes us ask, what we know goes to them. */
+import { V1_TYPE, type V1Message, type V1StateEntry } from '../../wire/v1/packet.js';
+import type { Core } from '../core.js';
+import type { MemberRow } from '../members.js';
+import { isoMark, isShown } from './introductions.js';
+import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
+import type { V1Peers } from './peers.js';
+import { pushPullSize } from './sizes.js';
+
+/** Source: StateGossipInterval of the Go library. */
+const PUSH_PULL_MS = 45_000;
+/** Members one push/pull can make us ask. Source: guess, the Go library's largest push/pull. */
+const HINTS_MAX = 16;
+
+export class PushPull {
+  constructor(
+    private readonly core: Core,
+    private readonly peers: V1Peers,
+    private readonly outbox: V1Outbox,
+  ) {
+    core.schedule(core.random.unit() * PUSH_PULL_MS, () => this.#round());
+  }
+
+  #round(): void {
+    const { core } = this;
+    if (core.left) return;
+    core.schedule(core.random.jitter(PUSH_PULL_MS, 0.2), () => this.#round());
+    const [row] = core.random.sample(this.peers.active(), 1, (peer) => peer.state === 'alive');
+    if (!row) return;
+    const packet = this.outbox.packet(V1_TYPE.pushPull, this.message(row), row.id);
+    this.outbox.exchange(row.address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply }) => {
+      if (reply?.dialect !== 'v1' || reply.message.kind !== 'push-pull') {
+        core.probe.check(row);
+        return;
+      }
+      this.peers.heard(row, reply.messageId);
+      this.receive(row, reply.message.entries);
+    });
+  }
+
+  /** Some of what we know, for one peer. */
+  message(to: MemberRow): V1Message {
+    const { core } = this;
+    const entries = core.random
+      .sample([...core.members.all()], pushPullSize(core.members.size), (row) => row !== to && isShown(row))
+      .map((row) => ({
+        id: row.id,
+        address: row.address,
+        state: row.state,
+        stateTime: row.stateTime,
+        ...isoMark(row),
+      }));
+    return { kind: 'push-pull', entries };
+  }
+
+  /** What a peer thinks of others is a hint: it is followed by a join or a ping, never by a verdict. */
+  receive(from: MemberRow, entries: readonly V1StateEntry[]): void {
+    const { core } = this;
+    let hints = HINTS_MAX;
+    for (const entry of entries) {
+      if (hints === 0) return;
+      if (entry.id === core.self.id) {
+        // Our refutation toward v1 peers is to speak up.
+        if (entry.state !== 'alive') this.outbox.send([from], this.outbox.metadata(), false);
+        continue;
+      }
+      const row = core.members.get(entry.id);
+      const thinksAlive = entry.state === 'alive' || entry.state === 'suspect';
+      if (thinksAlive && (!row || row.state === 'dead')) {
+        hints--;
+        core.contacts.contact(entry.address);
+      } else if (row && entry.state !== 'alive' && row.heardMs < core.nowMs - core.config.timing.probeIntervalMs) {
+        hints--;
+        core.probe.check(row);
+      }
+    }
+  }
+}
