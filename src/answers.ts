@@ -1,6 +1,6 @@
 /** The application's handlers of requests: each question gets exactly one answer, in time, whatever the handler does. */
 import type { Effect } from './core/effect.js';
-import { GossipError } from './errors.js';
+import { errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { type RequestType, validate } from './message.js';
 import type { ResolvedClusterOptions } from './options.js';
@@ -18,6 +18,9 @@ interface AnswersOwner {
 
 const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 
+/** The question does not fit its schema: the asker's fault, not the handler's. */
+class QuestionRefused extends Error {}
+
 export class Answers {
   readonly #handlers = new Map<number, (data: unknown, from: Member, signal: AbortSignal) => Promise<unknown>>();
 
@@ -30,9 +33,15 @@ export class Answers {
     if (this.#handlers.has(request.type)) {
       throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
     }
-    this.#handlers.set(request.type, async (data, from, signal) =>
-      handler({ data: await validate(request.schema, data), from, signal }),
-    );
+    this.#handlers.set(request.type, async (question, from, signal) => {
+      let data: Q;
+      try {
+        data = await validate(request.schema, question);
+      } catch (error) {
+        throw new QuestionRefused(`type ${request.type}: ${errorMessage(error)}`);
+      }
+      return handler({ data, from, signal });
+    });
     return () => void this.#handlers.delete(request.type);
   }
 
@@ -46,6 +55,14 @@ export class Answers {
       owner.reply(exchange, 'no-handler', NO_PAYLOAD);
       return;
     }
+    let data: unknown;
+    try {
+      data = options.codec.decode(effect.payload);
+    } catch (error) {
+      owner.drop('payloadsNotDecoded', `type ${messageType} from ${from.id}: ${errorMessage(error)}`);
+      owner.reply(exchange, 'failed', NO_PAYLOAD);
+      return;
+    }
     const deadline = new AbortController();
     const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
       deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
@@ -54,10 +71,11 @@ export class Answers {
       const late = new Promise<never>((_, reject) => {
         deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
       });
-      const work = (async () => handler(options.codec.decode(effect.payload), from, deadline.signal))();
+      const work = (async () => handler(data, from, deadline.signal))();
       owner.reply(exchange, 'ok', owner.encode(await Promise.race([work, late])));
     } catch (error) {
-      owner.failed(error, messageType);
+      if (error instanceof QuestionRefused) owner.drop('requestsInvalid', `${error.message} from ${from.id}`);
+      else owner.failed(error, messageType);
       owner.reply(exchange, 'failed', NO_PAYLOAD);
     } finally {
       cancel();

@@ -1,10 +1,10 @@
 /** Puts a member together: options, wire, link, transport, core, shell. */
 import { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
-import { GossipError } from './errors.js';
+import { errorMessage, GossipError } from './errors.js';
 import { Link } from './link.js';
 import { resolveLogger } from './logger.js';
-import { type ClusterOptions, checkMetadata, resolveOptions } from './options.js';
+import { type ClusterOptions, checkMetadata, type ResolvedClusterOptions, resolveOptions } from './options.js';
 import { Wire } from './wire/wire.js';
 
 /**
@@ -53,7 +53,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
       epochMs: clock.epochMs,
       seed: resolved.seed,
       refuseVersion: (version) => {
-        const verdict = resolved.acceptVersion(version);
+        const verdict = acceptVersion(resolved, version);
         if (verdict === true) return undefined;
         return typeof verdict === 'string' ? verdict : `incompatible application version: ${version}`;
       },
@@ -64,4 +64,13 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   cluster = new Cluster(resolved, link, core, log);
   log.info('member started', { id: resolved.id, address });
   return cluster;
+}
+
+/** The application's opinion of a joiner; when it fails to have one, the joiner is refused. */
+function acceptVersion({ acceptVersion: accept }: ResolvedClusterOptions, version: string): boolean | string {
+  try {
+    return accept(version);
+  } catch (error) {
+    return `acceptVersion failed: ${errorMessage(error)}`;
+  }
 }

@@ -129,9 +129,18 @@ export class Link {
       const plain = this.transport.plainV1;
       const frame = await this.wire.encode(packet, plain);
       const answer = await this.transport.request(to, frame, { timeoutMs });
-      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
+      return await this.#decodeAnswer(answer, plain, packet, to);
     } catch (error) {
       throw toGossipError(error);
+    }
+  }
+
+  async #decodeAnswer(answer: Uint8Array, plain: boolean, packet: Packet, to: string): Promise<Packet> {
+    try {
+      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
+    } catch (error) {
+      this.#dropFrame(error, to);
+      throw error;
     }
   }
 
@@ -152,41 +161,54 @@ export class Link {
     if (peek?.dialect === 'v1' && !this.wire.v1) {
       this.owner.drop('v1FramesRefused', 'this member has no v1 plug-in');
       if (!peek.replyExpected) return undefined;
-      return Promise.resolve(this.wire.encode({ type: 'native-only', from: this.selfId }, this.transport.plainV1));
+      return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }));
     }
     if (!peek?.replyExpected) {
       this.#open(frame, { ...source });
       return undefined;
     }
     const exchange = ++this.#exchange;
-    return new Promise<Packet | undefined>((resolve) => {
+    const answer = new Promise<Packet | undefined>((resolve) => {
       this.#answers.set(exchange, resolve);
       this.#open(frame, { ...source, exchange });
-    })
-      .then((packet) => (packet ? this.wire.encode(packet, this.transport.plainV1) : undefined))
-      .catch((error) => {
-        this.owner.drop('packetsNotEncoded', errorMessage(error));
-        return undefined;
-      })
-      .finally(() => this.#answers.delete(exchange));
+    });
+    return this.#answer(answer).finally(() => this.#answers.delete(exchange));
+  }
+
+  async #answer(answer: Promise<Packet | undefined>): Promise<Uint8Array | undefined> {
+    const packet = await answer;
+    try {
+      return packet && (await this.wire.encode(packet, this.transport.plainV1));
+    } catch (error) {
+      this.owner.drop('packetsNotEncoded', errorMessage(error));
+      return undefined;
+    }
   }
 
   #open(frame: Uint8Array, source: PacketSource): void {
+    if (this.#opening >= OPENING_MAX) {
+      this.owner.drop('framesOverLimit', source.address ?? '');
+      this.#unanswered(source);
+      return;
+    }
+    let packet: Packet | Promise<Packet>;
     try {
-      const packet = this.wire.decode(frame, this.transport.plainV1);
-      if (!(packet instanceof Promise) && this.#opening === 0) {
-        this.owner.packet(packet, source);
-        return;
-      }
-      if (this.#opening >= OPENING_MAX) {
-        if (packet instanceof Promise) packet.catch(() => {});
-        this.owner.drop('framesOverLimit', source.address ?? '');
-        this.#unanswered(source);
-        return;
-      }
-      this.#openLater(packet, source);
+      packet = this.wire.decode(frame, this.transport.plainV1);
     } catch (error) {
       this.#refuse(error, source);
+      return;
+    }
+    if (packet instanceof Promise || this.#opening > 0) this.#openLater(packet, source);
+    else this.#deliver(packet, source);
+  }
+
+  /** A packet that our own code fails on must not take the carrier down with it. */
+  #deliver(packet: Packet, source: PacketSource): void {
+    try {
+      this.owner.packet(packet, source);
+    } catch (error) {
+      this.owner.drop('packetsFailed', errorMessage(error));
+      this.#unanswered(source);
     }
   }
 
@@ -194,7 +216,7 @@ export class Link {
     this.#opening++;
     const before = this.#openingTail;
     const opened = Promise.resolve(packet).then(
-      (value) => () => this.owner.packet(value, source),
+      (value) => () => this.#deliver(value, source),
       (error) => () => this.#refuse(error, source),
     );
     this.#openingTail = before.then(async () => {
@@ -205,12 +227,13 @@ export class Link {
   }
 
   #refuse(error: unknown, source: PacketSource): void {
-    const { code, message } = toGossipError(error);
-    this.owner.drop(
-      REFUSALS[code] ?? 'framesMalformed',
-      source.address ? `${message} (from ${source.address})` : message,
-    );
+    this.#dropFrame(error, source.address);
     this.#unanswered(source);
+  }
+
+  #dropFrame(error: unknown, from: string | undefined): void {
+    const { code, message } = toGossipError(error);
+    this.owner.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
   }
 
   #unanswered(source: PacketSource): void {

@@ -69,11 +69,15 @@ export class Contacts {
     };
     for (const address of others) {
       this.#seeds.set(address, false);
-      this.contact(address, (result) => {
-        results.push(result);
-        this.#met(address, result);
-        settle();
-      }, 'ours');
+      this.contact(
+        address,
+        (result) => {
+          results.push(result);
+          this.#met(address, result);
+          settle();
+        },
+        'ours',
+      );
     }
     settle();
     this.#armRetry();

@@ -189,7 +189,8 @@ export class Prober {
       probe.helpers.add(helper.id);
       core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
     }
-    if (row.dialect === 'native') {
+    // Where a connection has just failed there is no use in another: it would only be evidence again.
+    if (row.dialect === 'native' && !probe.evidence) {
       core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, true);
     }
   }
@@ -220,12 +221,14 @@ export class Prober {
   onPing(packet: Extract<NativePacket, { type: 'ping' }>, source: PacketSource): void {
     const { core } = this;
     const row = core.members.get(packet.from);
-    const ack: NativePacket = { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(row) };
+    const { seq } = packet;
     if (row) {
-      core.send(row, ack, source.reliable);
+      core.send(row, { type: 'ack', seq, from: core.self.id, news: core.news.take(row) }, source.reliable);
     } else if (source.address !== undefined) {
       // A stranger that knows us, after a restart or a lost view: answer where it came from, and introduce ourselves.
-      core.sendTo(source.address, ack, false);
+      // News is neither heard from it nor told to it: anybody can write a ping, with any return address.
+      core.count('pingsFromStrangers');
+      core.sendTo(source.address, { type: 'ack', seq, from: core.self.id, news: [] }, false);
       core.contacts.contact(source.address);
     }
   }

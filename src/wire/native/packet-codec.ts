@@ -141,7 +141,13 @@ const record: Field<MemberRecord> = {
 function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
   if (bytes.length === 0) return NO_METADATA;
   const value = decodeValue(bytes, env);
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    value instanceof Uint8Array ||
+    value instanceof Date
+  ) {
     throw new GossipError('ERR_PACKET', 'metadata is not a map');
   }
   return Object.freeze(value) as Metadata;

@@ -82,7 +82,7 @@ function checkSize(frame: Uint8Array, env: WireEnv): Uint8Array {
  *
  * @param frame - not retained beyond the packet; the `payload` of a `data` message may be a view of it.
  * @param options.replyTo - the type of the request this frame must answer: then it must be a reply, and its payload is
- *   read as that request's answer. Without it a reply is refused.
+ *   read as that request's answer. Without it a reply's payload is left as it is, for the core to say that nobody asked.
  * @throws GossipError `ERR_FRAME`, `ERR_CIPHER`, `ERR_COMPRESSED`, `ERR_PACKET`, `ERR_CODEC`, `ERR_TOO_LARGE`; thrown, or as a
  *   rejection when the cipher is asynchronous. The frame is dropped.
  */
@@ -108,12 +108,8 @@ function decodePacket(flags: number, body: Uint8Array, env: WireEnv, replyTo: nu
   if (body.length < headerBytes) throw new GossipError('ERR_FRAME', 'v1: truncated header');
   const header = asFields(decodeValue(body.subarray(0, headerBytes), env), 'header');
   const type = readInteger(header, 'mt', V1_TYPE.max);
-  const isReply = type === V1_TYPE.reply;
-  if (isReply !== (replyTo !== undefined)) {
-    throw new GossipError(
-      'ERR_PACKET',
-      isReply ? 'v1: a reply nobody asked for' : `v1: type ${type} where a reply is due`,
-    );
+  if (replyTo !== undefined && type !== V1_TYPE.reply) {
+    throw new GossipError('ERR_PACKET', `v1: type ${type} where a reply is due`);
   }
   const rest = body.subarray(headerBytes);
   const packet = {
