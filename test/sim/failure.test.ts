@@ -1,0 +1,141 @@
+/** Failure detection: the dead are found by everyone in time, and nobody alive is ever taken for dead. */
+import { expect } from 'vitest';
+import { createSimulation, type NetworkOptions, type Simulation } from '../../src/testing/index.js';
+import { seeded } from './seeded.js';
+
+const test = seeded('failure.test.ts');
+
+function cluster(seed: number, members: number, network: NetworkOptions = {}): Simulation {
+  const sim = createSimulation({ seed, members });
+  sim.joinAll();
+  if (!sim.runUntil(() => sim.converged(), 10_000)) throw new Error('the members did not find each other');
+  sim.network.change(network);
+  return sim;
+}
+
+/** Everyone who was seen in a state, by anybody. */
+function seenAs(sim: Simulation, ...states: string[]): number[] {
+  return [...new Set(sim.events.filter(({ state }) => states.includes(state)).map(({ about }) => about))];
+}
+
+test('a silent member is suspected, then dead, at everyone within the bound', 5, (seed) => {
+  for (const members of [2, 3, 4, 20]) {
+    const sim = cluster(seed, members);
+    sim.run(10_000);
+    const gone = members - 1;
+    sim.crash(gone, 'silent');
+    const crashedMs = sim.nowMs;
+    // Unconfirmed suspicion, 4 × max(1, log10 N) × 1 s × 6, and the round until somebody's turn is its.
+    const boundMs = 4 * Math.max(1, Math.log10(members)) * 6000 + 4000;
+    expect(sim.runUntil(() => sim.running().every((i) => sim.state(i, gone) === 'dead'), boundMs)).toBe(true);
+    for (const i of sim.running()) {
+      const states = sim.events.filter((e) => e.at === i && e.about === gone && e.atMs >= crashedMs).map((e) => e.state);
+      expect(states.at(-1)).toBe('dead');
+      expect(states.filter((state) => state !== 'suspect' && state !== 'dead')).toEqual([]);
+    }
+    expect(seenAs(sim, 'suspect', 'dead')).toEqual([gone]);
+  }
+});
+
+test('with many to confirm it, a silent member is dead within a few seconds', 5, (seed) => {
+  const sim = cluster(seed, 20);
+  sim.run(10_000);
+  sim.crash(7, 'silent');
+  expect(sim.runUntil(() => sim.running().every((i) => sim.state(i, 7) === 'dead'), 15_000)).toBe(true);
+});
+
+test('a killed process with open connections is suspected within a second or so', 5, (seed) => {
+  const sim = cluster(seed, 20);
+  sim.crash(0);
+  expect(sim.runUntil(() => sim.running().some((i) => sim.state(i, 0) === 'suspect'), 1500)).toBe(true);
+  expect(sim.runUntil(() => sim.running().every((i) => sim.state(i, 0) === 'dead'), 10_000)).toBe(true);
+});
+
+test('half of the members dead at once are all found', 2, (seed) => {
+  const sim = cluster(seed, 20);
+  const gone = Array.from({ length: 10 }, (_, i) => i);
+  for (const i of gone) sim.crash(i, 'silent');
+  const found = () => sim.running().every((i) => gone.every((j) => sim.state(i, j) === 'dead'));
+  expect(sim.runUntil(found, 120_000)).toBe(true);
+  expect(sim.converged()).toBe(true);
+});
+
+test('without loss nobody is suspected in ten minutes', 2, (seed) => {
+  const sim = cluster(seed, 20);
+  sim.run(600_000);
+  expect(seenAs(sim, 'suspect', 'dead')).toEqual([]);
+  expect(sim.converged()).toBe(true);
+});
+
+test('at 10 % loss nobody alive is taken for dead in ten minutes', 4, (seed) => {
+  const sim = cluster(seed, 20, { loss: 0.1, jitterMs: 20 });
+  sim.run(600_000);
+  expect(seenAs(sim, 'dead')).toEqual([]);
+});
+
+test('nor at 20 % loss on a slow, jittery network that duplicates, reorders and flips bits', 2, (seed) => {
+  const sim = cluster(seed, 12, { delayMs: 40, jitterMs: 200, loss: 0.2, duplicate: 0.1, reorder: 0.1, corrupt: 0.02 });
+  sim.run(600_000);
+  expect(seenAs(sim, 'dead')).toEqual([]);
+});
+
+test('a cut between two members makes nobody suspect, for others reach both', 3, (seed) => {
+  for (const ways of ['one', 'both'] as const) {
+    const sim = cluster(seed, 8);
+    sim.cut(2, 5, ways);
+    sim.run(300_000);
+    expect(seenAs(sim, 'suspect', 'dead')).toEqual([]);
+    expect(sim.stats(2).indirectProbes).toBeGreaterThan(0);
+  }
+});
+
+test('a cut between two members costs little', 1, (seed) => {
+  const sim = cluster(seed, 8);
+  sim.cut(2, 5);
+  const before = sim.traffic(2).datagrams;
+  sim.run(300_000);
+  expect((sim.traffic(2).datagrams - before) / 300).toBeLessThan(4);
+});
+
+test('a suspected member that lives refutes, and is alive again everywhere', 5, (seed) => {
+  const sim = cluster(seed, 10);
+  sim.partition([[3], [0, 1, 2, 4, 5, 6, 7, 8, 9]]);
+  expect(sim.runUntil(() => sim.state(0, 3) === 'suspect', 10_000)).toBe(true);
+  sim.heal();
+  expect(sim.runUntil(() => sim.converged(), 10_000)).toBe(true);
+  sim.run(60_000);
+  expect(sim.converged()).toBe(true);
+  expect(seenAs(sim, 'dead')).toEqual([]);
+  expect(sim.stats(3).refutations).toBeGreaterThan(0);
+});
+
+test('a slow member is not taken for dead, and takes nobody for dead', 2, (seed) => {
+  const sim = cluster(seed, 10);
+  sim.slow(4, 900);
+  sim.run(300_000);
+  expect(seenAs(sim, 'dead')).toEqual([]);
+});
+
+test('a leaver is leaving, later dead, never suspect', 5, (seed) => {
+  for (const loss of [0, 0.1]) {
+    const sim = cluster(seed, 20, { loss });
+    sim.run(5000);
+    sim.leave(6);
+    const left = () => sim.running().every((i) => sim.state(i, 6) === 'leaving');
+    expect(sim.runUntil(left, 3000)).toBe(true);
+    sim.run(25_000);
+    expect(left()).toBe(true);
+    sim.run(40_000);
+    expect(sim.running().every((i) => sim.state(i, 6) === 'dead')).toBe(true);
+    expect(sim.events.filter(({ about, state }) => about === 6 && state === 'suspect')).toEqual([]);
+  }
+});
+
+test('who left comes back when it joins again', 2, (seed) => {
+  const sim = cluster(seed, 5);
+  sim.leave(2);
+  sim.run(3000);
+  sim.restart(2);
+  sim.join(2, 0);
+  expect(sim.runUntil(() => sim.converged(), 5000)).toBe(true);
+});
