@@ -99,11 +99,20 @@ export class Sync {
 
   onState(packet: Extract<NativePacket, { type: 'state' }>): void {
     const { core } = this;
-    for (const record of packet.records) core.members.merge(record, packet.from);
+    for (const record of packet.records) core.members.merge(this.#asTold(record), packet.from);
     const row = core.members.get(packet.from);
     if (!row) return;
     if (packet.wantReply) this.sendAll(row, false);
     if (packet.last) core.contacts.viewArrived(packet.from);
+  }
+
+  /**
+   * A table may tell of a death long ago, on the far side of a partition. Whom we hold alive gets the chance to refute it.
+   * @source memberlist's mergeState, which suspects instead of believing.
+   */
+  #asTold(record: MemberRecord): MemberRecord {
+    const row = record.state === 'dead' ? this.core.members.get(record.id) : undefined;
+    return row && isActive(row) ? { ...record, state: 'suspect' } : record;
   }
 
   /** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
