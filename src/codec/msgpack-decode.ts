@@ -87,13 +87,12 @@ class Finisher {
  * @throws GossipError `ERR_CODEC`: truncated, trailing bytes, too deep, or the one byte msgpack never uses.
  */
 function lookAhead(bytes: Uint8Array, depthMax: number): number {
-  const end = bytes.length;
   /** Values still to come in each open container, the innermost last; the first is the root. */
   const open = [1];
   let pairs = 0;
   let pos = 0;
   const uint = (size: number): number => {
-    if (pos + size > end) throw refuse('truncated bytes');
+    if (pos + size > bytes.length) throw refuse('truncated bytes');
     let value = 0;
     for (let i = 0; i < size; i++) value = value * 256 + (bytes[pos++] as number);
     return value;
@@ -107,78 +106,28 @@ function lookAhead(bytes: Uint8Array, depthMax: number): number {
     }
     open[last] = (open[last] as number) - 1;
     const head = uint(1);
-    let children = 0;
-    let skip = 0;
-    let container = true;
-    if (head >= 0x80 && head <= 0x8f) children = countPairs(head & 0x0f);
-    else if (head >= 0x90 && head <= 0x9f) children = head & 0x0f;
-    else if (head === 0xdc || head === 0xdd) children = uint(head === 0xdc ? 2 : 4);
-    else if (head === 0xde || head === 0xdf) children = countPairs(uint(head === 0xde ? 2 : 4));
-    else {
-      container = false;
-      skip = bodyBytes(head, uint);
+    // Small integers are their own head.
+    if (head < 0x80 || head >= 0xe0) continue;
+    if (head === 0xc1) throw refuse('bytes that are no msgpack');
+    const short = head < 0xc0;
+    const isMap = short ? head < 0x90 : head >= 0xde;
+    const isList = !isMap && (short ? head < 0xa0 : head >= 0xdc);
+    const size = short
+      ? head & (head < 0xa0 ? 0x0f : 0x1f)
+      : uint(Number(LENGTH_BYTES[head - 0xc0])) + (BODY_BYTES[head - 0xc0] as number);
+    if (isMap) pairs += size;
+    if (!isMap && !isList) {
+      pos += size;
+      continue;
     }
-    pos += skip;
-    if (container) {
-      open.push(children);
-      // The root's own entry is not a level.
-      if (open.length - 1 > depthMax) throw tooDeep(depthMax);
-    }
+    open.push(isMap ? size * 2 : size);
+    // The root's own entry is not a level.
+    if (open.length - 1 > depthMax) throw tooDeep(depthMax);
   }
-  if (pos !== end) throw refuse(pos > end ? 'truncated bytes' : 'trailing bytes');
+  if (pos !== bytes.length) throw refuse(pos > bytes.length ? 'truncated bytes' : 'trailing bytes');
   return pairs;
-
-  function countPairs(count: number): number {
-    pairs += count;
-    return count * 2;
-  }
 }
 
-/** Bytes after the head (and its length) of a value that is no container. */
-function bodyBytes(head: number, uint: (size: number) => number): number {
-  if (head < 0x80 || head >= 0xe0) return 0;
-  if (head <= 0xbf) return head & 0x1f;
-  switch (head) {
-    case 0xc0:
-    case 0xc2:
-    case 0xc3:
-      return 0;
-    case 0xc4:
-    case 0xd9:
-      return uint(1);
-    case 0xc5:
-    case 0xda:
-      return uint(2);
-    case 0xc6:
-    case 0xdb:
-      return uint(4);
-    case 0xc7:
-      return uint(1) + 1;
-    case 0xc8:
-      return uint(2) + 1;
-    case 0xc9:
-      return uint(4) + 1;
-    case 0xcc:
-    case 0xd0:
-      return 1;
-    case 0xcd:
-    case 0xd1:
-      return 2;
-    case 0xca:
-    case 0xce:
-    case 0xd2:
-      return 4;
-    case 0xcb:
-    case 0xcf:
-    case 0xd3:
-      return 8;
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8:
-      return 1 + 2 ** (head - 0xd4);
-    default:
-      throw refuse('bytes that are no msgpack');
-  }
-}
+/** For the heads from 0xc0 to 0xdf: how many bytes of length follow, and how many bytes of body beside that length. */
+const LENGTH_BYTES = '00001241240000000000000001242424';
+const BODY_BYTES = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0];
