@@ -257,6 +257,7 @@ export class Members {
     this.#fingerprint ^= hash(row);
     this.#counts[row.state]--;
     this.#activeChanged();
+    this.core.suspicion.end(id);
     this.core.emitState(row, 'removed', row.state);
     return true;
   }

@@ -51,6 +51,11 @@ export class SuspicionTable {
     if (evidence) this.confirm(row, EVIDENCE);
   }
 
+  /** A row is gone, and its suspicion with it. */
+  end(id: MemberId): void {
+    this.#running.delete(id);
+  }
+
   /** A row's `(incarnation, state)` changed; starts, restarts or ends its suspicion. */
   stateChanged(row: MemberRow, by: MemberId): void {
     if (row.state !== 'suspect') {
@@ -99,14 +104,9 @@ export class SuspicionTable {
     if (this.#running.get(id) !== suspicion || core.nowMs < suspicion.deadlineMs) return;
     const row = core.members.get(id);
     if (!row) return;
-    if (core.nowMs < core.pausedUntilMs) {
-      // We were asleep: what was silent may be us.
-      suspicion.deadlineMs = core.pausedUntilMs;
-      core.schedule(core.pausedUntilMs - core.nowMs, () => this.#deadline(id, suspicion));
-      return;
-    }
-    if (row.heardMs > suspicion.startMs) {
-      // It has spoken since: it lives and has not yet heard that it is suspected. Tell it, and wait once more.
+    if (core.nowMs < core.pausedUntilMs || row.heardMs > suspicion.startMs) {
+      // We were asleep, and what was silent may be us; or it has spoken since: it lives and has not yet heard that it is
+      // suspected. Tell it, and wait once more.
       suspicion.startMs = core.nowMs;
       core.probe.verify(row);
       this.#rearm(id, suspicion);
