@@ -18,6 +18,7 @@ import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
 import { Random } from './random.js';
 import { Requests } from './requests.js';
+import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
 import { Timers } from './timers.js';
@@ -39,6 +40,7 @@ export class Core {
   readonly sync: Sync;
   readonly contacts: Contacts;
   readonly requests: Requests;
+  readonly strangers: Strangers;
   readonly foreign: ForeignDialect | undefined;
   /** Monotonic time of the input being handled. */
   nowMs: number;
@@ -83,6 +85,7 @@ export class Core {
     this.sync = new Sync(this);
     this.contacts = new Contacts(this);
     this.requests = new Requests(this);
+    this.strangers = new Strangers(this);
     this.probe.start();
     this.sync.start();
     this.#scheduleCleanup();
@@ -181,6 +184,9 @@ export class Core {
     const sender = this.members.get(packet.from);
     if (sender) {
       sender.heardMs = this.nowMs;
+    } else if (packet.type === 'broadcast' || packet.type === 'message' || packet.type === 'request') {
+      this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
+      return;
     } else if (!FROM_STRANGERS.has(packet.type)) {
       this.drop('unknownSenders', packet.from);
       return;
@@ -323,6 +329,7 @@ export class Core {
     if (previous === 'unknown') {
       this.probe.added(row);
       this.news.addRecord(row);
+      this.strangers.met(row.id);
       if (row.state === 'suspect') this.suspicion.stateChanged(row, row.id);
     } else if (row.state === 'dead' && previous !== 'dead') {
       this.requests.unreachable(row, 'declared dead');
@@ -368,6 +375,7 @@ export class Core {
       requestsPending: this.requests.pending,
       requestsIncoming: this.requests.incoming,
       contactsPending: this.contacts.pending,
+      strangersWaiting: this.strangers.size,
     };
   }
 

@@ -47,6 +47,13 @@ export class Dissemination {
   }
 
   onBroadcast(packet: Extract<NativePacket, { type: 'broadcast' }>, source: PacketSource): void {
+    const { core } = this;
+    if (packet.origin !== core.self.id && !core.members.get(packet.origin)) {
+      // Whoever passed it on knows its sender.
+      core.sync.pull(packet.from, [packet.origin]);
+      core.strangers.hold(packet.origin, packet, () => this.onBroadcast(packet, source));
+      return;
+    }
     if (this.receive(packet, source)) this.#relay(packet, Math.min(packet.ttl, HOPS_MAX) - 1, packet.from);
   }
 

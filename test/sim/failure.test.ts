@@ -29,7 +29,9 @@ test('a silent member is suspected, then dead, at everyone within the bound', 5,
     const boundMs = 4 * Math.max(1, Math.log10(members)) * 6000 + 4000;
     expect(sim.runUntil(() => sim.running().every((i) => sim.state(i, gone) === 'dead'), boundMs)).toBe(true);
     for (const i of sim.running()) {
-      const states = sim.events.filter((e) => e.at === i && e.about === gone && e.atMs >= crashedMs).map((e) => e.state);
+      const states = sim.events
+        .filter((e) => e.at === i && e.about === gone && e.atMs >= crashedMs)
+        .map((e) => e.state);
       expect(states.at(-1)).toBe('dead');
       expect(states.filter((state) => state !== 'suspect' && state !== 'dead')).toEqual([]);
     }

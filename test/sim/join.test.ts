@@ -123,7 +123,9 @@ test('a restart with the same id and another address is not a death', 3, (seed) 
   const everywhere = () =>
     sim.running().every((i) => {
       const seen = sim.view(i).find(({ index }) => index === 4);
-      return seen?.address === 'elsewhere' && seen.tags[0] === 'new' && seen.metadata?.life === 2 && seen.state === 'alive';
+      return (
+        seen?.address === 'elsewhere' && seen.tags[0] === 'new' && seen.metadata?.life === 2 && seen.state === 'alive'
+      );
     });
   expect(sim.runUntil(everywhere, 5000)).toBe(true);
   expect(sim.converged()).toBe(true);

@@ -62,7 +62,11 @@ test('a tagged broadcast reaches those with the tag, and is not even sent to oth
   sim.broadcast(1, 'from another', { tag: 'fifth' });
   sim.broadcast(1, 'for nobody', { tag: 'nobody' });
   sim.run(3000);
-  const to = (text: string) => sim.deliveries.filter(({ data }) => data === text).map((one) => one.to).sort((a, b) => a - b);
+  const to = (text: string) =>
+    sim.deliveries
+      .filter(({ data }) => data === text)
+      .map((one) => one.to)
+      .sort((a, b) => a - b);
   expect(to('from one of them')).toEqual(tagged.filter((i) => i !== 0));
   expect(to('from another')).toEqual(tagged);
   expect(to('for nobody')).toEqual([]);

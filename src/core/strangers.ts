@@ -1,0 +1,66 @@
+/**
+ * Messages of members that are not known yet. Whoever has just joined may speak before the news of it has reached
+ * everyone: what it says waits a moment, and is taken when the sender turns out to be a member.
+ */
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+
+/** How long a message waits. Source: guess; news reaches everyone within a second or two. */
+const WAIT_MS = 5000;
+/** Messages and bytes that wait, at most. Source: guess; a joiner's first words, not its life's work. */
+const WAITING_MAX = 128;
+const BYTES_MAX = 1024 * 1024;
+
+interface Waiting {
+  from: MemberId;
+  bytes: number;
+  retry: () => void;
+}
+
+export class Strangers {
+  readonly #waiting = new Map<string, Waiting>();
+  #bytes = 0;
+
+  constructor(private readonly core: Core) {}
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Lets a message wait for its sender, or drops it when too many wait; what has waited in vain is dropped as well.
+   * @param retry - takes the message; called at most once, from inside `core.handle`.
+   */
+  hold(from: MemberId, message: { messageId: bigint; payload: Uint8Array }, retry: () => void): void {
+    const { core } = this;
+    const key = `${from}${message.messageId}`;
+    const bytes = message.payload.length;
+    if (this.#waiting.has(key)) return;
+    if (this.#waiting.size >= WAITING_MAX || this.#bytes + bytes > BYTES_MAX) {
+      core.drop('unknownSenders', from);
+      return;
+    }
+    const waiting = { from, bytes, retry };
+    this.#waiting.set(key, waiting);
+    this.#bytes += bytes;
+    core.schedule(WAIT_MS, () => {
+      if (this.#waiting.get(key) !== waiting) return;
+      this.#remove(key, waiting);
+      core.drop('unknownSenders', from);
+    });
+  }
+
+  /** Somebody has become a member: takes what waits for it, after whatever made it one. */
+  met(id: MemberId): void {
+    for (const [key, waiting] of this.#waiting) {
+      if (waiting.from !== id) continue;
+      this.#remove(key, waiting);
+      this.core.schedule(0, waiting.retry);
+    }
+  }
+
+  #remove(key: string, waiting: Waiting): void {
+    this.#waiting.delete(key);
+    this.#bytes -= waiting.bytes;
+  }
+}
