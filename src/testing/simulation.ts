@@ -6,12 +6,13 @@ import { msgpack } from '../codec/msgpack.js';
 import type { Timing } from '../core/config.js';
 import type { Packet, PacketSource } from '../core/input.js';
 import { type MemberId, memberIdFromBytes } from '../core/member-id.js';
+import { toRecord } from '../core/members.js';
 import { type Metadata, NO_METADATA } from '../core/metadata.js';
 import { Random } from '../core/random.js';
 import { GossipError } from '../errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { PRESETS, type Preset, type V1Plugin } from '../options.js';
-import type { MemberState } from '../wire/packet.js';
+import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
 import { Carrier, type Traffic } from './carrier.js';
 import { type Answer, type Delivery, type Outcome, SimulatedMember, type SimulationEvent } from './member.js';
@@ -188,6 +189,13 @@ export class Simulation {
       tags: row.tags,
       metadata: row.metadata,
     }));
+  }
+
+  /** What one member would tell of another, as it travels: with incarnation and version. */
+  record(member: number, about: number): MemberRecord {
+    const row = this.#at(member).core.members.get(this.id(about));
+    if (!row) throw new GossipError('ERR_UNKNOWN_MEMBER', `member ${member} does not know ${about}`);
+    return toRecord(row, true);
   }
 
   /** How one member sees another; `unknown` when it does not. */
