@@ -38,7 +38,8 @@ export class History {
       return false;
     }
     this.#seen.set(key, core.nowMs);
-    this.#prune(core.nowMs - historyAgeMs * 2, historyMax);
+    // An id may have come from as far ahead as a clock may be; once it is refused for its age it need not be remembered.
+    this.#prune(core.nowMs - historyAgeMs - core.config.timing.clockDriftMaxMs, historyMax);
     return true;
   }
 

@@ -167,11 +167,8 @@ export class Members {
   /** Replaces what a member says about itself when the record's version is newer and complete. */
   mergeInfo(row: MemberRow, record: MemberRecord): boolean {
     if (record.version <= row.version) return false;
-    if (!record.metadata && record.metadataBytes > 0) {
-      // Its metadata was left out: take the address at once, the version only with everything.
-      this.setAddress(row, record.address);
-      return false;
-    }
+    // Its metadata was left out: it is taken as a whole, when it has been pulled.
+    if (!record.metadata && record.metadataBytes > 0) return false;
     const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
     this.#fingerprint ^= hash(row);
     row.version = record.version;
