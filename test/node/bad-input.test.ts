@@ -1,0 +1,411 @@
+/**
+ * Frames that are broken, forged or sent again, against real members on real sockets: each is dropped, counted under its
+ * own name and told once, and the member goes on as if nothing had happened.
+ */
+import { afterEach, assert, describe, test } from 'vitest';
+import { aesGcm } from '../../src/cipher/aes-gcm.node.js';
+import { msgpack } from '../../src/codec/msgpack.js';
+import { snappy } from '../../src/compressor/snappy.js';
+import { memberIdToBytes } from '../../src/core/member-id.js';
+import { DEFAULT_LIMITS, defineMessage } from '../../src/index.js';
+import { socketTransport } from '../../src/transport/node/socket.js';
+import { gossipV1 } from '../../src/v1.js';
+import type { NativePacket } from '../../src/wire/packet.js';
+import { V1_TYPE } from '../../src/wire/v1/packet.js';
+import { Wire } from '../../src/wire/wire.js';
+import {
+  assertUnharmed,
+  cleanUp,
+  type Dialects,
+  datagrams,
+  double,
+  frameOf,
+  framesByStream,
+  goAnswer,
+  heapBytes,
+  inventedId,
+  inventedRecord,
+  joined,
+  memberIds,
+  nativeFrame,
+  packetsOf,
+  recording,
+  startGoPeer,
+  startPeer,
+  startVictim,
+  stream,
+  timeIn,
+  type Victim,
+  v1Frame,
+  v1Join,
+  v1Packet,
+  WRONG_KEY,
+} from './attack.js';
+
+afterEach(cleanUp);
+
+const chat = defineMessage<string>(129);
+const codec = msgpack();
+const COMPRESSED = 0x8000;
+
+const KINDS: Dialects[] = [
+  { sealed: false, v1: false },
+  { sealed: false, v1: true },
+  { sealed: true, v1: false },
+  { sealed: true, v1: true },
+];
+
+/** Sends each frame both ways, by datagram and by stream, and waits until each has been counted twice. */
+async function attack(victim: Victim, name: string, frames: readonly Uint8Array[]): Promise<void> {
+  const before = victim.stat(name);
+  await datagrams(victim.port, frames);
+  await framesByStream(victim.port, frames);
+  await victim.counted(name, before + frames.length * 2);
+}
+
+const msgpackNested = (depth: number) => new Uint8Array(depth + 1).fill(0x91).fill(0xc0, depth);
+const idBytes = (n: number) => memberIdToBytes(inventedId(n), new Uint8Array(16), 0);
+const header = (more: Record<string, unknown> = {}) =>
+  codec.encode({ mt: V1_TYPE.ping, si: idBytes(1), mi: timeIn(), ttl: 1, ...more });
+const pingBody = (sid: unknown = idBytes(1)) => codec.encode({ sid, addr: '127.0.0.1:1' });
+
+describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
+  test('broken frames', async () => {
+    const victim = await startVictim(kind);
+    const before = memberIds(victim);
+    const heap = heapBytes();
+    const { sealed, v1 } = kind;
+    const native = frameOf(victim, { type: 'ping', seq: 1, from: inventedId(1), news: [] });
+    const old = frameOf(victim, v1Join(1));
+    const names = new Set<string>();
+    const expect = async (name: string, ...frames: Uint8Array[]) => {
+      names.add(name);
+      await attack(victim, name, frames);
+    };
+    /** What a name is for a v1 frame: without the plug-in nobody looks further. */
+    const ifV1 = (name: string) => (v1 ? name : 'v1FramesRefused');
+
+    await expect('framesMalformed', Uint8Array.of(1), Uint8Array.of(1, 0), new Uint8Array(40));
+    await expect('framesMalformed', Uint8Array.of(9, 0, 1, 2, 3), Uint8Array.of(1, 0x40, 1, 2, 3));
+    await expect(sealed ? 'framesNotOpened' : 'packetsMalformed', native.slice(0, -3), native.slice(0, 9));
+    await expect(ifV1(sealed ? 'framesNotOpened' : 'packetsNotDecoded'), old.slice(0, -3));
+    await expect(ifV1(sealed ? 'framesNotOpened' : 'framesMalformed'), old.slice(0, 40));
+    await expect(ifV1('framesMalformed'), old.slice(0, 20), joined(Uint8Array.of(20, 0), new Uint8Array(60)));
+
+    // A datagram of 65,000 bytes is one frame like another, and none of these is one.
+    await expect(ifV1(sealed ? 'framesNotOpened' : 'packetsNotDecoded'), new Uint8Array(65_000).fill(0xc1));
+
+    const bombs = [
+      joined(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f), new Uint8Array(40)),
+      joined(Uint8Array.of(0x80, 0x80, 0x80, 0x02), new Uint8Array(40)),
+      // Declares 10 bytes and has 64 KiB.
+      joined(Uint8Array.of(10), snappy().compress(new Uint8Array(65_536)).slice(3)),
+    ];
+    for (const bomb of bombs) {
+      await expect('framesNotDecompressed', nativeFrame(victim, bomb, true));
+      await expect(ifV1('framesNotDecompressed'), v1Frame(victim, header(), bomb, COMPRESSED));
+    }
+
+    const deep = msgpackNested(10_000);
+    await expect(ifV1('packetsNotDecoded'), v1Frame(victim, deep, pingBody()), v1Frame(victim, header(), deep));
+    const metadata = joined(codec.encode({ a: 1 }).slice(0, -1), deep.slice(0, 1000));
+    const record = inventedRecord(1, { metadata: { a: 1 }, metadataBytes: 4 });
+    const honest = new Wire({ codec, compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined);
+    const join = honest.encode({ type: 'join', seq: 1, from: inventedId(1), record }, false) as Uint8Array;
+    const until = join.length - 1 - codec.encode({ a: 1 }).length;
+    const length = Uint8Array.of((metadata.length & 127) | 128, metadata.length >> 7);
+    await expect('packetsNotDecoded', nativeFrame(victim, joined(join.slice(2, until), length, metadata)));
+
+    const twice = joined(
+      Uint8Array.of(0x82, 0xa3),
+      Buffer.from('sid'),
+      Uint8Array.of(1, 0xa3),
+      Buffer.from('sid'),
+      Uint8Array.of(2),
+    );
+    await expect(ifV1('packetsNotDecoded'), v1Frame(victim, header(), twice));
+
+    for (const bytes of [15, 17]) {
+      const id = new Uint8Array(bytes).fill(9);
+      await expect(
+        ifV1('packetsMalformed'),
+        v1Frame(victim, header({ si: id }), pingBody()),
+        v1Frame(victim, header({ ti: id }), pingBody()),
+        v1Frame(victim, header(), pingBody(id)),
+        v1Frame(victim, header({ mt: V1_TYPE.join }), codec.encode({ id, addr: 'a:1', pv: 1, s: 1, mdts: 1, md: {} })),
+      );
+    }
+    const reserved = [6, 7, 63].map((mt) => v1Frame(victim, header({ mt }), codec.encode(null)));
+    await expect(ifV1('packetsMalformed'), ...reserved, v1Frame(victim, header({ mt: 70_000 }), codec.encode(null)));
+    await expect('packetsMalformed', nativeFrame(victim, Uint8Array.of(200, 1, 2, 3)));
+
+    await assertUnharmed(victim, before, [...names]);
+    assert.isBelow(heapBytes() - heap, 24 * 1024 * 1024);
+  });
+
+  test('frames of strangers that say what only members may say', async () => {
+    const victim = await startVictim(kind);
+    const before = memberIds(victim);
+    const self = victim.cluster.id;
+    const from = inventedId(1);
+    const messageId = timeIn();
+    const payload = codec.encode('hello');
+    const native = (...packets: NativePacket[]) => packets.map((packet) => frameOf(victim, packet));
+    const news = [{ kind: 'record' as const, record: inventedRecord(2) }];
+    await attack(
+      victim,
+      'unknownSenders',
+      native(
+        { type: 'reply', from, messageId, status: 'ok', payload },
+        { type: 'news', from, news },
+        { type: 'state', from, records: [inventedRecord(3)], last: true, wantReply: true },
+        { type: 'digest', from, fingerprint: 1, members: 9 },
+        { type: 'pull', from, ids: [self] },
+        { type: 'nack', seq: 1, from },
+        { type: 'ping-req', seq: 1, from, target: self },
+      ),
+    );
+    await attack(
+      victim,
+      'repliesNobodyAskedFor',
+      native(
+        { type: 'ack', seq: 1, from, news },
+        { type: 'join-reply', seq: 1, from, accepted: true, reason: '', verify: 1, record: inventedRecord(1) },
+        { type: 'native-only', from },
+      ),
+    );
+    await attack(
+      victim,
+      'ownPackets',
+      native({ type: 'ping', seq: 1, from: self, news }, { type: 'native-only', from: self }),
+    );
+    await attack(
+      victim,
+      'joinsRejected',
+      native(
+        { type: 'join', seq: 1, from, record: inventedRecord(1, { id: self }) },
+        { type: 'join', seq: 1, from, record: inventedRecord(2) },
+        { type: 'join', seq: 1, from, record: inventedRecord(1, { protocolVersion: 99 }) },
+      ),
+    );
+    const future = timeIn(3_600_000);
+    await attack(
+      victim,
+      'clockDrift',
+      native({ type: 'join', seq: 1, from, record: inventedRecord(1, { incarnation: future }) }),
+    );
+    const names = ['unknownSenders', 'repliesNobodyAskedFor', 'ownPackets', 'joinsRejected', 'clockDrift'];
+
+    const data = { kind: 'data', payload } as const;
+    const old = [v1Packet(from, V1_TYPE.reply, data), v1Packet(from, 129, data)].map((packet) =>
+      frameOf(victim, packet),
+    );
+    if (kind.v1) {
+      await attack(victim, 'repliesNobodyAskedFor', old.slice(0, 1));
+      await attack(victim, 'unknownSenders', old.slice(1));
+      await attack(victim, 'ownPackets', [frameOf(victim, v1Packet(self, 129, data, { replyExpected: true }))]);
+      await attack(victim, 'joinsRejected', [frameOf(victim, { ...v1Join(1, { id: self }), senderId: from })]);
+      await attack(victim, 'clockDrift', [frameOf(victim, { ...v1Join(1), messageId: future })]);
+    } else {
+      await attack(victim, 'v1FramesRefused', old);
+      names.push('v1FramesRefused');
+    }
+    await assertUnharmed(victim, before, names);
+  });
+});
+
+test('frames that are sealed with another key, altered, or not sealed', async () => {
+  const victim = await startVictim({ sealed: true, v1: true });
+  const before = memberIds(victim);
+  const env = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS };
+  const wires = [new Wire(env, gossipV1().wire), new Wire({ ...env, cipher: aesGcm([WRONG_KEY]) }, gossipV1().wire)];
+  const packets = [{ type: 'ping', seq: 1, from: inventedId(1), news: [] } as const, v1Join(1)];
+  const frames = wires.flatMap((wire) => packets.map((packet) => wire.encode(packet, false) as Uint8Array));
+  for (const packet of packets) {
+    const sealed = frameOf(victim, packet);
+    for (const at of [2, 14, 20, sealed.length - 1]) {
+      const flipped = sealed.slice();
+      flipped[at] = (flipped[at] as number) ^ 4;
+      frames.push(flipped);
+    }
+  }
+  await attack(victim, 'framesNotOpened', frames);
+  // A native frame's flags are sealed with it; a v1 frame's are not, and what they lie about is found out later.
+  const flags = frameOf(victim, packets[0] as NativePacket);
+  flags[1] = 0x80;
+  await attack(victim, 'framesNotOpened', [flags]);
+  await assertUnharmed(victim, before, ['framesNotOpened']);
+});
+
+test('a stream that announces more than a frame may have is closed, whatever it announces', async () => {
+  const victim = await startVictim({ limits: { frameBytesMax: 60_000 } });
+  const before = memberIds(victim);
+  for (const length of [60_001, 4 * 1024 * 1024 + 1, 0xffffffff]) {
+    const one = await stream(victim.port);
+    const prefix = new Uint8Array(4);
+    new DataView(prefix.buffer).setUint32(0, length, true);
+    one.socket.write(joined(prefix, new Uint8Array(100)));
+    await one.closed;
+  }
+  await datagrams(victim.port, [new Uint8Array(65_000)]);
+  await victim.counted('transport.oversizedFrames', 4);
+  await assertUnharmed(victim, before, ['transport.oversizedFrames']);
+});
+
+test.each([false, true])('captured frames sent again are delivered once (sealed: %s)', async (sealed) => {
+  const victim = await startVictim({ sealed });
+  const tap = recording(socketTransport({ bind: '127.0.0.1:0' }));
+  const peer = await startPeer(victim, { transport: tap.transport });
+  const before = memberIds(victim);
+  const heard: string[] = [];
+  let asked = 0;
+  const ask = { ...double, type: 201 };
+  victim.cluster.on(chat, ({ data }) => void heard.push(data));
+  victim.cluster.handle(ask, ({ data }) => ++asked && data * 2);
+  await peer.cluster.send(victim.cluster.id, chat, 'direct');
+  peer.cluster.broadcast(chat, 'to all');
+  assert.equal(await peer.cluster.request(victim.cluster.id, ask, 1), 2);
+  await victim.until(() => heard.length === 2, 'both messages');
+  const again = packetsOf(victim, tap.sent)
+    .filter(({ packet }) => ['message', 'broadcast', 'request'].includes(packet.type))
+    .map(({ frame }) => frame);
+  assert.lengthOf(again, 3);
+  for (let round = 0; round < 5; round++)
+    await attack(
+      victim,
+      'replays',
+      again.filter((_, i) => i !== 1),
+    );
+  await attack(victim, 'duplicates', again.slice(1, 2));
+  assert.deepEqual([heard.sort(), asked], [['direct', 'to all'], 1]);
+  // Copies of a broadcast are what gossip is made of, so they are counted and not told.
+  await assertUnharmed(victim, before, ['replays']);
+});
+
+test('messages of strangers wait for news of their sender, but only so many of them', async () => {
+  const victim = await startVictim();
+  const before = memberIds(victim);
+  const payload = codec.encode('hello');
+  const messages = Array.from({ length: 3000 }, (_, n): NativePacket => {
+    const head = { from: inventedId(n), messageId: timeIn(), messageType: 129, payload };
+    if (n % 3 === 0) return { type: 'broadcast', ...head, origin: head.from, ttl: 4, reliable: false, tag: '' };
+    return { type: n % 3 === 1 ? 'message' : 'request', ...head, to: victim.cluster.id };
+  });
+  await framesByStream(
+    victim.port,
+    messages.map((packet) => frameOf(victim, packet)),
+  );
+  await victim.until(() => victim.stat('unknownSenders') + victim.stat('strangersWaiting') === 3000, 'all are counted');
+  assert.isAtMost(victim.stat('strangersWaiting'), 128);
+  await assertUnharmed(victim, before, ['unknownSenders']);
+});
+
+test('what a member sends is believed no more than it must be', async () => {
+  const victim = await startVictim();
+  const peer = await startPeer(victim);
+  const before = memberIds(victim);
+  const from = peer.cluster.id;
+  const frames = (...packets: NativePacket[]) => packets.map((packet) => frameOf(victim, packet));
+  const payload = msgpackNested(10_000);
+  const head = { from, to: victim.cluster.id, messageType: 129, payload };
+  const asked = [1, 2].map((n) => timeIn() + BigInt(n));
+  await attack(
+    victim,
+    'repliesNobodyAskedFor',
+    frames(...asked.map((messageId) => ({ type: 'reply', from, messageId, status: 'ok', payload }) as const)),
+  );
+  // Each is sent twice, so that the second of them is a replay.
+  await datagrams(victim.port, frames({ type: 'message', ...head, messageId: timeIn() }));
+  await victim.counted('payloadsNotDecoded', 1);
+  victim.cluster.handle({ ...double, type: 129 }, () => 1);
+  await framesByStream(victim.port, frames({ type: 'request', ...head, messageId: timeIn() + 1n }));
+  await victim.counted('payloadsNotDecoded', 2);
+  await attack(
+    victim,
+    'packetsForOthers',
+    frames({ type: 'message', ...head, to: inventedId(1), messageId: timeIn() }),
+  );
+  const future = timeIn(3_600_000);
+  await attack(
+    victim,
+    'clockDrift',
+    frames(
+      { type: 'message', ...head, messageId: future },
+      {
+        type: 'news',
+        from,
+        news: [{ kind: 'state', id: victim.cluster.id, incarnation: future, state: 'dead', by: from }],
+      },
+      { type: 'news', from, news: [{ kind: 'record', record: inventedRecord(1, { version: future }) }] },
+      { type: 'state', from, records: [inventedRecord(1, { incarnation: future })], last: true, wantReply: false },
+    ),
+  );
+  await attack(victim, 'messagesTooOld', frames({ type: 'message', ...head, messageId: timeIn(-3_600_000) }));
+  await assertUnharmed(victim, before, [
+    'repliesNobodyAskedFor',
+    'payloadsNotDecoded',
+    'packetsForOthers',
+    'clockDrift',
+    'messagesTooOld',
+  ]);
+});
+
+describe('a peer of the Go library', () => {
+  const goId = inventedId(77);
+
+  async function startWithGoPeer() {
+    const victim = await startVictim({ v1: true });
+    const go = await startGoPeer(victim, goId);
+    await victim.cluster.join(go.address);
+    return { victim, go, before: memberIds(victim) };
+  }
+
+  test('that repeats itself is heard once', async () => {
+    const { victim, before } = await startWithGoPeer();
+    const heard: string[] = [];
+    let asked = 0;
+    victim.cluster.on(chat, ({ data }) => void heard.push(data));
+    victim.cluster.handle({ ...double, type: 201 }, ({ data }) => ++asked && data * 2);
+    const packet = (type: number, data: unknown, more = {}) =>
+      frameOf(victim, v1Packet(goId, type, { kind: 'data', payload: codec.encode(data) }, more));
+    const targetId = victim.cluster.id;
+    const direct = packet(129, 'direct', { targetId, messageId: timeIn() + 1n });
+    const broadcast = packet(129, 'to all', { ttl: 3, messageId: timeIn() + 2n });
+    const request = packet(201, 1, { targetId, replyExpected: true, messageId: timeIn() + 3n });
+    for (let round = 0; round < 5; round++) {
+      await datagrams(victim.port, [direct, broadcast]);
+      await framesByStream(victim.port, [direct, broadcast, request]);
+    }
+    await victim.counted('replays', 9 + 4);
+    await victim.counted('duplicates', 9);
+    assert.deepEqual([heard.sort(), asked], [['direct', 'to all'], 1]);
+    const reply = v1Packet(goId, V1_TYPE.reply, { kind: 'data', payload: codec.encode(1) }, { targetId });
+    await attack(victim, 'repliesNobodyAskedFor', [frameOf(victim, reply)]);
+    const metadata = { kind: 'metadata', metadataTime: timeIn(3_600_000), metadata: { a: 1 }, state: 'alive' } as const;
+    await attack(victim, 'clockDrift', [frameOf(victim, v1Packet(goId, V1_TYPE.metadata, metadata))]);
+    assert.deepEqual(victim.cluster.member(goId)?.metadata, {});
+    const forUs = v1Packet(goId, 129, { kind: 'data', payload: codec.encode(1) }, { targetId: inventedId(5) });
+    await attack(victim, 'packetsForOthers', [frameOf(victim, forUs)]);
+    await assertUnharmed(victim, before, ['replays', 'repliesNobodyAskedFor', 'clockDrift', 'packetsForOthers']);
+  });
+
+  test('that answers our join under our own id does not become us', async () => {
+    const victim = await startVictim({ v1: true });
+    const before = memberIds(victim);
+    const { address, cluster } = { address: victim.cluster.address, cluster: victim.cluster };
+    const liar = await startGoPeer(victim, cluster.id, (packet, at) => goAnswer(packet, cluster.id, at));
+    const error = await cluster.join(liar.address).catch((reason) => reason);
+    assert.equal(error.code, 'ERR_JOIN_FAILED');
+    assert.equal(cluster.address, address);
+    assert.deepEqual([victim.told, memberIds(victim)], [['idConflicts'], before]);
+  });
+
+  test('whose answers are no answers is refused', async () => {
+    const victim = await startVictim({ v1: true });
+    const before = memberIds(victim);
+    const wrong = await startGoPeer(victim, goId, () => ({ kind: 'data', payload: msgpackNested(10_000) }));
+    const error = await victim.cluster.join(wrong.address).catch((reason) => reason);
+    assert.equal(error.code, 'ERR_JOIN_FAILED');
+    assert.deepEqual([victim.told, memberIds(victim)], [['packetsNotDecoded'], before]);
+  });
+});
