@@ -148,7 +148,7 @@ export class Sync {
     const { core } = this;
     const row = core.members.get(packet.from);
     if (!row) return;
-    const rows = packet.ids.map((id) => core.members.get(id)).filter((found) => found !== undefined);
+    const rows = [...new Set(packet.ids)].map((id) => core.members.get(id)).filter((found) => found !== undefined);
     if (rows.length > 0) this.#sendRecords(row, rows, false);
   }
 }
