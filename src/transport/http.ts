@@ -70,8 +70,8 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
   if (!(timeoutMs > 0)) throw new GossipError('ERR_OPTION', `timeoutMs must be above 0, not ${timeoutMs}`);
   if (path !== undefined && !path.startsWith('/'))
     throw new GossipError('ERR_OPTION', `path must begin with /: ${path}`);
-  if (bearerToken !== undefined && !/^[\x21-\x7e]+$/.test(bearerToken)) {
-    throw new GossipError('ERR_OPTION', 'bearerToken must be printable ASCII without spaces, and not empty');
+  if (bearerToken !== undefined && !/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(bearerToken)) {
+    throw new GossipError('ERR_OPTION', 'bearerToken must be printable ASCII, without a space at either end, and not empty');
   }
   if (options.advertise !== undefined) httpUrl(options.advertise);
   else if (!listen) {

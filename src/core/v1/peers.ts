@@ -23,6 +23,9 @@ export interface V1Peer {
   leaveId: bigint;
 }
 
+/** Guardians kept; tags are the application's and could be many. Source: guess. */
+const GUARDIANS_MAX = 10_000;
+
 /** What a v1 peer tells about itself; what a message leaves out stays as it was. */
 export interface V1Info {
   version: bigint;
@@ -34,7 +37,8 @@ export interface V1Info {
 export class V1Peers {
   readonly #peers = new Map<MemberId, V1Peer>();
   #active: MemberRow[] = [];
-  #guardians = new Map<MemberId, MemberId>();
+  /** By peer and tag; empty: nobody who gets the broadcast could. Kept until the membership changes. */
+  readonly #guardians = new Map<string, MemberId>();
   #epoch = -1;
 
   constructor(private readonly core: Core) {}
@@ -57,29 +61,33 @@ export class V1Peers {
   }
 
   /**
-   * Whether we are the one to pass broadcasts on to a peer: the alive member that speaks both dialects and wins
-   * rendezvous hashing for the peer's id. With equal views exactly one member is.
+   * Whether we are the one to pass a broadcast on to a peer: of the alive members that speak both dialects and get the
+   * broadcast, the one that wins rendezvous hashing for the peer's id. With equal views exactly one member is.
    *
+   * @param tag - empty, or the tag of a broadcast that only members with it get; when none of them could, its origin is
+   *   the one.
    * @source Thaler and Ravishankar (1998), highest random weight.
    */
-  guards(id: MemberId): boolean {
+  guards(id: MemberId, tag: string, origin: MemberId): boolean {
     this.#refresh();
-    let guardian = this.#guardians.get(id);
+    const key = `${id}${tag}`;
+    let guardian = this.#guardians.get(key);
     if (guardian === undefined) {
       const { core } = this;
-      guardian = core.self.id;
-      let best = weight(guardian, id);
-      for (const row of core.members.natives()) {
-        if (!row.bilingual || row.state !== 'alive') continue;
+      let best = -1;
+      guardian = '';
+      for (const row of [core.self, ...core.members.natives()]) {
+        if (!row.bilingual || row.state !== 'alive' || (tag !== '' && !row.tags.includes(tag))) continue;
         const mine = weight(row.id, id);
         if (mine > best || (mine === best && row.id > guardian)) {
           best = mine;
           guardian = row.id;
         }
       }
-      this.#guardians.set(id, guardian);
+      if (this.#guardians.size >= GUARDIANS_MAX) this.#guardians.clear();
+      this.#guardians.set(key, guardian);
     }
-    return guardian === this.core.self.id;
+    return (guardian || origin) === this.core.self.id;
   }
 
   /** A packet of its own proves a peer alive, unless it was sent before its farewell or its restart. */

@@ -176,7 +176,7 @@ class V1Rules implements ForeignDialect {
           row.id !== item.origin &&
           row.address !== source?.address &&
           (item.tag === '' || row.tags.includes(item.tag)) &&
-          this.#peers.guards(row.id),
+          this.#peers.guards(row.id, item.tag, item.origin),
       );
     this.core.count('v1BroadcastsSent', to.length);
     const packet = this.#outbox.packet(item.messageType, { kind: 'data', payload: item.payload });
@@ -215,7 +215,7 @@ class V1Rules implements ForeignDialect {
     this.#armKeepalive();
     if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
-    else if (!first && row.state === 'suspect' && this.#peers.guards(row.id)) this.core.probe.check(row);
+    else if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) this.core.probe.check(row);
   }
 
   metadataChanged(): void {

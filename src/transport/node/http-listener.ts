@@ -60,7 +60,7 @@ export function httpListener(options: HttpListenerOptions): HttpListenFunction {
       server.once('error', (cause: NodeJS.ErrnoException) => {
         const at = formatHostPort(bind.host, bind.port);
         const inUse = cause.code === 'EADDRINUSE';
-        const why = inUse ? 'its TCP port is taken' : errorMessage(cause);
+        const why = inUse ? 'its TCP port is in use' : errorMessage(cause);
         reject(new GossipError(inUse ? 'ERR_ADDRESS_IN_USE' : 'ERR_ADDRESS', `cannot bind ${at}: ${why}`, { cause }));
       });
       server.listen({ host: bind.host, port: bind.port }, resolve);

@@ -167,7 +167,7 @@ async function bindBoth(
       const address = formatHostPort(bindHost, port);
       if (inUse) {
         const carrier = listening ? 'UDP' : 'TCP';
-        throw new GossipError('ERR_ADDRESS_IN_USE', `cannot bind ${address}: its ${carrier} port is taken`, { cause });
+        throw new GossipError('ERR_ADDRESS_IN_USE', `cannot bind ${address}: its ${carrier} port is in use`, { cause });
       }
       throw new GossipError('ERR_ADDRESS', `cannot bind ${address}: ${errorMessage(cause)}`, { cause });
     }
