@@ -4,6 +4,7 @@ import { errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { type RequestType, validate } from './message.js';
 import type { ResolvedClusterOptions } from './options.js';
+import { decodeValue } from './wire/env.js';
 import type { ReplyStatus } from './wire/packet.js';
 
 /** Answers one question; `signal` fires when the answer would come too late. */
@@ -24,6 +25,9 @@ class QuestionRefused extends Error {}
 export class Answers {
   readonly #handlers = new Map<number, (data: unknown, from: Member, signal: AbortSignal) => Promise<unknown>>();
 
+  readonly #working = new Set<AbortController>();
+  #closed: GossipError | undefined;
+
   constructor(
     private readonly options: ResolvedClusterOptions,
     private readonly owner: AnswersOwner,
@@ -33,7 +37,7 @@ export class Answers {
     if (this.#handlers.has(request.type)) {
       throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
     }
-    this.#handlers.set(request.type, async (question, from, signal) => {
+    const answer = async (question: unknown, from: Member, signal: AbortSignal) => {
       let data: Q;
       try {
         data = await validate(request.schema, question);
@@ -41,8 +45,18 @@ export class Answers {
         throw new QuestionRefused(`type ${request.type}: ${errorMessage(error)}`);
       }
       return handler({ data, from, signal });
-    });
-    return () => void this.#handlers.delete(request.type);
+    };
+    this.#handlers.set(request.type, answer);
+    return () => {
+      if (this.#handlers.get(request.type) === answer) this.#handlers.delete(request.type);
+    };
+  }
+
+  /** Lets go of every handler; those at work hear it by their signal. */
+  close(why: GossipError): void {
+    this.#closed = why;
+    this.#handlers.clear();
+    for (const deadline of this.#working) deadline.abort(why);
   }
 
   /** Puts a request to its handler and sends what comes of it. Never rejects. */
@@ -57,13 +71,14 @@ export class Answers {
     }
     let data: unknown;
     try {
-      data = options.codec.decode(effect.payload);
+      data = decodeValue(effect.payload, options);
     } catch (error) {
       owner.drop('payloadsNotDecoded', `type ${messageType} from ${from.id}: ${errorMessage(error)}`);
       owner.reply(exchange, 'failed', NO_PAYLOAD);
       return;
     }
     const deadline = new AbortController();
+    this.#working.add(deadline);
     const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
       deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
     });
@@ -74,10 +89,12 @@ export class Answers {
       const work = (async () => handler(data, from, deadline.signal))();
       owner.reply(exchange, 'ok', owner.encode(await Promise.race([work, late])));
     } catch (error) {
+      if (error === this.#closed) return;
       if (error instanceof QuestionRefused) owner.drop('requestsInvalid', `${error.message} from ${from.id}`);
       else owner.failed(error, messageType);
       owner.reply(exchange, 'failed', NO_PAYLOAD);
     } finally {
+      this.#working.delete(deadline);
       cancel();
     }
   }

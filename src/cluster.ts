@@ -15,16 +15,12 @@ import type { Link } from './link.js';
 import type { ResolvedLogger } from './logger.js';
 import { MemberView } from './member-view.js';
 import { type MessageType, type RequestType, validate } from './message.js';
-import { checkMetadata, type ResolvedClusterOptions } from './options.js';
+import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMetadata } from './options.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
+import { decodeValue, encodeValue } from './wire/env.js';
 
 /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
 const FAREWELL_MS = 1000;
-
-interface Waiting {
-  resolve: (value: unknown) => void;
-  reject: (error: GossipError) => void;
-}
 
 /** A member of a cluster: the one object an application works with. Made by {@link createCluster}. */
 export class Cluster implements AsyncDisposable {
@@ -36,7 +32,10 @@ export class Cluster implements AsyncDisposable {
   readonly #subscribers: Subscribers<string | number>;
   readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
-  readonly #waiting = new Map<number, Waiting>();
+  /** The application's wishes that are not settled yet. */
+  readonly #waiting = new Map<number, (value: unknown, error?: GossipError) => void>();
+  /** What is being carried out. */
+  readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
   readonly #closing = new AbortController();
   #ref = 0;
@@ -59,12 +58,11 @@ export class Cluster implements AsyncDisposable {
     });
     this.#rearm();
     const { signal } = options;
-    if (signal) {
-      const stop = () => void this.leave();
-      signal.addEventListener('abort', stop, { once: true });
-      this.#closing.signal.addEventListener('abort', () => signal.removeEventListener('abort', stop), { once: true });
-      if (signal.aborted) stop();
-    }
+    const stop = () => {
+      this.leave().catch((error) => log.error('leaving failed', { error: errorMessage(error) }));
+    };
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true, signal: this.#closing.signal });
   }
 
   /** Our own id. */
@@ -120,7 +118,7 @@ export class Cluster implements AsyncDisposable {
       try {
         data = await validate(schema, message.data);
       } catch (error) {
-        this.#drop('messagesInvalid', `type ${message.type}: ${errorMessage(error)}`);
+        this.drop('messagesInvalid', `type ${message.type}: ${errorMessage(error)}`);
         return;
       }
       await handler({ ...message, data } as never);
@@ -142,14 +140,10 @@ export class Cluster implements AsyncDisposable {
    * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`, `ERR_CLOSED`: nothing was sent.
    */
   broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
+    const { tag = '', reliable = false } = options;
+    checkShortString('tag', tag, this.#options.limits);
     const payload = this.#encode(data);
-    this.#handle({
-      type: 'broadcast',
-      messageType: message.type,
-      payload,
-      tag: options.tag ?? '',
-      reliable: options.reliable ?? false,
-    });
+    this.#handle({ type: 'broadcast', messageType: message.type, payload, tag, reliable });
   }
 
   /**
@@ -163,15 +157,10 @@ export class Cluster implements AsyncDisposable {
     data: T,
     options: { reliable?: boolean } = {},
   ): Promise<void> {
+    const id = idOf(to);
     const payload = this.#encode(data);
-    await this.#ask((ref) => ({
-      type: 'send',
-      to: idOf(to),
-      messageType: message.type,
-      payload,
-      reliable: options.reliable ?? false,
-      ref,
-    }));
+    const { reliable = false } = options;
+    await this.#ask((ref) => ({ type: 'send', to: id, messageType: message.type, payload, reliable, ref }));
   }
 
   /**
@@ -186,13 +175,15 @@ export class Cluster implements AsyncDisposable {
     data: Q,
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<A> {
+    const id = idOf(to);
     const payload = this.#encode(data);
-    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
+    const { timeoutMs = this.#options.requestTimeoutMs } = options;
+    checkPositive('timeoutMs', timeoutMs);
     const answer = (await this.#ask(
-      (ref) => ({ type: 'request', to: idOf(to), messageType: request.type, payload, timeoutMs, ref }),
+      (ref) => ({ type: 'request', to: id, messageType: request.type, payload, timeoutMs, ref }),
       options.signal,
     )) as Uint8Array;
-    return validate(request.answerSchema, this.#options.codec.decode(answer));
+    return validate(request.answerSchema, decodeValue(answer, this.#options));
   }
 
   /**
@@ -202,7 +193,7 @@ export class Cluster implements AsyncDisposable {
   events(): AsyncIterableIterator<ClusterEvent> {
     const queue = new AsyncQueue<ClusterEvent>(
       this.#options.limits.eventQueueMax,
-      () => this.#drop('eventsDropped', 'an events() iterator is too slow'),
+      () => this.drop('eventsDropped', 'an events() iterator is too slow'),
       (ended) => this.#queues.delete(ended),
     );
     if (this.#closed) queue.end();
@@ -250,22 +241,25 @@ export class Cluster implements AsyncDisposable {
 
   #close(politely: boolean): Promise<void> {
     this.#closed ??= (async () => {
+      const { clock, transport } = this.#options;
+      this.#closing.abort();
+      this.#answers.close(closed());
       if (politely) {
-        this.#run(this.#core.handle({ type: 'leave' }, this.#options.clock.now()));
+        this.#run(this.#core.handle({ type: 'leave' }, clock.now()));
+        // In a handler's call the farewell goes out once the handler has returned.
+        await undefined;
         let cancel = () => {};
         const enough = new Promise<void>((resolve) => {
-          cancel = this.#options.clock.schedule(FAREWELL_MS, resolve);
+          cancel = clock.schedule(FAREWELL_MS, resolve);
         });
         await Promise.race([this.#link.flush(), enough]);
         cancel();
       }
       this.#cancelTimer();
-      this.#closing.abort();
-      await this.#options.transport.close();
-      for (const waiting of this.#waiting.values()) waiting.reject(closed());
-      this.#waiting.clear();
-      for (const queue of [...this.#queues]) queue.end();
+      for (const ref of this.#waiting.keys()) this.#settle(ref, undefined, closed());
+      for (const queue of this.#queues) queue.end();
       this.#subscribers.clear();
+      await transport.close();
     })();
     return this.#closed;
   }
@@ -280,8 +274,11 @@ export class Cluster implements AsyncDisposable {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
   };
 
-  /** @internal */
-  readonly drop = (name: string, detail: string): void => this.#drop(name, detail);
+  /** @internal Counts something refused, and tells the log of the first of its kind. */
+  readonly drop = (name: string, detail: string): void => {
+    if (!this.#counters.has(name)) this.#log.warn(`dropped: ${name} (told once, counted in stats)`, { detail });
+    this.count(name);
+  };
 
   #handle(input: Input): void {
     if (this.#closed) throw closed();
@@ -289,7 +286,16 @@ export class Cluster implements AsyncDisposable {
   }
 
   #run(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#perform(effect);
+    // A handler may call us: what comes of that waits for what was there before it.
+    const idle = this.#effects.length === 0;
+    for (const effect of effects) this.#effects.push(effect);
+    if (idle) {
+      try {
+        for (const effect of this.#effects) this.#perform(effect);
+      } finally {
+        this.#effects.length = 0;
+      }
+    }
     this.#rearm();
   }
 
@@ -353,38 +359,29 @@ export class Cluster implements AsyncDisposable {
         this.input({ type: 'cancel', ref });
         this.#settle(ref, undefined, aborted(signal));
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const finish = () => signal?.removeEventListener('abort', onAbort);
-      this.#waiting.set(ref, {
-        resolve: (value) => {
-          finish();
-          resolve(value);
-        },
-        reject: (error) => {
-          finish();
-          reject(error);
-        },
+      signal?.addEventListener('abort', onAbort);
+      this.#waiting.set(ref, (value, error) => {
+        signal?.removeEventListener('abort', onAbort);
+        if (error) reject(error);
+        else resolve(value);
       });
       this.input(input(ref));
     });
   }
 
   #settle(ref: number, value: unknown, error?: GossipError): void {
-    const waiting = this.#waiting.get(ref);
-    if (!waiting) return;
+    const settle = this.#waiting.get(ref);
     this.#waiting.delete(ref);
-    if (error) waiting.reject(error);
-    else waiting.resolve(value);
+    settle?.(value, error);
   }
 
   #replaceMetadata(metadata: Metadata): void {
-    const metadataBytes = checkMetadata(metadata, this.#options);
-    this.#handle({ type: 'set-metadata', metadata: Object.freeze(metadata), metadataBytes });
+    this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options) });
   }
 
   #encode(data: unknown): Uint8Array {
     if (this.#closed) throw closed();
-    const payload = this.#options.codec.encode(data ?? null);
+    const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax } = this.#options.limits;
     if (payload.length > frameBytesMax - FRAME_ROOM_BYTES) {
       throw new GossipError(
@@ -407,30 +404,20 @@ export class Cluster implements AsyncDisposable {
     if (!from) return;
     let data: unknown;
     try {
-      data = this.#options.codec.decode(effect.payload);
+      data = decodeValue(effect.payload, this.#options);
     } catch (error) {
-      this.#drop('payloadsNotDecoded', `type ${effect.messageType} from ${from.id}: ${errorMessage(error)}`);
+      this.drop('payloadsNotDecoded', `type ${effect.messageType} from ${from.id}: ${errorMessage(error)}`);
       return;
     }
-    const message: Message<unknown> = {
-      type: effect.messageType,
-      data,
-      from,
-      tag: effect.tag,
-      direct: effect.direct,
-    };
-    this.#subscribers.call(effect.messageType, message);
+    const { messageType: type, tag, direct } = effect;
+    const message: Message<unknown> = { type, data, from, tag, direct };
+    this.#subscribers.call(type, message);
     this.#subscribers.call('message', message);
   }
 
   #handlerFailed(error: unknown, key: string | number): void {
     this.count('handlersFailed');
     this.#log.error('a handler failed', { handler: key, error: errorMessage(error) });
-  }
-
-  #drop(name: string, detail: string): void {
-    if (!this.#counters.has(name)) this.#log.warn(`dropped: ${name} (told once, counted in stats)`, { detail });
-    this.count(name);
   }
 }
 

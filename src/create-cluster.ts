@@ -1,10 +1,10 @@
 /** Puts a member together: options, wire, link, transport, core, shell. */
 import { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
-import { errorMessage, GossipError } from './errors.js';
+import { errorMessage } from './errors.js';
 import { Link } from './link.js';
 import { resolveLogger } from './logger.js';
-import { type ClusterOptions, checkMetadata, type ResolvedClusterOptions, resolveOptions } from './options.js';
+import { type ClusterOptions, type ResolvedClusterOptions, resolveMetadata, resolveOptions } from './options.js';
 import { Wire } from './wire/wire.js';
 
 /**
@@ -16,19 +16,13 @@ import { Wire } from './wire/wire.js';
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const resolved = resolveOptions(options);
-  const { transport, clock, limits } = resolved;
-  if (resolved.cipher && resolved.cipher.keyring.size === 0) {
-    throw new GossipError('ERR_KEY', 'option cipher has no key: pass at least one');
-  }
-  const metadataBytes = checkMetadata(resolved.metadata, resolved);
+  const { transport, clock, v1 } = resolved;
+  const ownMetadata = resolveMetadata(resolved.metadata, resolved);
   const log = resolveLogger(resolved.logger).withGroup('isogossip');
-  const { codec, cipher, compressor, compressBytesMin } = resolved;
-  const env = { codec, compressBytesMin, limits, ...(cipher && { cipher }), ...(compressor && { compressor }) };
-  const wire = new Wire(env, resolved.v1?.wire);
   let cluster: Cluster | undefined;
   // Until the cluster exists nobody can know us; what arrives before is not for us.
   const link = new Link(
-    wire,
+    new Wire(resolved, v1?.wire),
     transport,
     {
       packet: (packet, source) => cluster?.input({ type: 'packet', packet, source }),
@@ -42,22 +36,12 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const address = await transport.start(link.host(log));
   const core = new Core(
     {
-      id: resolved.id,
+      ...resolved,
+      ...ownMetadata,
       address,
-      tags: resolved.tags,
-      applicationVersion: resolved.applicationVersion,
-      metadata: Object.freeze(resolved.metadata),
-      metadataBytes,
-      timing: resolved.timing,
-      limits,
       epochMs: clock.epochMs,
-      seed: resolved.seed,
-      refuseVersion: (version) => {
-        const verdict = acceptVersion(resolved, version);
-        if (verdict === true) return undefined;
-        return typeof verdict === 'string' ? verdict : `incompatible application version: ${version}`;
-      },
-      ...(resolved.v1 ? { foreign: resolved.v1.rules } : {}),
+      refuseVersion: (version) => refuseVersion(resolved, version),
+      ...(v1 && { foreign: v1.rules }),
     },
     clock.now(),
   );
@@ -66,11 +50,17 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster;
 }
 
-/** The application's opinion of a joiner; when it fails to have one, the joiner is refused. */
-function acceptVersion({ acceptVersion: accept }: ResolvedClusterOptions, version: string): boolean | string {
+/** Longest reason that travels, in UTF-16 units. Source: guess; in UTF-8 it stays below the default `stringBytesMax`. */
+const REASON_MAX = 300;
+
+/** Why the application does not want a joiner, if so; when it fails to have an opinion, the joiner is refused. */
+function refuseVersion({ acceptVersion }: ResolvedClusterOptions, version: string): string | undefined {
+  let verdict: boolean | string;
   try {
-    return accept(version);
+    verdict = acceptVersion(version);
   } catch (error) {
-    return `acceptVersion failed: ${errorMessage(error)}`;
+    verdict = `acceptVersion failed: ${errorMessage(error)}`;
   }
+  if (verdict === true) return undefined;
+  return (verdict || `incompatible application version: ${version}`).slice(0, REASON_MAX);
 }

@@ -66,5 +66,9 @@ export class GossipError extends Error {
 
 /** Returns the message of anything that was thrown; never throws itself. */
 export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'a value that has no text';
+  }
 }

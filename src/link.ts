@@ -75,9 +75,7 @@ export class Link {
     try {
       frame = this.wire.encode(packet, this.transport.plainV1);
     } catch (error) {
-      const failure = toGossipError(error);
-      this.owner.drop('packetsNotEncoded', failure.message);
-      done?.(failure);
+      this.#notEncoded(error, done);
       return;
     }
     const options: SendOptions = { reliable, connection: single ? 'single' : 'shared' };
@@ -95,23 +93,27 @@ export class Link {
     options: SendOptions,
     done?: (error?: GossipError) => void,
   ): void {
-    const sent = Promise.all([frame, tail]).then(
-      ([sealed]) => this.#sendNow(address, sealed, options, done),
-      (error) => {
-        const failure = toGossipError(error);
-        this.owner.drop('packetsNotEncoded', failure.message);
-        done?.(failure);
-      },
-    );
+    // Settled, not only resolved: a packet that fails must not let its followers overtake those before it.
+    const sent = Promise.allSettled([frame, tail]).then(([sealed]) => {
+      if (sealed.status === 'fulfilled') this.#sendNow(address, sealed.value, options, done);
+      else this.#notEncoded(sealed.reason, done);
+    });
     this.#tails.set(address, sent);
     void sent.then(() => {
       if (this.#tails.get(address) === sent) this.#tails.delete(address);
     });
   }
 
+  #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
+    const failure = toGossipError(error);
+    this.owner.drop('packetsNotEncoded', failure.message);
+    done?.(failure);
+  }
+
   #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
     this.owner.count('framesSent');
-    const sent = this.transport.send(address, frame, options).then(
+    // In a function of its own, so that a carrier that throws has rejected.
+    const sent = (async () => this.transport.send(address, frame, options))().then(
       () => done?.(),
       (error) => {
         const failure = toGossipError(error);
@@ -180,7 +182,7 @@ export class Link {
     try {
       return packet && (await this.wire.encode(packet, this.transport.plainV1));
     } catch (error) {
-      this.owner.drop('packetsNotEncoded', errorMessage(error));
+      this.#notEncoded(error);
       return undefined;
     }
   }

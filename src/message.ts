@@ -2,7 +2,7 @@
  * Typed messages: a number on the wire, a type in the program and, when wanted, a schema that checks what arrives. Any
  * Standard Schema fits (zod, valibot, arktype …).
  */
-import { GossipError } from './errors.js';
+import { errorMessage, GossipError } from './errors.js';
 
 /** The part of the Standard Schema interface (standardschema.dev, version 1) that is used here. */
 export interface Schema<T = unknown> {
@@ -76,16 +76,17 @@ function checkType(type: number): void {
 
 /**
  * Checks data against a schema; without one everything fits.
- * @throws GossipError `ERR_INVALID_DATA`, at once or later, with the schema's messages.
+ * @throws GossipError `ERR_INVALID_DATA`, with the schema's messages, or with its failure.
  */
-export function validate<T>(schema: Schema<T> | undefined, value: unknown): T | Promise<T> {
+export async function validate<T>(schema: Schema<T> | undefined, value: unknown): Promise<T> {
   if (!schema) return value as T;
-  const take = (result: SchemaResult<T>): T => {
-    if (result.issues) {
-      throw new GossipError('ERR_INVALID_DATA', result.issues.map((issue) => issue.message).join('; '));
-    }
-    return result.value;
-  };
-  const result = schema['~standard'].validate(value);
-  return result instanceof Promise ? result.then(take) : take(result);
+  let reason: string;
+  try {
+    const result = await schema['~standard'].validate(value);
+    if (!result.issues) return result.value;
+    reason = result.issues.map((issue) => issue.message).join('; ');
+  } catch (error) {
+    reason = errorMessage(error);
+  }
+  throw new GossipError('ERR_INVALID_DATA', reason);
 }

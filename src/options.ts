@@ -14,6 +14,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import type { Transport } from './transport/transport.js';
 import { randomSeed, uuidV7 } from './uuid.js';
+import { decodeValue, encodeValue } from './wire/env.js';
 import type { V1Wire } from './wire/wire.js';
 
 /** The Go library's dialect, as `gossipV1()` from `isogossip/v1` makes it. */
@@ -146,10 +147,8 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
   const preset = PRESETS[options.preset ?? 'lan'];
   if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
-  const limits: Limits = { ...DEFAULT_LIMITS, ...defined(options.limits) };
-  const timing: Timing = { ...preset, ...defined(options.timing) };
-  for (const [name, value] of Object.entries(limits)) positive(`limits.${name}`, value);
-  for (const [name, value] of Object.entries(timing)) positive(`timing.${name}`, value);
+  const limits: Limits = numbers('limits', DEFAULT_LIMITS, options.limits);
+  const timing: Timing = numbers('timing', preset, options.timing);
   if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
     bad(
       'timing.probeTimeoutMs',
@@ -162,18 +161,21 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
       `(${limits.datagramBytesMax}) must not be above limits.frameBytesMax (${limits.frameBytesMax})`,
     );
   }
+  if (options.cipher && !(options.cipher.keyring?.size > 0)) {
+    throw new GossipError('ERR_KEY', 'option cipher has no key: pass for instance aesGcm([key])');
+  }
   const id = (options.id ?? uuidV7()).toLowerCase();
   if (!isMemberId(id)) bad('id', `is "${options.id}", not a UUID`);
   const tags = [...(options.tags ?? [])];
   if (tags.length > limits.tagsMax) bad('tags', `has ${tags.length} entries; limits.tagsMax is ${limits.tagsMax}`);
   for (const tag of tags) {
     if (typeof tag !== 'string' || tag === '') bad('tags', 'must be non-empty strings');
-    shortString('tags', tag, limits);
+    checkShortString('tags', tag, limits);
   }
   const applicationVersion = options.applicationVersion ?? DEFAULTS.applicationVersion;
-  shortString('applicationVersion', applicationVersion, limits);
+  checkShortString('applicationVersion', applicationVersion, limits);
   const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULTS.requestTimeoutMs;
-  positive('requestTimeoutMs', requestTimeoutMs);
+  checkPositive('requestTimeoutMs', requestTimeoutMs);
   const compressBytesMin = options.compressBytesMin ?? DEFAULTS.compressBytesMin;
   if (!(compressBytesMin >= 0)) bad('compressBytesMin', `is ${compressBytesMin}; it must be a number of bytes`);
   return {
@@ -185,7 +187,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     v1: options.v1,
     id,
     tags,
-    metadata: { ...(options.metadata ?? NO_METADATA) },
+    metadata: options.metadata ?? NO_METADATA,
     applicationVersion,
     acceptVersion: options.acceptVersion ?? (() => true),
     timing,
@@ -198,34 +200,49 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
   };
 }
 
-/** Checks metadata against its limit. @returns the encoded size. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC` */
-export function checkMetadata(metadata: Metadata, options: ResolvedClusterOptions): number {
-  if (Object.keys(metadata).length === 0) return 0;
-  const bytes = options.codec.encode(metadata).length;
-  if (bytes > options.limits.metadataBytesMax) {
+/**
+ * Checks metadata against its limit.
+ * @returns a copy, as others will decode it, and its encoded size. What the application keeps it may change.
+ * @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC`
+ */
+export function resolveMetadata(
+  metadata: Metadata,
+  options: ResolvedClusterOptions,
+): { metadata: Metadata; metadataBytes: number } {
+  if (Object.keys(metadata).length === 0) return { metadata: NO_METADATA, metadataBytes: 0 };
+  const encoded = encodeValue(metadata, options);
+  const { metadataBytesMax } = options.limits;
+  if (encoded.length > metadataBytesMax) {
     throw new GossipError(
       'ERR_TOO_LARGE',
-      `metadata of ${bytes} bytes is above limits.metadataBytesMax (${options.limits.metadataBytesMax})`,
+      `metadata of ${encoded.length} bytes is above limits.metadataBytesMax (${metadataBytesMax})`,
     );
   }
-  return bytes;
+  return { metadata: Object.freeze(decodeValue(encoded, options)) as Metadata, metadataBytes: encoded.length };
 }
 
 function bad(option: string, text: string): never {
   throw new GossipError('ERR_OPTION', `option ${option} ${text}`);
 }
 
-function positive(option: string, value: unknown): void {
+export function checkPositive(option: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) bad(option, `is ${String(value)}; it must be a number above 0`);
 }
 
-function shortString(option: string, value: string, limits: Limits): void {
+export function checkShortString(option: string, value: string, limits: Limits): void {
   if (new TextEncoder().encode(value).length > limits.stringBytesMax) {
     bad(option, `has a value above limits.stringBytesMax (${limits.stringBytesMax} bytes)`);
   }
 }
 
-/** Without the keys that are present but undefined, so that they do not hide a default. */
-function defined<T extends object>(value: T | undefined): Partial<T> {
-  return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as Partial<T>;
+/** A group of numbers: the defaults and what is set over them. An `undefined` does not hide a default. */
+function numbers<T extends object>(group: string, defaults: T, own: Partial<T> = {}): T {
+  const all = { ...defaults };
+  for (const [name, value] of Object.entries(own)) {
+    if (!(name in defaults)) bad(`${group}.${name}`, `is unknown; there are ${Object.keys(defaults).join(', ')}`);
+    if (value === undefined) continue;
+    checkPositive(`${group}.${name}`, value);
+    all[name as keyof T] = value as T[keyof T];
+  }
+  return all;
 }

@@ -8,10 +8,6 @@ export class Subscribers<K> {
 
   constructor(private readonly failed: (error: unknown, key: K) => void) {}
 
-  has(key: K): boolean {
-    return this.#handlers.has(key);
-  }
-
   /** @returns a function that removes the handler again. */
   add(key: K, handler: Handler): () => void {
     // Each call has an entry of its own, so that the same function may be added twice and removed once.
@@ -28,6 +24,8 @@ export class Subscribers<K> {
     const handlers = this.#handlers.get(key);
     if (!handlers) return;
     for (const handler of [...handlers]) {
+      // An earlier handler may have removed it.
+      if (!handlers.has(handler)) continue;
       try {
         const result = handler(value as never);
         if (result instanceof Promise) result.catch((error) => this.failed(error, key));
