@@ -214,7 +214,10 @@ export class Prober {
     if (core.nowMs < core.pausedUntilMs) return;
     core.count('probesFailed');
     const silentHelpers = probe.helpers.size - probe.nacked.size;
-    core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
+    // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
+    if (row?.state === 'alive' && !probe.evidence) {
+      core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
+    }
     if (row && isActive(row)) core.suspicion.suspect(row, probe.evidence);
   }
 

@@ -66,8 +66,10 @@ export class SuspicionTable {
     const { timing } = core.config;
     const n = core.members.activeCount;
     const minMs = timing.suspicionMult * Math.max(1, Math.log10(Math.max(1, n))) * timing.probeIntervalMs;
-    // Few members cannot give many confirmations: then the minimum counts from the start (memberlist does the same).
-    const k = n - 2 < timing.suspicionMult - 2 ? 0 : Math.max(0, timing.suspicionMult - 2);
+    // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
+    // (memberlist does the same).
+    const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');
+    const k = others.length < timing.suspicionMult - 2 ? 0 : Math.max(0, timing.suspicionMult - 2);
     const suspicion: Suspicion = {
       incarnation: row.incarnation,
       startMs: core.nowMs,
