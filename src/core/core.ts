@@ -144,6 +144,7 @@ export class Core {
         this.#sendFailed(input);
         return;
       case 'disconnected':
+        this.contacts.unreachable(input.address, 'it closed the connection');
         for (const row of this.members.atAddress(input.address)) this.probe.evidence(row);
         return;
       case 'join':

@@ -12,7 +12,7 @@ const frame = (length: number, fill: number) => new Uint8Array(length).fill(fill
 const stream = (...frames: Uint8Array[]) => new Uint8Array(Buffer.concat(frames.map(withLength)));
 
 test('frames come out as they went in, however the stream is cut', () => {
-  const frames = [frame(0, 0), frame(1, 1), frame(3, 3), frame(5_000, 5), frame(2_048, 6), frame(100_000, 7)];
+  const frames = [frame(1, 1), frame(3, 3), frame(5_000, 5), frame(2_048, 6), frame(100_000, 7)];
   const all = stream(...frames);
   for (const step of [1, 2, 3, 4, 5, 7, 4_096, 65_536, all.length]) {
     const reader = new FrameReader(100_000);
@@ -63,4 +63,10 @@ test('a promise of 4 MiB costs nothing until the bytes come', () => {
   // 500 × 4 MiB would be 2 GB.
   assert.isBelow(process.memoryUsage().arrayBuffers - before, 8 * 1024 * 1024);
   assert.equal(readers.length, 500);
+});
+
+test('a frame of no bytes is refused, or a stream of zeros would be read without end', () => {
+  const reader = new FrameReader(10);
+  reader.push(new Uint8Array(4));
+  assert.throws(() => reader.next(), GossipError, 'a frame of 0 bytes');
 });

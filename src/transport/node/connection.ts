@@ -147,7 +147,8 @@ export class Connection {
       try {
         frame = this.#reader.next();
       } catch (error) {
-        this.#options.count('oversizedFrames');
+        const { code } = error as GossipError;
+        this.#options.count(code === 'ERR_TOO_LARGE' ? 'oversizedFrames' : 'badFrames');
         this.#fail(error as Error);
         return;
       }

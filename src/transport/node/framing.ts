@@ -82,6 +82,8 @@ export class FrameReader {
     if (length > this.#frameBytesMax) {
       throw new GossipError('ERR_TOO_LARGE', `a frame of ${length} bytes is above the limit of ${this.#frameBytesMax}`);
     }
+    // No peer sends it, and a stream of zeros would be read without end.
+    if (length === 0) throw new GossipError('ERR_FRAME', 'a frame of 0 bytes');
     this.#length = length;
     return true;
   }
