@@ -131,7 +131,12 @@ export class SuspicionTable {
       core.members.updateSelf({ version: core.hlc.now(core.nowMs) });
       core.news.addRecord(self);
     }
-    if (incarnation < self.incarnation || (incarnation === self.incarnation && state === 'alive')) return;
+    if (incarnation < self.incarnation) {
+      // Answered long ago, and somebody has not heard the answer: a partition may have lain between.
+      if (state !== 'alive') core.news.addState(self, self.id);
+      return;
+    }
+    if (incarnation === self.incarnation && state === 'alive') return;
     if (state === 'alive' && address !== self.address) {
       core.drop('idConflicts', `another member at ${address} uses our id ${self.id}`);
     }

@@ -1,4 +1,7 @@
-/** Runs a test with several seeds; a failure says the one command that replays it. `SEED=n` runs with that one only. */
+/**
+ * Runs a test with several seeds; a failure says the one command that replays it. `SEED=n` runs with that one only,
+ * `SEEDS=n` with so many.
+ */
 import { test } from 'vitest';
 
 /**
@@ -8,9 +11,9 @@ import { test } from 'vitest';
 export function seeded(file: string): (name: string, seeds: number, run: (seed: number) => void) => void {
   return (name, seeds, run) => {
     test(name, () => {
-      const given = process.env.SEED;
-      const all = given === undefined ? Array.from({ length: seeds }, (_, i) => i + 1) : [Number(given)];
-      for (const seed of all) {
+      const { SEED, SEEDS } = process.env;
+      const all = Array.from({ length: Number(SEEDS ?? seeds) }, (_, i) => i + 1);
+      for (const seed of SEED === undefined ? all : [Number(SEED)]) {
         try {
           run(seed);
         } catch (error) {
