@@ -71,7 +71,10 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
   if (path !== undefined && !path.startsWith('/'))
     throw new GossipError('ERR_OPTION', `path must begin with /: ${path}`);
   if (bearerToken !== undefined && !/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(bearerToken)) {
-    throw new GossipError('ERR_OPTION', 'bearerToken must be printable ASCII, without a space at either end, and not empty');
+    throw new GossipError(
+      'ERR_OPTION',
+      'bearerToken must be printable ASCII, without a space at either end, and not empty',
+    );
   }
   if (options.advertise !== undefined) httpUrl(options.advertise);
   else if (!listen) {
@@ -128,7 +131,10 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
       host?.count('unauthorized');
       return refuse(401, 'bearer token missing or wrong', { 'www-authenticate': 'Bearer' });
     }
-    if (request.method !== 'POST') return refuse(405, 'frames are sent by POST', { allow: 'POST' });
+    if (request.method !== 'POST') {
+      host?.count('wrongMethod', request.method);
+      return refuse(405, 'frames are sent by POST', { allow: 'POST' });
+    }
     if (!host || closing) return refuse(503, 'not running');
     if (working >= host.limits.incomingRequestsMax) {
       host.count('busy');
