@@ -143,6 +143,17 @@ export async function datagrams(to: number, frames: readonly Uint8Array[]): Prom
   await new Promise<void>((resolve) => socket.close(() => resolve()));
 }
 
+/** Sends each frame both ways, by datagram and by stream, and waits until each has been counted twice. */
+export async function attack(victim: Victim, name: string, frames: readonly Uint8Array[]): Promise<void> {
+  const before = victim.stat(name);
+  await datagrams(victim.port, frames);
+  await framesByStream(victim.port, frames);
+  await victim.counted(name, before + frames.length * 2);
+}
+
+/** msgpack lists inside lists. */
+export const msgpackNested = (depth: number) => new Uint8Array(depth + 1).fill(0x91).fill(0xc0, depth);
+
 /** A raw connection. */
 export interface Stream {
   socket: Socket;
