@@ -1,0 +1,60 @@
+/** From the words of the command line to the parts of a cluster: transport, codec, cipher, compressor. */
+import { aesGcm } from '../cipher/aes-gcm.node.js';
+import { secretbox } from '../cipher/secretbox.js';
+import { json } from '../codec/json.js';
+import { msgpack } from '../codec/msgpack.js';
+import { msgpackRaw } from '../codec/msgpack-raw.js';
+import { deflate } from '../compressor/deflate.js';
+import { snappy } from '../compressor/snappy.js';
+import type { ClusterOptions, Logger, Transport } from '../index.js';
+import { httpTransport } from '../transport/http.js';
+import { httpListener } from '../transport/node/http-listener.js';
+import { systemResolver } from '../transport/node/resolver.js';
+import { socketTransport } from '../transport/node/socket.js';
+import { gossipV1 } from '../v1.js';
+import type { MemberArgs } from './args.js';
+import { versionRange } from './version-range.js';
+
+const CODECS = { msgpack, 'msgpack-raw': msgpackRaw, json };
+const CIPHERS = { 'aes-gcm': aesGcm, secretbox };
+const COMPRESSORS = { snappy, deflate };
+
+/**
+ * Makes what `createCluster` takes. Peers of the Go library are always welcome.
+ * @throws GossipError `ERR_OPTION`, `ERR_KEY`, `ERR_ADDRESS`: nothing was opened.
+ */
+export function clusterOptions(args: MemberArgs, logger: Logger): ClusterOptions {
+  const { id, applicationVersion, acceptRange, preset, compressBytesMin } = args;
+  return {
+    transport: transportOf(args),
+    codec: CODECS[args.codec](),
+    v1: gossipV1(),
+    tags: args.tags,
+    metadata: args.metadata,
+    logger,
+    ...(args.cipher && { cipher: CIPHERS[args.cipher](args.keys) }),
+    ...(args.compressor && { compressor: COMPRESSORS[args.compressor]() }),
+    ...(compressBytesMin !== undefined && { compressBytesMin }),
+    ...(id !== undefined && { id }),
+    ...(applicationVersion !== undefined && { applicationVersion }),
+    ...(acceptRange !== undefined && { acceptVersion: acceptVersion(acceptRange) }),
+    ...(preset && { preset }),
+  };
+}
+
+function transportOf({ transport, bind, advertise, path, bearerToken }: MemberArgs): Transport {
+  if (transport === 'socket') return socketTransport({ bind, ...(advertise !== undefined && { advertise }) });
+  return httpTransport({
+    path,
+    listen: httpListener({ bind }),
+    resolver: systemResolver(),
+    ...(bearerToken !== undefined && { bearerToken }),
+    ...(advertise !== undefined && { advertise }),
+  });
+}
+
+function acceptVersion(range: string): (version: string) => boolean | string {
+  const accepts = versionRange(range);
+  return (version) =>
+    accepts(version) || `application version ${version || '(none)'} is not accepted here, only ${range}`;
+}
