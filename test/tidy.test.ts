@@ -109,8 +109,18 @@ describe('who may import whom', () => {
   });
 
   test('transport/ imports transport/, errors, limits, logger and its platform', () => {
-    const allowed = ({ target }: Import) => /^(node:|src\/transport\/|src\/(errors|limits|logger)\.ts$)/.test(target);
+    const allowed = ({ target }: Import) =>
+      /^(node:|(isomorphic-)?ws$|src\/transport\/|src\/(errors|limits|logger)\.ts$)/.test(target);
     expect(refused(/^src\/transport\//, allowed)).toEqual([]);
+  });
+
+  test('isomorphic-ws and ws are named in one file each', () => {
+    const named = (library: string) =>
+      [...house.values()]
+        .filter(({ imports }) => imports.some(({ target }) => target === library))
+        .map(({ path }) => path);
+    expect(named('isomorphic-ws')).toEqual(['src/transport/websocket-client.ts']);
+    expect(named('ws')).toEqual(['src/transport/node/websocket-listener.ts']);
   });
 
   test('nothing outside transport/node/ imports from there', () => {

@@ -28,6 +28,10 @@ export interface TransportKind {
   datagrams: boolean;
   /** Whether it holds lasting connections, which keep order and whose end is told. */
   lasting: boolean;
+  /** Whether a connection serves both directions, so that its end is told on both sides. Default: `false`. */
+  twoWay?: boolean;
+  /** Whether a frame can be exchanged for a frame, as the Go library's wire needs. Default: `true`. */
+  exchanges?: boolean;
 }
 
 interface Member {
@@ -131,7 +135,10 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     assert.deepEqual(b.host.received[1]?.source, { address: a.address, reliable: false });
   });
 
-  within('brings each request its own answer', async (start) => {
+  const exchanges = kind.exchanges ?? true;
+  const withinExchanges = exchanges ? within : () => {};
+
+  withinExchanges('brings each request its own answer', async (start) => {
     const [a, b] = [await start(), await start()];
     // Answered in another order than asked.
     const held: (() => void)[] = [];
@@ -147,14 +154,14 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     answers.forEach((answer, i) => void assert.deepEqual(answer, bytes(20, i + 1)));
   });
 
-  within('brings a large answer', async (start) => {
+  withinExchanges('brings a large answer', async (start) => {
     const [a, b] = [await start(), await start()];
     b.host.answer = async () => bytes(1_000_000, 3);
     const answer = await a.transport.request(b.address, bytes(2, 0), { timeoutMs: 5_000 });
     assert.ok(same(answer, bytes(1_000_000, 3)));
   });
 
-  within('gives up a request that is not answered in time', async (start) => {
+  withinExchanges('gives up a request that is not answered in time', async (start) => {
     const [a, b] = [await start(), await start()];
     b.host.answer = () => new Promise(() => {});
     const startMs = performance.now();
@@ -163,13 +170,13 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     assert.ok(tookMs >= 140 && tookMs < 3_000, `it took ${tookMs} ms`);
   });
 
-  within('gives up a request to which the peer has nothing to say', async (start) => {
+  withinExchanges('gives up a request to which the peer has nothing to say', async (start) => {
     const [a, b] = [await start(), await start()];
     b.host.answer = async () => undefined;
     await rejects(a.transport.request(b.address, bytes(10, 0), { timeoutMs: 150 }), 'ERR_TIMEOUT');
   });
 
-  within('gives up a request when its signal fires, before and during', async (start) => {
+  withinExchanges('gives up a request when its signal fires, before and during', async (start) => {
     const [a, b] = [await start(), await start()];
     b.host.answer = () => new Promise(() => {});
     const abort = new AbortController();
@@ -185,7 +192,9 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     const a = await start();
     await rejects(a.transport.send(kind.nobody, bytes(10, 0), SHARED), 'ERR_UNREACHABLE');
     await rejects(a.transport.send(kind.nobody, bytes(10, 0), SINGLE), 'ERR_UNREACHABLE');
-    await rejects(a.transport.request(kind.nobody, bytes(10, 0), { timeoutMs: 5_000 }), 'ERR_UNREACHABLE');
+    if (exchanges) {
+      await rejects(a.transport.request(kind.nobody, bytes(10, 0), { timeoutMs: 5_000 }), 'ERR_UNREACHABLE');
+    }
     if (kind.unreadable === undefined) return;
     for (const options of [SHARED, SINGLE, BEST_EFFORT]) {
       await rejects(a.transport.send(kind.unreadable, bytes(10, 0), options), 'ERR_ADDRESS');
@@ -199,7 +208,7 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     for (const options of [SHARED, SINGLE, BEST_EFFORT]) {
       await rejects(a.transport.send(b.address, large, options), 'ERR_TOO_LARGE');
     }
-    await rejects(a.transport.request(b.address, large, { timeoutMs: 5_000 }), 'ERR_TOO_LARGE');
+    if (exchanges) await rejects(a.transport.request(b.address, large, { timeoutMs: 5_000 }), 'ERR_TOO_LARGE');
     await a.transport.send(b.address, bytes(5, 5), SHARED);
     assert.deepEqual(await b.host.frames(1), [bytes(5, 5)]);
   });
@@ -210,7 +219,9 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     await rejects(unused.send(b.address, bytes(5, 0), SHARED), 'ERR_CLOSED');
     await unused.close();
     b.host.answer = () => new Promise(() => {});
-    const asked = rejects(a.transport.request(b.address, bytes(5, 0), { timeoutMs: 60_000 }), 'ERR_CLOSED');
+    const asked = exchanges
+      ? rejects(a.transport.request(b.address, bytes(5, 0), { timeoutMs: 60_000 }), 'ERR_CLOSED')
+      : a.transport.send(b.address, bytes(5, 0), SHARED);
     await b.host.frames(1);
     await Promise.all([a.transport.close(), a.transport.close()]);
     await a.transport.close();
@@ -255,8 +266,9 @@ export function transportContract({ test, assert }: TransportTestApi, kind: Tran
     await a.host.until(() => a.host.disconnections.length > 0, 'a disconnection');
     assert.deepEqual(a.host.disconnections, [b.address]);
     await c.transport.close();
+    if (kind.twoWay) await a.host.until(() => a.host.disconnections.length > 1, 'another disconnection');
     await a.transport.close();
-    assert.deepEqual(a.host.disconnections, [b.address]);
+    assert.deepEqual(a.host.disconnections, kind.twoWay ? [b.address, c.address] : [b.address]);
     assert.deepEqual(b.host.disconnections, []);
     assert.deepEqual(c.host.disconnections, []);
   });

@@ -1,0 +1,116 @@
+/**
+ * A WebSocket server for `webSocketTransport({ listen })` on Node: on a port of its own, or beside what an application's
+ * HTTP server does already. It bounds what a client can hold and lets no foreign web page in.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { GossipError } from '../../errors.js';
+import { formatHostPort } from '../address.js';
+import type { WebSocketListenContext, WebSocketListenFunction } from '../websocket.js';
+import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
+import { dialableHost } from './interfaces.js';
+
+/** Options of {@link webSocketListener}: where to listen, or the server to listen on. */
+export type WebSocketListenerOptions = {
+  /** Path of the URL at which connections are accepted. Default: `/`. */
+  path?: string;
+} & (
+  | HttpServerOptions
+  | {
+      /** A server that is listening. Upgrades to other paths are left to whoever else handles them. */
+      server: Server | TlsServer;
+    }
+);
+
+/**
+ * Makes the function that `webSocketTransport({ listen })` takes.
+ * @throws {GossipError} `ERR_OPTION`, `ERR_ADDRESS`; when started also `ERR_ADDRESS_IN_USE`.
+ */
+export function webSocketListener(options: WebSocketListenerOptions): WebSocketListenFunction {
+  const { path = '/' } = options;
+  if (!path.startsWith('/')) throw new GossipError('ERR_OPTION', `path must begin with /: ${path}`);
+  const open = 'server' in options ? undefined : openHttpServer(options);
+  return async (context) => {
+    const own = await open?.(context, (_request, response) => {
+      response.writeHead(426, { 'content-type': 'text/plain', connection: 'Upgrade', upgrade: 'websocket' });
+      response.end('this is a WebSocket\n');
+    });
+    const { server, origin } = own ?? given((options as { server: Server }).server);
+    const sockets = createSockets(context);
+    const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+      if (request.url?.split('?')[0] === path) sockets.upgrade(request, stream, head);
+      else if (own || server.listenerCount('upgrade') === 1) answer(stream, '404 Not Found');
+    };
+    server.on('upgrade', onUpgrade);
+    return {
+      url: `${origin.replace(/^http/, 'ws')}${path}`,
+      async close() {
+        server.removeListener('upgrade', onUpgrade);
+        sockets.close();
+        await own?.close();
+      },
+    };
+  };
+}
+
+/** Turns upgrade requests into sockets and hands them to the transport. */
+function createSockets({ limits, count, accept }: WebSocketListenContext) {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.frameBytesMax,
+    // Frames may be compressed already; and what has not been inflated cannot be a bomb.
+    perMessageDeflate: false,
+  });
+  server.on('wsClientError', (_error, stream) => {
+    count('brokenRequests');
+    answer(stream, '400 Bad Request');
+  });
+  return {
+    upgrade(request: IncomingMessage, stream: Duplex, head: Buffer) {
+      stream.on('error', () => {});
+      if (isForeign(request)) {
+        count('foreignOrigins', request.headers.origin);
+        answer(stream, '403 Forbidden');
+      } else if (server.clients.size >= limits.connectionsMax) {
+        count('refusedConnections');
+        answer(stream, '503 Service Unavailable');
+      } else {
+        server.handleUpgrade(request, stream, head, (socket) => {
+          socket.on('error', (error: NodeJS.ErrnoException) => {
+            if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') count('oversizedFrames');
+          });
+          const { remoteAddress } = request.socket;
+          accept(socket, remoteAddress === undefined ? {} : { remoteAddress });
+        });
+      }
+    },
+    close() {
+      for (const socket of server.clients) socket.terminate();
+      server.close();
+    },
+  };
+}
+
+/** A page of another site must not speak to us with its visitor's reach; only browsers send an origin, and always do. */
+function isForeign({ headers }: IncomingMessage): boolean {
+  if (headers.origin === undefined) return false;
+  return !URL.canParse(headers.origin) || new URL(headers.origin).host !== headers.host;
+}
+
+/** Where a server that the application runs can be dialled. */
+function given(server: Server | TlsServer): Pick<HttpServer, 'server' | 'origin'> {
+  const address = server.address();
+  if (typeof address !== 'object' || !address) {
+    throw new GossipError('ERR_OPTION', 'server must be listening, on a port, before the member starts');
+  }
+  const host = dialableHost(address.address, false);
+  const scheme = server instanceof TlsServer ? 'https' : 'http';
+  return { server, origin: `${scheme}://${formatHostPort(host, address.port)}` };
+}
+
+function answer(stream: Duplex, status: string): void {
+  stream.on('error', () => {});
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => stream.destroy());
+}

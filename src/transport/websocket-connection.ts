@@ -1,0 +1,284 @@
+/**
+ * One WebSocket and its rules: who says what first, frames both ways, backpressure, deadlines, and the different ways in
+ * which runtimes tell that a socket has ended. It serves dialled and accepted sockets alike.
+ */
+import { errorMessage, GossipError } from '../errors.js';
+import type { Limits } from '../limits.js';
+
+/** What is used of a standard WebSocket; the global one, `ws` and `Deno.upgradeWebSocket`'s all fit. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  /** Absent where the runtime does not tell (workerd). */
+  readonly bufferedAmount?: number;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  /** Ends it without a handshake, where there is such a thing (`ws`). */
+  terminate?(): void;
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: WebSocketLikeEvent) => void): void;
+}
+
+/** What is used of the events of a WebSocket; each has only some of it. */
+export interface WebSocketLikeEvent {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** Why a connection is closed, as others see it. Browsers allow 1000 and 3000–4999 only, so RFC 6455's are moved by 3,000. */
+export const CLOSE = {
+  done: 1000,
+  /** Nothing was said for long; no sign of trouble. */
+  idle: 4000,
+  /** A protocol error: no hello, or text after it. */
+  protocol: 4002,
+  tooLarge: 4009,
+  /** No room for another connection. */
+  full: 4013,
+} as const;
+
+// readyState, which is a number everywhere.
+const OPEN = 1;
+const CLOSING = 2;
+// Sends wait while more than this is queued. Source: guess, a usual socket buffer several times.
+const HIGH_WATER_BYTES = 1024 * 1024;
+// How often a queue above it is looked at; there is no event that tells. Source: guess, a few round trips of a LAN.
+const DRAIN_POLL_MS = 20;
+// How long a socket that is being closed may linger, waiting for the peer to close it too. Source: as TCP's.
+const LINGER_MS = 1_000;
+const HELLO = /^isogossip 1 (\S+)$/;
+const HELLO_ROOM = 16;
+
+/** What a connection is for and whom it tells. */
+export interface WebSocketConnectionOptions {
+  limits: Limits;
+  /** It must be open and have said hello within this time; a full queue must move within it. */
+  timeoutMs: number;
+  /** Without traffic in either direction for this time, the connection ends. */
+  idleTimeoutMs: number;
+  /** Silence of a dialled one is normal, that of an accepted one is counted. */
+  role: 'dialled' | 'accepted';
+  /** The address we say is ours, or `-`. */
+  ownAddress: string;
+  /** The peer said hello: frames may be sent. `address` is where it says it can be dialled. */
+  onHello(address: string | undefined): void;
+  onFrame(frame: Uint8Array): void;
+  /** Called once, when the socket has ended. `quietly`: by us, idle, or before the peer said hello. */
+  onClose(quietly: boolean, reason: string): void;
+  count(name: string, detail?: string): void;
+}
+
+/** A socket that carries frames. */
+export class WebSocketConnection {
+  readonly #socket: WebSocketLike;
+  readonly #options: WebSocketConnectionOptions;
+  readonly #waiting = new Set<{ resolve(): void; reject(error: GossipError): void }>();
+  #greeted = false;
+  #closedByUs = false;
+  #ended = false;
+  #activeMs = performance.now();
+  readonly #bornMs = this.#activeMs;
+  /** Since when the queue is above the mark without having moved; undefined when it is not. */
+  #stalledSinceMs: number | undefined;
+  #queuedBytes = 0;
+  #closingSinceMs: number | undefined;
+
+  constructor(socket: WebSocketLike, options: WebSocketConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    // The default differs between runtimes.
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('open', () => this.#onOpen());
+    socket.addEventListener('message', ({ data }) => this.#onMessage(data));
+    socket.addEventListener('error', ({ message }) => this.#onError(message || 'the connection failed'));
+    socket.addEventListener('close', ({ code = 0, reason }) => {
+      this.#end(code === CLOSE.idle, `closed with ${code}${reason ? `, ${reason}` : ''}`);
+    });
+    if (socket.readyState === OPEN) this.#onOpen();
+    else if (socket.readyState >= CLOSING) queueMicrotask(() => this.#end(false, 'closed before it was used'));
+  }
+
+  /** Nothing is queued. */
+  get quiet(): boolean {
+    return this.#waiting.size === 0 && this.#buffered === 0;
+  }
+
+  /** Whether it can be written to. */
+  get usable(): boolean {
+    return this.#greeted && !this.over;
+  }
+
+  /** It is not there any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** It has ended, or is about to; unlike one that is still being opened it will not be usable again. */
+  get over(): boolean {
+    return this.#ended || this.#closingSinceMs !== undefined || this.#socket.readyState > OPEN;
+  }
+
+  /**
+   * Sends one frame, as a copy: not every runtime makes one. Settles when little is queued.
+   * @throws {GossipError} `ERR_UNREACHABLE` when the connection ends first, `ERR_OVERLOADED` when the queue is full.
+   */
+  async write(frame: Uint8Array): Promise<void> {
+    if (!this.usable) throw new GossipError('ERR_UNREACHABLE', 'the connection has ended');
+    const { limits, count } = this.#options;
+    const queued = this.#buffered;
+    if (queued + frame.length > limits.sendQueueBytesMax) {
+      count('sendQueueFull');
+      throw new GossipError('ERR_OVERLOADED', `${queued} bytes are queued; the limit is sendQueueBytesMax`);
+    }
+    try {
+      this.#socket.send(frame.slice());
+    } catch (cause) {
+      throw new GossipError('ERR_UNREACHABLE', errorMessage(cause), { cause });
+    }
+    this.#activeMs = performance.now();
+    if (this.#buffered <= HIGH_WATER_BYTES) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.add({ resolve, reject });
+      if (this.#waiting.size === 1) this.#drain();
+    });
+  }
+
+  /** Closes after what has been sent. */
+  close(code: number = CLOSE.done, reason = ''): void {
+    this.#closedByUs = true;
+    if (this.#ended || this.#closingSinceMs !== undefined) return;
+    this.#closingSinceMs = performance.now();
+    const opening = this.#socket.readyState < OPEN;
+    try {
+      this.#socket.close(code, reason);
+    } catch {
+      // It is closed already.
+    }
+    // Not every runtime tells of the end of what was never open.
+    if (opening) this.#end(true, 'given up');
+  }
+
+  /** Ends it at once. */
+  destroy(reason: string): void {
+    this.close(CLOSE.done);
+    this.#socket.terminate?.();
+    this.#end(true, reason);
+  }
+
+  /** Applies the deadlines. To be called now and then with the monotonic time in ms. */
+  check(nowMs: number): void {
+    const { timeoutMs, idleTimeoutMs, role, count } = this.#options;
+    if (this.#closingSinceMs !== undefined) {
+      if (nowMs - this.#closingSinceMs <= LINGER_MS) return;
+      this.#socket.terminate?.();
+      this.#end(this.#closedByUs, 'the peer did not close');
+    } else if (!this.#greeted) {
+      if (nowMs - this.#bornMs > timeoutMs) this.#refuse('slowConnections', CLOSE.protocol, 'no hello in time');
+    } else if (this.#stalledSinceMs !== undefined) {
+      if (nowMs - this.#stalledSinceMs <= timeoutMs) return;
+      count('stalledConnections');
+      this.#socket.terminate?.();
+      this.#end(false, `the peer took nothing for ${timeoutMs} ms`);
+    } else if (nowMs - this.#activeMs > idleTimeoutMs) {
+      if (role === 'accepted') count('slowConnections');
+      this.close(CLOSE.idle, 'idle');
+    }
+  }
+
+  get #buffered(): number {
+    return this.#socket.bufferedAmount ?? 0;
+  }
+
+  #onOpen(): void {
+    if (this.#closingSinceMs !== undefined || this.#ended) return;
+    this.#activeMs = performance.now();
+    try {
+      this.#socket.send(`isogossip 1 ${this.#options.ownAddress}`);
+    } catch (error) {
+      this.#onError(errorMessage(error));
+    }
+  }
+
+  #onMessage(data: unknown): void {
+    if (this.#ended || this.#closingSinceMs !== undefined) return;
+    const { limits, onFrame } = this.#options;
+    this.#activeMs = performance.now();
+    if (!this.#greeted) {
+      this.#onHello(data);
+    } else if (typeof data === 'string') {
+      this.#refuse('textMessages', CLOSE.protocol, 'frames are binary');
+    } else if (!(data instanceof ArrayBuffer)) {
+      this.#refuse('badFrames', CLOSE.protocol, 'not an ArrayBuffer');
+    } else if (data.byteLength > limits.frameBytesMax) {
+      this.#refuse('oversizedFrames', CLOSE.tooLarge, `a frame has at most ${limits.frameBytesMax} bytes`);
+    } else {
+      onFrame(new Uint8Array(data));
+    }
+  }
+
+  #onHello(data: unknown): void {
+    const { limits, onHello } = this.#options;
+    const short = typeof data === 'string' && data.length <= limits.stringBytesMax + HELLO_ROOM;
+    const address = short ? HELLO.exec(data)?.[1] : undefined;
+    if (address === undefined) {
+      this.#refuse('badHellos', CLOSE.protocol, 'the first message must be: isogossip 1 ADDRESS');
+      return;
+    }
+    this.#greeted = true;
+    onHello(address === '-' ? undefined : address);
+  }
+
+  /** An error before the socket was open is its end: Node's own client tells no other. After that a close follows. */
+  #onError(message: string): void {
+    if (this.#ended) return;
+    if (this.#socket.readyState < OPEN || !this.#greeted) {
+      this.#end(false, message);
+      return;
+    }
+    if (!this.#closedByUs) this.#options.count('brokenConnections', message);
+    this.#closingSinceMs ??= performance.now();
+  }
+
+  #refuse(counted: string, code: number, reason: string): void {
+    this.#options.count(counted, reason);
+    this.close(code, reason);
+  }
+
+  /** Looks at the queue until it is low, and lets those go on who wait for that. */
+  #drain(): void {
+    if (this.#ended || this.#waiting.size === 0) return;
+    const queued = this.#buffered;
+    if (queued <= HIGH_WATER_BYTES) {
+      this.#stalledSinceMs = undefined;
+      for (const { resolve } of this.#waiting) resolve();
+      this.#waiting.clear();
+      return;
+    }
+    if (this.#stalledSinceMs === undefined || queued < this.#queuedBytes) this.#stalledSinceMs = performance.now();
+    this.#queuedBytes = queued;
+    setTimeout(() => this.#drain(), DRAIN_POLL_MS);
+  }
+
+  #end(quietly: boolean, reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stalledSinceMs = undefined;
+    for (const { reject } of this.#waiting) {
+      reject(new GossipError('ERR_UNREACHABLE', `the connection ended: ${reason}`));
+    }
+    this.#waiting.clear();
+    // Where an error is the last we hear, the socket must still be let go.
+    if (this.#closingSinceMs === undefined) this.#release();
+    this.#options.onClose(quietly || this.#closedByUs || !this.#greeted, reason);
+  }
+
+  #release(): void {
+    try {
+      this.#socket.close();
+    } catch {
+      // It is closed already.
+    }
+  }
+}
