@@ -33,7 +33,7 @@ export class Answers {
     private readonly owner: AnswersOwner,
   ) {}
 
-  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, A>): () => void {
+  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
     if (this.#handlers.has(request.type)) {
       throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
     }

@@ -28,7 +28,6 @@ export class Cluster implements AsyncDisposable {
   readonly #log: ResolvedLogger;
   readonly #link: Link;
   readonly #core: Core;
-  readonly #counters = new Map<string, number>();
   readonly #subscribers: Subscribers<string | number>;
   readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
@@ -130,7 +129,7 @@ export class Cluster implements AsyncDisposable {
    * @returns a function that stops answering.
    * @throws GossipError `ERR_OPTION`: the kind has a handler already.
    */
-  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, A>): () => void {
+  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
     return this.#answers.handle(request, handler);
   }
 
@@ -222,7 +221,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Every counter, and the present size of everything that can grow. */
   stats(): Record<string, number> {
-    return { ...this.#core.stats(), ...Object.fromEntries(this.#counters) };
+    return this.#core.stats();
   }
 
   /** Tells the others that we go, waits until they have been told (1 s at most), and closes. Idempotent. */
@@ -270,14 +269,12 @@ export class Cluster implements AsyncDisposable {
   };
 
   /** @internal */
-  readonly count = (name: string): void => {
-    this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
-  };
+  readonly count = (name: string): void => this.#core.count(name);
 
-  /** @internal Counts something refused, and tells the log of the first of its kind. */
+  /** @internal Counts something refused; the first of its kind is told to the log. */
   readonly drop = (name: string, detail: string): void => {
-    if (!this.#counters.has(name)) this.#log.warn(`dropped: ${name} (told once, counted in stats)`, { detail });
-    this.count(name);
+    this.#core.drop(name, detail);
+    this.input({ type: 'tick' });
   };
 
   #handle(input: Input): void {

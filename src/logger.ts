@@ -1,6 +1,7 @@
 /**
  * What isogossip says to a log. The default says nothing; `console` and pino fit as they are, because every method
- * takes a message and optional fields and `trace`, `with` and `withGroup` may be missing.
+ * takes a message and optional fields and `trace`, `with` and `withGroup` may be missing. Pino, known by its `bindings`,
+ * is given the fields first, as it wants them.
  */
 
 /** One line: a message and the fields that belong to it. */
@@ -8,6 +9,9 @@ type LogMethod = (message: string, fields?: Record<string, unknown>) => void;
 
 /** The levels, from the most talkative. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+/** So that `logger: pino()` compiles: its types make of every method asked for one that returns nothing. */
+type Nothing = ReturnType<LogMethod>;
 
 /**
  * What an application passes as `logger`.
@@ -21,8 +25,8 @@ export interface Logger {
   info: LogMethod;
   warn: LogMethod;
   error: LogMethod;
-  with?(fields: Record<string, unknown>): Logger;
-  withGroup?(name: string): Logger;
+  with?(fields: Record<string, unknown>): Logger | Nothing;
+  withGroup?(name: string): Logger | Nothing;
 }
 
 /** A logger with every method, as used inside. */
@@ -52,11 +56,12 @@ export function resolveLogger(logger?: Logger, group = '', fields: Record<string
     (level: LogLevel): LogMethod =>
     (message, own) => {
       const all = { ...fields, ...own };
+      const line = prefix + message;
+      const empty = Object.keys(all).length === 0;
       // A logger is the application's code: its failure must not become ours.
       try {
-        const method = logger[level] ?? logger.debug;
-        if (Object.keys(all).length === 0) method.call(logger, prefix + message);
-        else method.call(logger, prefix + message, all);
+        const method = (logger[level] ?? logger.debug) as (...line: unknown[]) => void;
+        method.apply(logger, empty ? [line] : 'bindings' in logger ? [all, line] : [line, all]);
       } catch {}
     };
   return {
@@ -65,13 +70,15 @@ export function resolveLogger(logger?: Logger, group = '', fields: Record<string
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    with: (more) =>
-      logger.with
-        ? resolveLogger(logger.with(more), group, fields)
-        : resolveLogger(logger, group, { ...fields, ...more }),
-    withGroup: (name) =>
-      logger.withGroup
-        ? resolveLogger(logger.withGroup(name), group, fields)
-        : resolveLogger(logger, group === '' ? name : `${group}.${name}`, fields),
+    with: (more) => {
+      const child = logger.with?.(more);
+      return child ? resolveLogger(child, group, fields) : resolveLogger(logger, group, { ...fields, ...more });
+    },
+    withGroup: (name) => {
+      const child = logger.withGroup?.(name);
+      return child
+        ? resolveLogger(child, group, fields)
+        : resolveLogger(logger, group ? `${group}.${name}` : name, fields);
+    },
   };
 }

@@ -68,14 +68,13 @@ export interface ClusterOptions {
   seed?: number;
 }
 
-/** The options of a running cluster, all of them present. */
+/** What has no default. */
+type Absent = 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger';
+
+/** The options of a running cluster: what has a default is present. */
 export interface ResolvedClusterOptions
-  extends Required<Omit<ClusterOptions, 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger' | 'preset'>> {
-  cipher: Cipher | undefined;
-  compressor: Compressor | undefined;
-  v1: V1Plugin | undefined;
-  signal: AbortSignal | undefined;
-  logger: Logger | undefined;
+  extends Required<Omit<ClusterOptions, Absent | 'preset'>>,
+    Pick<ClusterOptions, Absent> {
   timing: Timing;
   limits: Limits;
 }
@@ -132,12 +131,6 @@ export const PRESETS = {
   },
 } as const satisfies Record<Preset, Timing>;
 
-const DEFAULTS = {
-  compressBytesMin: 256,
-  requestTimeoutMs: 10_000,
-  applicationVersion: '',
-} as const;
-
 /**
  * Fills in the defaults and checks every value and what must hold between them.
  * @throws GossipError `ERR_OPTION`: nothing was started.
@@ -147,57 +140,46 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
   const preset = PRESETS[options.preset ?? 'lan'];
   if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
-  const limits: Limits = numbers('limits', DEFAULT_LIMITS, options.limits);
-  const timing: Timing = numbers('timing', preset, options.timing);
+  const limits = numbers<Limits>('limits', DEFAULT_LIMITS, options.limits);
+  const timing = numbers<Timing>('timing', preset, options.timing);
+  const resolved: ResolvedClusterOptions = {
+    codec: msgpack(),
+    compressBytesMin: 256,
+    id: uuidV7(),
+    metadata: NO_METADATA,
+    applicationVersion: '',
+    acceptVersion: () => true,
+    requestTimeoutMs: 10_000,
+    clock: systemClock(),
+    seed: randomSeed(),
+    tags: [],
+    ...(defined(options) as ClusterOptions),
+    timing,
+    limits,
+  };
+  const { cipher, tags, applicationVersion, compressBytesMin } = resolved;
   if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
-    bad(
-      'timing.probeTimeoutMs',
-      `(${timing.probeTimeoutMs}) must be below timing.probeIntervalMs (${timing.probeIntervalMs})`,
-    );
+    bad('timing.probeTimeoutMs', `must be below timing.probeIntervalMs, which is ${timing.probeIntervalMs}`);
   }
   if (limits.datagramBytesMax > limits.frameBytesMax) {
-    bad(
-      'limits.datagramBytesMax',
-      `(${limits.datagramBytesMax}) must not be above limits.frameBytesMax (${limits.frameBytesMax})`,
-    );
+    bad('limits.datagramBytesMax', `must not be above limits.frameBytesMax, which is ${limits.frameBytesMax}`);
   }
-  if (options.cipher && !(options.cipher.keyring?.size > 0)) {
+  if (cipher && !(cipher.keyring?.size > 0)) {
     throw new GossipError('ERR_KEY', 'option cipher has no key: pass for instance aesGcm([key])');
   }
-  const id = (options.id ?? uuidV7()).toLowerCase();
-  if (!isMemberId(id)) bad('id', `is "${options.id}", not a UUID`);
-  const tags = [...(options.tags ?? [])];
+  resolved.id = resolved.id.toLowerCase();
+  if (!isMemberId(resolved.id)) bad('id', `is "${options.id}", not a UUID`);
+  // A copy: it will be frozen.
+  resolved.tags = [...tags];
   if (tags.length > limits.tagsMax) bad('tags', `has ${tags.length} entries; limits.tagsMax is ${limits.tagsMax}`);
   for (const tag of tags) {
     if (typeof tag !== 'string' || tag === '') bad('tags', 'must be non-empty strings');
     checkShortString('tags', tag, limits);
   }
-  const applicationVersion = options.applicationVersion ?? DEFAULTS.applicationVersion;
   checkShortString('applicationVersion', applicationVersion, limits);
-  const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULTS.requestTimeoutMs;
-  checkPositive('requestTimeoutMs', requestTimeoutMs);
-  const compressBytesMin = options.compressBytesMin ?? DEFAULTS.compressBytesMin;
+  checkPositive('requestTimeoutMs', resolved.requestTimeoutMs);
   if (!(compressBytesMin >= 0)) bad('compressBytesMin', `is ${compressBytesMin}; it must be a number of bytes`);
-  return {
-    transport: options.transport,
-    codec: options.codec ?? msgpack(),
-    cipher: options.cipher,
-    compressor: options.compressor,
-    compressBytesMin,
-    v1: options.v1,
-    id,
-    tags,
-    metadata: options.metadata ?? NO_METADATA,
-    applicationVersion,
-    acceptVersion: options.acceptVersion ?? (() => true),
-    timing,
-    limits,
-    logger: options.logger,
-    signal: options.signal,
-    requestTimeoutMs,
-    clock: options.clock ?? systemClock(),
-    seed: options.seed ?? randomSeed(),
-  };
+  return resolved;
 }
 
 /**
@@ -235,14 +217,17 @@ export function checkShortString(option: string, value: string, limits: Limits):
   }
 }
 
-/** A group of numbers: the defaults and what is set over them. An `undefined` does not hide a default. */
-function numbers<T extends object>(group: string, defaults: T, own: Partial<T> = {}): T {
-  const all = { ...defaults };
-  for (const [name, value] of Object.entries(own)) {
+/** A group of numbers: the defaults and what is set over them. */
+function numbers<T extends object>(group: string, defaults: T, own?: Partial<T>): T {
+  const all = { ...defaults, ...defined(own) };
+  for (const [name, value] of Object.entries(all)) {
     if (!(name in defaults)) bad(`${group}.${name}`, `is unknown; there are ${Object.keys(defaults).join(', ')}`);
-    if (value === undefined) continue;
     checkPositive(`${group}.${name}`, value);
-    all[name as keyof T] = value as T[keyof T];
   }
   return all;
+}
+
+/** Without the keys that are present but undefined, so that they do not hide a default. */
+function defined<T extends object>(value: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as Partial<T>;
 }

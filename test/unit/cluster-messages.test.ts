@@ -1,6 +1,14 @@
 /** Messages and requests as an application sends and hears them: types, schemas, handlers that fail, answers that are late. */
 import { describe, expect, test } from 'vitest';
-import { type Cluster, defineMessage, defineRequest, type Member, type Message, type Schema } from '../../src/index.js';
+import {
+  type Cluster,
+  defineMessage,
+  defineRequest,
+  type Member,
+  type Message,
+  type MessageType,
+  type Schema,
+} from '../../src/index.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { Harness, recorder, settled } from './cluster-harness.js';
 
@@ -25,7 +33,7 @@ const broken: Schema<number> = {
   },
 };
 
-function heardBy(member: Cluster, type: Parameters<Cluster['on']>[0] = 'message'): unknown[] {
+function heardBy(member: Cluster, type: MessageType<unknown> | 'message' = 'message'): unknown[] {
   const heard: unknown[] = [];
   member.on(type as 'message', ({ data }) => heard.push(data));
   return heard;
