@@ -42,7 +42,7 @@ export class Dissemination {
     };
     core.history.accept(item.origin, item.messageId);
     core.count('broadcastsSent');
-    this.#relay(item, this.#hops(), core.self.id);
+    this.#relay(item, HOPS_MAX, core.self.id);
     core.foreign?.broadcast(item, undefined);
   }
 
@@ -86,7 +86,7 @@ export class Dissemination {
 
   /** Carries a foreign member's broadcast into our own kind. */
   relayForeign(item: BroadcastItem): void {
-    this.#relay(item, this.#hops(), item.origin);
+    this.#relay(item, HOPS_MAX, item.origin);
   }
 
   #relay(item: BroadcastItem, ttl: number, cameFrom: MemberId): void {
@@ -110,10 +110,6 @@ export class Dissemination {
       },
       item.reliable,
     );
-  }
-
-  #hops(): number {
-    return Math.min(HOPS_MAX, Math.ceil(Math.log2(this.core.members.activeCount + 1)) + HOPS_SPARE);
   }
 
   /** The members 1, 2, 4 … places after us in the ring of those a broadcast with this tag is for. */
@@ -146,10 +142,11 @@ export class Dissemination {
   }
 }
 
-/** Hops beyond ⌈log₂ N⌉, for views that differ. Source: the Go library's ttl. */
-const HOPS_SPARE = 2;
-/** The most hops of any broadcast. Source: guess, enough for 2^18 members. */
-const HOPS_MAX = 20;
+/**
+ * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
+ * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
+ */
+const HOPS_MAX = 64;
 /** Rings kept, one a tag. Source: guess. */
 const RINGS_MAX = 64;
 

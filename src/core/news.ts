@@ -4,7 +4,7 @@
  *
  * @source SWIM §4.1 (piggyback, λ log n), §4.1 last paragraph (least sent first); memberlist's gossip interval.
  */
-import type { News } from '../wire/packet.js';
+import type { MemberRecord, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import { type MemberRow, toRecord } from './members.js';
@@ -28,6 +28,8 @@ export class NewsQueue {
   /** Newest last; one piece per member and kind, a newer one replaces the older. */
   readonly #waiting = new Map<string, Waiting>();
   #armed = false;
+  /** When the latest death became known. */
+  #deathMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly core: Core) {}
 
@@ -42,6 +44,7 @@ export class NewsQueue {
 
   /** A member's state changed, or a suspicion has one more witness. */
   addState(row: MemberRow, by: MemberId): void {
+    if (row.state === 'dead') this.#deathMs = this.core.nowMs;
     this.#add('s', row.id, stateNews(row, by));
   }
 
@@ -55,8 +58,9 @@ export class NewsQueue {
   /**
    * Takes what fits one packet, least sent first, newest first among equals. What the receiver should hear about itself
    * (Lifeguard's buddy) comes before everything else.
+   * @param large - one piece that no datagram holds may go alone; the reliable carrier takes it.
    */
-  take(receiver?: MemberRow): News[] {
+  take(receiver?: MemberRow, large = false): News[] {
     const out: News[] = [];
     let room = NEWS_BYTES_MAX;
     if (receiver && receiver.state !== 'alive') {
@@ -66,14 +70,17 @@ export class NewsQueue {
     }
     if (this.#waiting.size === 0) return out;
     const limit = this.#transmitLimit();
+    const onlyReceiver = this.core.members.natives().length <= 1;
     const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
     for (const [key, item] of order) {
-      if (item.bytes > room) continue;
-      // Whoever it is about knows; it counts as told, or news about the only other member would wait for ever.
+      if (item.bytes > room && !(large && out.length === 0)) continue;
       if (item.about !== receiver?.id) {
         room -= item.bytes;
         out.push(item.news);
+      } else if (!onlyReceiver) {
+        continue;
       }
+      // Whoever it is about knows; without anybody else it counts as told, or it would wait for ever.
       if (++item.sent >= limit) this.#waiting.delete(key);
     }
     return out;
@@ -98,24 +105,25 @@ export class NewsQueue {
 
   #gossip(): void {
     const { core } = this;
-    const recently = core.nowMs - GOSSIP_TO_DEAD_MS;
     const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut, () => true);
-    for (const row of core.members.all()) {
-      // Only a handful of members can have died in the last half minute; the loop is skipped when none did.
-      if (core.members.count('dead') === 0) break;
-      if (row.state === 'dead' && row.dialect === 'native' && row.stateMs > recently) {
-        if (receivers.length > core.config.timing.gossipFanOut) break;
-        receivers.push(row);
-      }
-    }
+    receivers.push(...core.random.sample(this.#recentlyDead(), 1, () => true));
     if (receivers.length === 0) {
       this.#waiting.clear();
       return;
     }
     for (const row of receivers) {
-      const news = this.take(row);
+      const news = this.take(row, true);
       if (news.length > 0) core.send(row, { type: 'news', from: core.self.id, news }, false);
     }
+  }
+
+  /** Members that may be alive after all, and would refute their death if they heard of it. */
+  #recentlyDead(): MemberRow[] {
+    const since = this.core.nowMs - GOSSIP_TO_DEAD_MS;
+    if (this.#deathMs < since) return [];
+    return [...this.core.members.all()].filter(
+      (row) => row.state === 'dead' && row.dialect === 'native' && row.stateMs >= since,
+    );
   }
 
   /** News about a departed self goes out at once: there will be no next interval. */
@@ -163,7 +171,11 @@ function stateNews(row: MemberRow, by: MemberId): News {
 /** An upper bound of the encoded size, without encoding. */
 function newsBytes(news: News): number {
   if (news.kind === 'state') return 42;
-  const { record } = news;
+  return recordBytes(news.record);
+}
+
+/** An upper bound of a record's encoded size, without encoding. */
+export function recordBytes(record: MemberRecord): number {
   let bytes = 48 + record.address.length * 3 + record.applicationVersion.length * 3 + 8;
   for (const tag of record.tags) bytes += tag.length * 3 + 2;
   return record.metadata ? bytes + record.metadataBytes : bytes;

@@ -108,6 +108,32 @@ test('a large record is only mentioned in the news, and pulled from who mentione
   expect(pulls).toMatchObject([{ type: 'pull', ids: [idOf(2)] }]);
 });
 
+test('a record that no datagram holds goes alone, and news comes to an end', () => {
+  const core = coreWith(1, 2);
+  const tags = Array.from({ length: 60 }, (_, i) => `${i}`.padStart(60, 'x'));
+  core.members.merge(record(2, { version: hlcAt(5), tags }), idOf(2));
+  core.members.merge(record(1, { version: hlcAt(5) }), idOf(1));
+  // A ping stays small.
+  expect(give(core, { type: 'ping', seq: 1, from: idOf(1), news: [] })).toMatchObject([{ type: 'ack', news: [] }]);
+  const told: NativePacket[] = [];
+  for (let i = 0; i < 100 && core.news.size > 0; i++)
+    told.push(...sent(core.handle({ type: 'tick' }, core.nowMs + 100)));
+  expect(core.news.size).toBe(0);
+  expect(
+    told.filter(
+      (packet) =>
+        packet.type === 'news' && packet.news.some((one) => one.kind === 'record' && one.record.tags.length === 60),
+    ).length,
+  ).toBeGreaterThan(0);
+});
+
+test('news about the only other member ends as well', () => {
+  const core = coreWith(1);
+  core.members.merge(record(1, { version: hlcAt(5) }), idOf(1));
+  for (let i = 0; i < 20; i++) core.handle({ type: 'tick' }, core.nowMs + 100);
+  expect(core.news.size).toBe(0);
+});
+
 test('a member whose connection is refused is asked once, not again and again', () => {
   const core = coreWith(1, 2, 3, 4);
   const refused = { type: 'disconnected', address: 'm1' } as const;
