@@ -19,6 +19,25 @@ export interface WireEnv {
   limits: Limits;
 }
 
+/**
+ * Bytes of a list of members: thousands of them as they usually are, hundreds with the longest addresses. A Go peer sends
+ * 25 at most. Source: guess.
+ */
+export const LIST_BYTES_MAX = 256 * 1024;
+
+/** Room for the fixed fields of a member, in the wordiest codec. Source: guess. */
+const FIXED_BYTES_MAX = 4096;
+
+/**
+ * The most that a member has to say about itself, in bytes.
+ *
+ * Why: with this the protocol's own packets have a limit far below a frame's. Whoever may send them need not be a member
+ * yet, and decoding four megabytes of nested nothing takes a second.
+ */
+export function ownBytesMax(limits: Limits): number {
+  return limits.metadataBytesMax + (limits.tagsMax + 3) * limits.stringBytesMax + FIXED_BYTES_MAX;
+}
+
 /** Encodes a value with the codec. @throws GossipError `ERR_CODEC` */
 export function encodeValue(value: unknown, env: WireEnv): Uint8Array {
   try {
@@ -53,13 +72,13 @@ export function compressPayload(payload: Uint8Array, env: WireEnv): Uint8Array |
 }
 
 /**
- * Restores a payload made by `compressPayload`, up to `limits.decompressedBytesMax`.
+ * Restores a payload made by `compressPayload`, up to `bytesMax`.
  * @throws GossipError `ERR_COMPRESSED`: refused by the compressor, or there is none; the frame is dropped.
  */
-export function decompressPayload(compressed: Uint8Array, env: WireEnv): Uint8Array {
+export function decompressPayload(compressed: Uint8Array, env: WireEnv, bytesMax: number): Uint8Array {
   if (!env.compressor) throw new GossipError('ERR_COMPRESSED', 'compressed payload, but no compressor is set');
   try {
-    return env.compressor.decompress(compressed, env.limits.decompressedBytesMax);
+    return env.compressor.decompress(compressed, bytesMax);
   } catch (error) {
     throw asGossipError(error, 'ERR_COMPRESSED', env.compressor.name);
   }

@@ -23,6 +23,8 @@ import { V1_TYPE, type V1Message, type V1Packet } from '../../src/wire/v1/packet
 import { Wire } from '../../src/wire/wire.js';
 
 const DEADLINE_MS = 8_000;
+/** The most that UDP over IPv4 can carry. */
+const DATAGRAM_BYTES_MAX = 65_507;
 export const KEY = new Uint8Array(32).fill(7);
 export const WRONG_KEY = new Uint8Array(32).fill(8);
 /** Asked of a member to see that it still works. */
@@ -143,12 +145,13 @@ export async function datagrams(to: number, frames: readonly Uint8Array[]): Prom
   await new Promise<void>((resolve) => socket.close(() => resolve()));
 }
 
-/** Sends each frame both ways, by datagram and by stream, and waits until each has been counted twice. */
+/** Sends each frame by stream and, when one can hold it, by datagram, and waits until each has been counted. */
 export async function attack(victim: Victim, name: string, frames: readonly Uint8Array[]): Promise<void> {
   const before = victim.stat(name);
-  await datagrams(victim.port, frames);
+  const small = frames.filter((frame) => frame.length <= DATAGRAM_BYTES_MAX);
+  await datagrams(victim.port, small);
   await framesByStream(victim.port, frames);
-  await victim.counted(name, before + frames.length * 2);
+  await victim.counted(name, before + small.length + frames.length);
 }
 
 /** msgpack lists inside lists. */

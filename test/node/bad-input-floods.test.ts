@@ -124,7 +124,7 @@ test('a hundred thousand invented members are not believed', { timeout: 30_000 }
   await victim.counted('pingsFromStrangers', 1000);
 
   // Joins and pings, one by one.
-  const joins = invent(10_000).map((n) =>
+  const joins = invent(20_000).map((n) =>
     native({ type: 'join', seq: n, from: inventedId(n), record: inventedRecord(n) }),
   );
   await framesByStream(victim.port, joins);
@@ -149,16 +149,17 @@ test('a hundred thousand invented members are not believed', { timeout: 30_000 }
       v1Packet(from, V1_TYPE.pushPull, { kind: 'push-pull', entries: entries(count) }, { replyExpected: true }),
     );
   const received = victim.stat('framesReceived');
-  await framesByStream(victim.port, [pushPull(inventedId(1), 10_000), pushPull(goId, 10_000)]);
-  await victim.counted('framesReceived', received + 2);
-  const nodes = invent(10_000).map((n) => ({ id: inventedId(n), address: inventedAddress(n), tags: [] }));
+  const lists = [0, 1, 2].flatMap(() => [pushPull(inventedId(1), 3000), pushPull(goId, 3000)]);
+  await framesByStream(victim.port, lists);
+  await victim.counted('framesReceived', received + lists.length);
+  const nodes = invent(4000).map((n) => ({ id: inventedId(n), address: inventedAddress(n), tags: [] }));
   const liar = await startGoPeer(victim, goId, (packet, address) => {
     const answer = goAnswer(packet, goId, go.address);
     return answer?.kind === 'join-reply' ? { ...answer, nodes } : (answer ?? goAnswer(packet, goId, address));
   });
   await victim.cluster.join(liar.address);
 
-  await victim.counted('framesReceived', 115 + 1000 + 20_000 + 2);
+  await victim.counted('framesReceived', 115 + 1000 + joins.length + 10_000 + lists.length);
   assert.isAtLeast(invented, 100_000);
   assert.isAtMost(victim.stat('contactsPending'), 257);
   assert.isAtMost(victim.stat('probesOpen'), 300);

@@ -88,9 +88,11 @@ describe.each([
     }
     for (const token of ['wrong', '', `${TOKEN}x`, TOKEN.slice(0, -1)])
       assert.equal(await send(victim, good, { token }), 401);
-    assert.equal(await send(victim, new Uint8Array(5 * MIB)), 413);
+    // The connection of a body that is not read is closed; whoever is still writing may not see why.
     assert.equal(await send(victim, good, { headers: { 'content-length': String(2 ** 40) } }), 413);
-    assert.equal(await send(victim, endless()), 413);
+    assert.oneOf(await send(victim, new Uint8Array(5 * MIB)), [413, 0]);
+    assert.oneOf(await send(victim, endless()), [413, 0]);
+    await victim.counted('transport.oversizedFrames', 3);
     assert.equal(await send(victim, Uint8Array.of(1)), 400);
     assert.equal(await send(victim, new Uint8Array(0)), 400);
     // What cannot be read is taken like any other frame: the sender learns nothing from the answer.

@@ -119,6 +119,16 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
         v1Frame(victim, header({ mt: V1_TYPE.join }), codec.encode({ id, addr: 'a:1', pv: 1, s: 1, mdts: 1, md: {} })),
       );
     }
+    // Decoding four megabytes of empty maps takes a second, and as a block they are small.
+    const nothings = new Uint8Array(4_000_000).fill(0x80);
+    nothings.set([0xdd, 0, 0x3d, 0x08, 0xfb]);
+    const squeezed = snappy().compress(nothings);
+    const pushPull = header({ mt: V1_TYPE.pushPull });
+    await expect(ifV1('framesTooLarge'), v1Frame(victim, pushPull, nothings));
+    await expect(ifV1('framesNotDecompressed'), v1Frame(victim, pushPull, squeezed, COMPRESSED));
+    const state = joined(Uint8Array.of(8), nothings);
+    await expect('framesTooLarge', nativeFrame(victim, state), nativeFrame(victim, snappy().compress(state), true));
+
     const reserved = [6, 7, 63].map((mt) => v1Frame(victim, header({ mt }), codec.encode(null)));
     await expect(ifV1('packetsMalformed'), ...reserved, v1Frame(victim, header({ mt: 70_000 }), codec.encode(null)));
     await expect('packetsMalformed', nativeFrame(victim, Uint8Array.of(200, 1, 2, 3)));

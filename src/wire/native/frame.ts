@@ -49,7 +49,9 @@ export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise
   }
   const sealed = frame.subarray(2);
   const opened = env.cipher ? openBytes(sealed, frame.subarray(0, 2), env.cipher) : sealed;
-  return andThen(opened, (body) => decodePacket(flags & COMPRESSED ? decompressPayload(body, env) : body, env));
+  return andThen(opened, (body) =>
+    decodePacket(flags & COMPRESSED ? decompressPayload(body, env, env.limits.decompressedBytesMax) : body, env),
+  );
 }
 
 function tooLarge(bytes: number, limit: 'frameBytesMax' | 'decompressedBytesMax'): GossipError {

@@ -6,7 +6,7 @@ import type { MemberId } from '../../core/member-id.js';
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
-import { decodeValue, encodeValue, type WireEnv } from '../env.js';
+import { decodeValue, encodeValue, LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
 import type { MemberRecord, MemberState, NativePacket, News, ReplyStatus } from '../packet.js';
 import { Reader, Writer } from './bytes.js';
 
@@ -203,6 +203,8 @@ const LAYOUTS: Layouts = {
   'native-only': { from: id },
 };
 const TYPES = Object.keys(LAYOUTS) as readonly PacketType[];
+/** Packets of the application's data, as large as a frame allows. */
+const CARRY_DATA: ReadonlySet<PacketType> = new Set(['broadcast', 'message', 'request', 'reply']);
 const PACKETS = TYPES.map((type) => struct(LAYOUTS[type] as Fields<object>));
 
 /** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
@@ -217,13 +219,16 @@ export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
 /**
  * Decodes one packet that fills `bytes`.
  * @returns the packet; payloads are copies, so that nothing keeps the frame alive.
- * @throws GossipError `ERR_PACKET` or `ERR_CODEC`: nothing was changed.
+ * @throws GossipError `ERR_PACKET`, `ERR_TOO_LARGE` or `ERR_CODEC`: nothing was changed.
  */
 export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
   const r = new Reader(bytes);
   const at = r.u8();
   const type = TYPES[at];
   if (!type) throw new GossipError('ERR_PACKET', `packet type ${at} is unknown`);
+  if (!CARRY_DATA.has(type) && bytes.length > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
+    throw new GossipError('ERR_TOO_LARGE', `a ${type} packet of ${bytes.length} bytes`);
+  }
   const packet = { type, ...PACKETS[at]?.read(r, env) } as NativePacket;
   if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after the end of a ${type} packet`);
   return packet;

@@ -14,7 +14,7 @@ import {
 } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
 import { asFields, idValue, isNil, readId, readInteger, readString, readU64 } from './fields.js';
-import { decodeMessage, encodeMessage } from './message.js';
+import { decodeMessage, encodeMessage, payloadBytesMax } from './message.js';
 import { V1_TYPE, type V1Packet } from './packet.js';
 
 const FLAGS_BYTES = 2;
@@ -122,7 +122,9 @@ function decodePacket(flags: number, body: Uint8Array, env: WireEnv, replyTo: nu
     ttl: readInteger(header, 'ttl', TTL_MAX),
     replyExpected: (flags & FLAG_REPLY_EXPECTED) !== 0,
   };
-  const payload = flags & FLAG_COMPRESSED ? decompressPayload(rest, env) : rest;
+  const bytesMax = payloadBytesMax(type, replyTo, env.limits);
+  const payload = flags & FLAG_COMPRESSED ? decompressPayload(rest, env, bytesMax) : rest;
+  if (payload.length > bytesMax) throw tooLarge(payload.length, bytesMax);
   return { ...packet, message: decodeMessage(type, replyTo, payload, env) };
 }
 

@@ -1,6 +1,7 @@
 /** The payloads of v1 packets: from messages to maps with the wire's short keys, and back. */
 import { GossipError } from '../../errors.js';
-import { decodeValue, encodeValue, type WireEnv } from '../env.js';
+import type { Limits } from '../../limits.js';
+import { decodeValue, encodeValue, LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
 import {
   asFields,
   type Fields,
@@ -92,6 +93,23 @@ function stateNumber(state: V1State): number {
 
 function tagsValue(tags: readonly string[]): readonly string[] | undefined {
   return tags.length === 0 ? undefined : tags;
+}
+
+/** The longest payload of a packet of `type`. */
+export function payloadBytesMax(type: number, replyTo: number | undefined, limits: Limits): number {
+  const own = ownBytesMax(limits);
+  const kind = type === V1_TYPE.reply ? replyTo : type;
+  switch (kind) {
+    case V1_TYPE.join:
+      return type === V1_TYPE.reply ? own + LIST_BYTES_MAX : own;
+    case V1_TYPE.pushPull:
+      return LIST_BYTES_MAX;
+    case V1_TYPE.metadata:
+    case V1_TYPE.ping:
+      return own;
+    default:
+      return limits.decompressedBytesMax;
+  }
 }
 
 /**
