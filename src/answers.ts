@@ -2,7 +2,7 @@
 import type { Effect } from './core/effect.js';
 import { errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
-import { type RequestType, validate } from './message.js';
+import { type RequestType, type Schema, validate } from './message.js';
 import type { ResolvedClusterOptions } from './options.js';
 import { decodeValue } from './wire/env.js';
 import type { ReplyStatus } from './wire/packet.js';
@@ -19,12 +19,8 @@ interface AnswersOwner {
 
 const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 
-/** The question does not fit its schema: the asker's fault, not the handler's. */
-class QuestionRefused extends Error {}
-
 export class Answers {
-  readonly #handlers = new Map<number, (data: unknown, from: Member, signal: AbortSignal) => Promise<unknown>>();
-
+  readonly #handlers = new Map<number, { schema: Schema | undefined; handler: RequestHandler<never, unknown> }>();
   readonly #working = new Set<AbortController>();
   #closed: GossipError | undefined;
 
@@ -33,22 +29,14 @@ export class Answers {
     private readonly owner: AnswersOwner,
   ) {}
 
-  handle<Q, A>(request: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
-    if (this.#handlers.has(request.type)) {
-      throw new GossipError('ERR_OPTION', `requests of type ${request.type} have a handler already`);
+  handle<Q, A>({ type, schema }: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
+    if (this.#handlers.has(type)) {
+      throw new GossipError('ERR_OPTION', `requests of type ${type} have a handler already`);
     }
-    const answer = async (question: unknown, from: Member, signal: AbortSignal) => {
-      let data: Q;
-      try {
-        data = await validate(request.schema, question);
-      } catch (error) {
-        throw new QuestionRefused(`type ${request.type}: ${errorMessage(error)}`);
-      }
-      return handler({ data, from, signal });
-    };
-    this.#handlers.set(request.type, answer);
+    const entry = { schema, handler };
+    this.#handlers.set(type, entry);
     return () => {
-      if (this.#handlers.get(request.type) === answer) this.#handlers.delete(request.type);
+      if (this.#handlers.get(type) === entry) this.#handlers.delete(type);
     };
   }
 
@@ -63,34 +51,35 @@ export class Answers {
   async answer(effect: Extract<Effect, { type: 'incoming-request' }>, from: Member | undefined): Promise<void> {
     const { exchange, messageType } = effect;
     const { owner, options } = this;
-    const handler = this.#handlers.get(messageType);
-    if (!handler || !from) {
-      owner.drop('requestsWithoutHandler', `type ${messageType} from ${effect.from}`);
+    const about = `type ${messageType} from ${effect.from}`;
+    const entry = this.#handlers.get(messageType);
+    if (!entry || !from) {
+      owner.drop('requestsWithoutHandler', about);
       owner.reply(exchange, 'no-handler', NO_PAYLOAD);
       return;
     }
-    let data: unknown;
-    try {
-      data = decodeValue(effect.payload, options);
-    } catch (error) {
-      owner.drop('payloadsNotDecoded', `type ${messageType} from ${from.id}: ${errorMessage(error)}`);
-      owner.reply(exchange, 'failed', NO_PAYLOAD);
-      return;
-    }
     const deadline = new AbortController();
+    const { signal } = deadline;
     this.#working.add(deadline);
     const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
       deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
     });
+    let refused = 'payloadsNotDecoded';
+    const work = async () => {
+      const question = decodeValue(effect.payload, options);
+      refused = 'requestsInvalid';
+      const data = (await validate(entry.schema, question)) as never;
+      refused = '';
+      return entry.handler({ data, from, signal });
+    };
     try {
       const late = new Promise<never>((_, reject) => {
-        deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true });
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
-      const work = (async () => handler(data, from, deadline.signal))();
-      owner.reply(exchange, 'ok', owner.encode(await Promise.race([work, late])));
+      owner.reply(exchange, 'ok', owner.encode(await Promise.race([work(), late])));
     } catch (error) {
       if (error === this.#closed) return;
-      if (error instanceof QuestionRefused) owner.drop('requestsInvalid', `${error.message} from ${from.id}`);
+      if (refused) owner.drop(refused, `${about}: ${errorMessage(error)}`);
       else owner.failed(error, messageType);
       owner.reply(exchange, 'failed', NO_PAYLOAD);
     } finally {
