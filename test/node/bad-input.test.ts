@@ -4,7 +4,9 @@
  */
 import { afterEach, assert, describe, test } from 'vitest';
 import { aesGcm } from '../../src/cipher/aes-gcm.node.js';
+import { json } from '../../src/codec/json.js';
 import { msgpack } from '../../src/codec/msgpack.js';
+import { msgpackRaw } from '../../src/codec/msgpack-raw.js';
 import { snappy } from '../../src/compressor/snappy.js';
 import { memberIdToBytes } from '../../src/core/member-id.js';
 import { DEFAULT_LIMITS, defineMessage } from '../../src/index.js';
@@ -244,4 +246,37 @@ test('a stream that announces more than a frame may have is closed, whatever it 
   await datagrams(victim.port, [new Uint8Array(65_000)]);
   await victim.counted('transport.oversizedFrames', 4);
   await assertUnharmed(victim, before, ['transport.oversizedFrames']);
+});
+
+test.each([json(), msgpackRaw()])('what $name cannot carry', async (codec) => {
+  const victim = await startVictim({ v1: true, codec });
+  const before = memberIds(victim);
+  const id = (bytes: number) => {
+    const raw = new Uint8Array(bytes).fill(0xf9);
+    return codec.name === 'json' ? [...raw] : raw;
+  };
+  const head = (more = {}) => codec.encode({ mt: V1_TYPE.ping, si: id(16), mi: timeIn(), ttl: 1, ...more });
+  const ping = (sid: unknown) => codec.encode({ sid, addr: '127.0.0.1:1' });
+  const text = (value: string) => new TextEncoder().encode(value);
+  const deep = codec.name === 'json' ? text('['.repeat(10_000) + ']'.repeat(10_000)) : msgpackNested(10_000);
+  const twice =
+    codec.name === 'json' ? text('{"sid":1,"sid":2}') : joined(Uint8Array.of(0x82, 0xa1, 65, 1, 0xa1, 65, 2));
+  await attack(victim, 'packetsNotDecoded', [
+    v1Frame(victim, deep.slice(0, 16_000), ping(id(16))),
+    v1Frame(victim, head(), deep),
+    v1Frame(victim, head(), twice),
+    v1Frame(victim, head(), ping(id(16)).slice(0, -1)),
+    v1Frame(victim, head(), joined(ping(id(16)), Uint8Array.of(0xc1))),
+  ]);
+  await attack(
+    victim,
+    'packetsMalformed',
+    [15, 17].flatMap((bytes) => [
+      v1Frame(victim, head({ si: id(bytes) }), ping(id(16))),
+      v1Frame(victim, head(), ping(id(bytes))),
+      v1Frame(victim, head({ mi: -1 }), ping(id(16))),
+      v1Frame(victim, head({ ttl: 256 }), ping(id(16))),
+    ]),
+  );
+  assert.deepEqual([victim.told.sort(), memberIds(victim)], [['packetsMalformed', 'packetsNotDecoded'], before]);
 });
