@@ -1,0 +1,85 @@
+/**
+ * The demo without a terminal: the same three members, a fixed story, plain lines, and an end. It waits for what the members
+ * report, never for time to pass, and fails if something does not happen.
+ */
+
+/** Far above what each step takes, for a busy machine. */
+const STEP_MS = 45_000;
+
+/** Tells the story. @throws when a step does not come to pass. */
+export async function story(members) {
+  const startedMs = performance.now();
+  const say = (text) => console.log(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+  const [ada, ben, cleo] = members.all;
+  const believes =
+    (observer, subject, ...states) =>
+    () =>
+      states.includes(observer.beliefs.get(subject.id));
+  const all =
+    (...conditions) =>
+    () =>
+      conditions.every((holds) => holds());
+  let interrupt = () => {};
+  const interrupted = new Promise((_, reject) => {
+    interrupt = (signal) => reject(new Error(`interrupted by ${signal}`));
+  });
+  interrupted.catch(() => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, interrupt);
+  const until = (what, holds) => Promise.race([interrupted, untilHolds(members, what, holds)]);
+
+  members.on('log', say);
+  try {
+    console.log(
+      'isogossip: three members in three processes on this machine, encrypted (AES-256-GCM) and compressed (snappy).',
+    );
+    console.log('Run it on a terminal to see the membership live and to kill members yourself.\n');
+    for (const member of members.all) {
+      members.start(member);
+      await until(`${member.name} to start`, () => member.phase === 'running');
+    }
+    const pairs = members.all.flatMap((one) =>
+      members.all.filter((other) => other !== one).map((other) => [one, other]),
+    );
+    const everybody = all(...pairs.map(([one, other]) => believes(one, other, 'alive')));
+    await until('everybody to know everybody', everybody);
+    console.log('\nEverybody knows everybody.\n');
+
+    const greeting = members.broadcast(ada);
+    const heard = (member, text) => () => member.heard.includes(text);
+    await until('the broadcast to arrive', all(heard(ben, greeting), heard(cleo, greeting)));
+
+    console.log('');
+    members.kill(cleo);
+    await until('Cleo to be suspected', all(...[ada, ben].map((one) => believes(one, cleo, 'suspect', 'dead'))));
+    console.log('         (a suspect has some seconds to object; a killed one cannot)');
+    await until('Cleo to be dead', all(...[ada, ben].map((one) => believes(one, cleo, 'dead'))));
+    await until('Cleo to be gone', () => cleo.phase === 'stopped');
+
+    console.log('');
+    members.start(cleo);
+    await until('Cleo to be back', everybody);
+    const again = members.broadcast(cleo);
+    await until('the second broadcast to arrive', all(heard(ada, again), heard(ben, again)));
+    console.log('\nCleo is back, under the same id, and everybody hears it. The end: all leave.\n');
+  } finally {
+    await members.stop();
+    say('nothing is running any more');
+  }
+}
+
+function untilHolds(members, what, holds) {
+  return new Promise((resolve, reject) => {
+    const finish = (settle, value) => {
+      clearTimeout(timer);
+      members.off('changed', look);
+      settle(value);
+    };
+    const look = () => holds() && finish(resolve);
+    const timer = setTimeout(
+      () => finish(reject, new Error(`waited ${STEP_MS / 1000} s in vain for ${what}`)),
+      STEP_MS,
+    );
+    members.on('changed', look);
+    look();
+  });
+}
