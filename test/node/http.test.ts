@@ -115,7 +115,7 @@ test('options that cannot work are refused with their name', () => {
     [{ advertise: 'me.test:80' }, /https:\/\//],
     [{ advertise: 'http://a/', path: 'g' }, /path/],
     [{ advertise: 'http://a/', bearerToken: '' }, /bearerToken/],
-    [{ advertise: 'http://a/', bearerToken: 'a b' }, /bearerToken/],
+    [{ advertise: 'http://a/', bearerToken: 'a\nb' }, /bearerToken/],
     [{ advertise: 'http://a/', timeoutMs: 0 }, /timeoutMs/],
   ];
   for (const [options, says] of bad) assert.throws(() => httpTransport(options), says);
