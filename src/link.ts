@@ -2,8 +2,10 @@
  * Between core and transport: packets become frames and frames packets. A packet is encoded once however many it goes
  * to, and the order of packets from one peer to one peer is kept although a cipher may take its time.
  */
+
+import { addressParts } from './core/addresses.js';
 import type { Packet, PacketSource } from './core/input.js';
-import type { MemberId } from './core/member-id.js';
+import { type MemberId, NOBODY } from './core/member-id.js';
 import { errorMessage, GossipError, type GossipErrorCode } from './errors.js';
 import type { ResolvedLogger } from './logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
@@ -71,15 +73,19 @@ export class Link {
     single: boolean,
     done?: (error?: GossipError) => void,
   ): void {
-    let frame: Uint8Array | Promise<Uint8Array>;
-    try {
-      frame = this.wire.encode(packet, this.transport.plainV1);
-    } catch (error) {
-      this.#notEncoded(error, done);
-      return;
-    }
     const options: SendOptions = { reliable, connection: single ? 'single' : 'shared' };
+    let frame: Uint8Array | Promise<Uint8Array> | undefined;
+    let framePlain = false;
     for (const address of to) {
+      const plain = packet.dialect === 'v1' && this.transport.carriage(this.#part(address)) === 'v1-plain';
+      try {
+        // Only a member that is on sockets and on HTTP at once ever encodes twice.
+        if (!frame || plain !== framePlain) frame = this.wire.encode(packet, plain);
+      } catch (error) {
+        this.#notEncoded(error, done);
+        return;
+      }
+      framePlain = plain;
       const tail = this.#tails.get(address);
       if (frame instanceof Promise || tail) this.#sendLater(address, tail, frame, options, done);
       else this.#sendNow(address, frame, options, done);
@@ -113,7 +119,7 @@ export class Link {
   #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
     this.owner.count('framesSent');
     // In a function of its own, so that a carrier that throws has rejected.
-    const sent = (async () => this.transport.send(address, frame, options))().then(
+    const sent = (async () => this.transport.send(this.#part(address), frame, options))().then(
       () => done?.(),
       (error) => {
         const failure = toGossipError(error);
@@ -125,12 +131,24 @@ export class Link {
     void sent.then(() => this.#unsettled.delete(sent));
   }
 
-  /** Sends a v1 packet and decodes the frame that answers it. Never throws anything but a GossipError. */
+  /** The first part of a member's address that we can dial; where there is none, the transport is to say so. */
+  #part(address: string): string {
+    if (!address.includes(' ')) return address;
+    return addressParts(address).find((part) => this.transport.carriage(part) !== undefined) ?? address;
+  }
+
+  /**
+   * Sends a v1 packet and decodes the frame that answers it. Whoever is at the end of a carrier that does not take such
+   * packets speaks native only, and need not be asked. Never throws anything but a GossipError.
+   */
   async exchange(to: string, packet: Packet, timeoutMs: number): Promise<Packet> {
     try {
-      const plain = this.transport.plainV1;
+      const part = this.#part(to);
+      const carriage = this.transport.carriage(part);
+      if (carriage === 'native') return { type: 'native-only', from: NOBODY };
+      const plain = carriage === 'v1-plain';
       const frame = await this.wire.encode(packet, plain);
-      const answer = await this.transport.request(to, frame, { timeoutMs });
+      const answer = await this.transport.request(part, frame, { timeoutMs });
       return await this.#decodeAnswer(answer, plain, packet, to);
     } catch (error) {
       throw toGossipError(error);
@@ -157,37 +175,45 @@ export class Link {
     await Promise.all(this.#unsettled);
   }
 
-  #receive(frame: Uint8Array, source: FrameSource): undefined | Promise<Uint8Array | undefined> {
+  #receive(
+    frame: Uint8Array,
+    { carriage = 'v1', ...source }: FrameSource,
+  ): undefined | Promise<Uint8Array | undefined> {
     this.owner.count('framesReceived');
     const peek = peekFrame(frame);
+    const plain = carriage === 'v1-plain';
+    if (peek?.dialect === 'v1' && carriage === 'native') {
+      this.owner.drop('v1FramesRefused', 'this carrier is for native frames');
+      return undefined;
+    }
     if (peek?.dialect === 'v1' && !this.wire.v1) {
       this.owner.drop('v1FramesRefused', 'this member has no v1 plug-in');
       if (!peek.replyExpected) return undefined;
-      return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }));
+      return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }), plain);
     }
     if (!peek?.replyExpected) {
-      this.#open(frame, { ...source });
+      this.#open(frame, source, plain);
       return undefined;
     }
     const exchange = ++this.#exchange;
     const answer = new Promise<Packet | undefined>((resolve) => {
       this.#answers.set(exchange, resolve);
-      this.#open(frame, { ...source, exchange });
+      this.#open(frame, { ...source, exchange }, plain);
     });
-    return this.#answer(answer).finally(() => this.#answers.delete(exchange));
+    return this.#answer(answer, plain).finally(() => this.#answers.delete(exchange));
   }
 
-  async #answer(answer: Promise<Packet | undefined>): Promise<Uint8Array | undefined> {
+  async #answer(answer: Promise<Packet | undefined>, plain: boolean): Promise<Uint8Array | undefined> {
     const packet = await answer;
     try {
-      return packet && (await this.wire.encode(packet, this.transport.plainV1));
+      return packet && (await this.wire.encode(packet, plain));
     } catch (error) {
       this.#notEncoded(error);
       return undefined;
     }
   }
 
-  #open(frame: Uint8Array, source: PacketSource): void {
+  #open(frame: Uint8Array, source: PacketSource, plain: boolean): void {
     if (this.#opening >= OPENING_MAX) {
       this.owner.drop('framesOverLimit', source.address ?? '');
       this.#unanswered(source);
@@ -195,7 +221,7 @@ export class Link {
     }
     let packet: Packet | Promise<Packet>;
     try {
-      packet = this.wire.decode(frame, this.transport.plainV1);
+      packet = this.wire.decode(frame, plain);
     } catch (error) {
       this.#refuse(error, source);
       return;

@@ -4,6 +4,7 @@
  */
 import { GossipError } from '../errors.js';
 import type { MemberRecord, NativePacket } from '../wire/packet.js';
+import { sharesPart } from './addresses.js';
 import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
@@ -46,7 +47,7 @@ export class Contacts {
   /** The application's join: settles when each address has answered or failed; one that answered is enough. */
   join(addresses: readonly string[], ref: number): void {
     const { core } = this;
-    const others = [...new Set(addresses)].filter((address) => address !== core.self.address);
+    const others = [...new Set(addresses)].filter((address) => !sharesPart(address, core.self.address));
     const results: JoinResult[] = [];
     let settled = false;
     const settle = () => {
@@ -89,7 +90,7 @@ export class Contacts {
    */
   contact(address: string, done?: (result: JoinResult) => void, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
-    if (core.left || address === core.self.address) {
+    if (core.left || sharesPart(address, core.self.address)) {
       done?.({ ok: false, reason: `${address} is our own address` });
       return;
     }
@@ -141,7 +142,7 @@ export class Contacts {
   /** A reliable send to an address failed: a join that waits for an answer from there has failed as well. */
   unreachable(address: string, why: string): void {
     for (const [seq, join] of this.#joins) {
-      if (join.address === address && !join.accepted) this.#finish(seq, { ok: false, reason: why });
+      if (sharesPart(join.address, address) && !join.accepted) this.#finish(seq, { ok: false, reason: why });
     }
   }
 

@@ -4,6 +4,7 @@
  * the part it belongs to.
  */
 import type { MemberRecord, MemberState, NativePacket } from '../wire/packet.js';
+import { v1Part } from './addresses.js';
 import type { CoreConfig } from './config.js';
 import { PROTOCOL_VERSION } from './config.js';
 import { Contacts } from './contacts.js';
@@ -67,7 +68,8 @@ export class Core {
       incarnation: start,
       state: 'alive',
       dialect: 'native',
-      bilingual: config.foreign !== undefined,
+      // To v1 peers, who cannot reach it, a member without an address of theirs would be of no use.
+      bilingual: config.foreign !== undefined && v1Part(config.address) !== undefined,
       version: start,
       address: config.address,
       tags: config.tags,
@@ -89,7 +91,7 @@ export class Core {
     this.probe.start();
     this.sync.start();
     this.#scheduleCleanup();
-    this.foreign = config.foreign?.(this);
+    if (this.self.bilingual) this.foreign = config.foreign?.(this);
   }
 
   get self(): MemberRow {

@@ -6,6 +6,7 @@
  * about itself is merged apart, the newer version as a whole.
  */
 import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
+import { addressParts } from './addresses.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import type { Metadata } from './metadata.js';
@@ -112,6 +113,7 @@ export class Members {
     return this.#rows.values();
   }
 
+  /** Those whose address this is, or one of its parts. */
   atAddress(address: string): MemberRow[] {
     const ids = this.#byAddress.get(address);
     return ids ? [...ids].map((id) => this.#rows.get(id) as MemberRow) : [];
@@ -274,19 +276,29 @@ export class Members {
   }
 
   #index(row: MemberRow): void {
-    let ids = this.#byAddress.get(row.address);
-    if (!ids) {
-      ids = new Set();
-      this.#byAddress.set(row.address, ids);
+    for (const address of wholeAndParts(row.address)) {
+      let ids = this.#byAddress.get(address);
+      if (!ids) {
+        ids = new Set();
+        this.#byAddress.set(address, ids);
+      }
+      ids.add(row.id);
     }
-    ids.add(row.id);
   }
 
   #unindex(row: MemberRow): void {
-    const ids = this.#byAddress.get(row.address);
-    ids?.delete(row.id);
-    if (ids?.size === 0) this.#byAddress.delete(row.address);
+    for (const address of wholeAndParts(row.address)) {
+      const ids = this.#byAddress.get(address);
+      ids?.delete(row.id);
+      if (ids?.size === 0) this.#byAddress.delete(address);
+    }
   }
+}
+
+/** What a row is found under: a send goes to its address, a broken connection was to a part of it. */
+function wholeAndParts(address: string): readonly string[] {
+  const parts = addressParts(address);
+  return parts.length > 1 ? [address, ...parts] : parts;
 }
 
 /** FNV-1a over what two tables must agree on; rows that are not active count as absent. */

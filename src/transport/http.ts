@@ -151,7 +151,7 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
         host.count('badFrames');
         return refuse(400, 'too short to be a frame');
       }
-      const answer = await host.receive(frame, { reliable: true });
+      const answer = await host.receive(frame, { reliable: true, carriage: 'v1-plain' });
       if (!answer) return new Response(null, { status: 204 });
       return new Response(answer.slice(), { headers: { 'content-type': 'application/octet-stream' } });
     } catch (error) {
@@ -164,7 +164,7 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
 
   return {
     name: 'http',
-    plainV1: true,
+    carriage: (address) => (/^(srv\+)?https?:\/\//i.test(address) ? 'v1-plain' : undefined),
     datagramBytesMax: 0,
     handler,
 

@@ -9,7 +9,7 @@ import type { FrameSource, Transport, TransportHost } from './transport.js';
 
 /** Options of one member's transport on a memory network. */
 export interface MemoryTransportOptions {
-  /** Any text no other transport of the network has. Default: `memory-1`, `memory-2`, … */
+  /** Any text without spaces or `://` that no other transport of the network has. Default: `memory-1`, `memory-2`, … */
   address?: string;
   /** Largest frame that goes as a datagram; 0 for a network without datagrams. Default: as UDP. */
   datagramBytesMax?: number;
@@ -81,7 +81,7 @@ function createMemoryTransport(stations: Map<string, Station>, own: string, data
 
   return {
     name: 'memory',
-    plainV1: false,
+    carriage: (address) => (address.includes('://') ? undefined : 'v1'),
     datagramBytesMax,
     async start(host) {
       if (stations.has(own)) throw new GossipError('ERR_ADDRESS_IN_USE', `the memory address ${own} is taken`);

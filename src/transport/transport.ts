@@ -5,6 +5,12 @@
 import type { Limits } from '../limits.js';
 import type { ResolvedLogger } from '../logger.js';
 
+/**
+ * What a carrier takes: `native` frames alone, or those of the Go library's wire too, either as native ones (`v1`) or
+ * neither sealed nor compressed (`v1-plain`, its HTTP rule).
+ */
+export type Carriage = 'native' | 'v1' | 'v1-plain';
+
 /** How one frame should travel. */
 export interface SendOptions {
   /** `true`: over a carrier that repeats what was lost; `false`: a datagram where there is one and the frame fits. */
@@ -28,6 +34,8 @@ export interface FrameSource {
   address?: string;
   /** Whether the carrier is one that repeats what was lost. */
   reliable: boolean;
+  /** What may come this way; other frames are refused. Default: `v1`. */
+  carriage?: Carriage;
 }
 
 /** What a transport may call of its owner. */
@@ -52,11 +60,14 @@ export interface Transport {
   readonly name: string;
   /** The largest frame that may go as a datagram; 0 when this transport has none. */
   readonly datagramBytesMax: number;
-  /** Frames of the Go library's wire are neither sealed nor compressed on this carrier (its HTTP rule). */
-  readonly plainV1: boolean;
+  /**
+   * Tells from the form of an address what can travel there; `undefined`: this transport cannot dial it. It is asked
+   * of single addresses only, one part of the list that a member has who can be reached in several ways.
+   */
+  carriage(address: string): Carriage | undefined;
   /**
    * Binds and begins to deliver frames.
-   * @returns the address other members dial. Never a wildcard.
+   * @returns the address other members dial, or several joined by spaces. Never a wildcard.
    * @throws GossipError `ERR_ADDRESS_IN_USE`, `ERR_ADDRESS`, `ERR_OPTION`; nothing is left open.
    */
   start(host: TransportHost): Promise<string>;
@@ -67,7 +78,8 @@ export interface Transport {
    */
   send(address: string, frame: Uint8Array, options: SendOptions): Promise<void>;
   /**
-   * Sends one frame and waits for the one that answers it, on a connection of its own.
+   * Sends one frame and waits for the one that answers it, on a connection of its own. Only asked for where the
+   * carriage is not `native`.
    * @throws GossipError as `send`, and `ERR_TIMEOUT` (no answer, or closed without one), `ERR_ABORTED`.
    */
   request(address: string, frame: Uint8Array, options: RequestOptions): Promise<Uint8Array>;

@@ -151,7 +151,9 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
       },
       onFrame(frame) {
         const [address] = names;
-        void host.receive(frame, address === undefined ? { reliable: true } : { address, reliable: true });
+        const source = { reliable: true, carriage: 'native' } as const;
+        // Native frames have no answer on the same connection.
+        void host.receive(frame, address === undefined ? source : { ...source, address });
       },
       onClose(quietly, reason) {
         into.delete(connection);
@@ -248,7 +250,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
 
   return {
     name: 'websocket',
-    plainV1: false,
+    carriage: (address) => (canDial(address) ? 'native' : undefined),
     datagramBytesMax: 0,
 
     accept,

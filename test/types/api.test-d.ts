@@ -166,7 +166,7 @@ test('every plug-in can be written by hand', () => {
     transport: {
       name: 'mine',
       datagramBytesMax: 0,
-      plainV1: false,
+      carriage: (address) => (address === 'here' ? 'v1' : undefined),
       start: async (host) => {
         expectTypeOf(host.limits.frameBytesMax).toBeNumber();
         void host.receive(new Uint8Array(), { reliable: true });

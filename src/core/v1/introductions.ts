@@ -1,10 +1,11 @@
 /** Meeting peers of the Go library: our joins to them, theirs to us. Whoever joins is believed once it has answered a join of ours. */
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
+import { v1Part } from '../addresses.js';
 import { PROTOCOL_VERSION } from '../config.js';
 import type { Core } from '../core.js';
 import type { Contact } from '../dialect.js';
 import type { Packet } from '../input.js';
-import { type MemberId, NOBODY } from '../member-id.js';
+import { NOBODY } from '../member-id.js';
 import { isActive, type MemberRow } from '../members.js';
 import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
 import { V1_PROTOCOL_VERSION, type V1Peer, type V1Peers } from './peers.js';
@@ -28,7 +29,7 @@ export class Introductions {
     const message: V1Message = {
       kind: 'join',
       id: self.id,
-      address: self.address,
+      address: v1Part(self.address, address) ?? '',
       protocolVersion: V1_PROTOCOL_VERSION,
       applicationVersion: self.applicationVersion,
       state: 'alive',
@@ -90,11 +91,11 @@ export class Introductions {
       accepted: reason === undefined,
       reason: reason ?? '',
       id: self.id,
-      address: self.address,
+      address: v1Part(self.address, message.address) ?? '',
       tags: self.tags,
       metadataTime: self.version,
       metadata: self.metadata ?? {},
-      nodes: reason === undefined ? this.#sampleNodes(message.id) : [],
+      nodes: reason === undefined ? this.#sampleNodes(message) : [],
       iso: PROTOCOL_VERSION,
     };
   }
@@ -124,12 +125,12 @@ export class Introductions {
     this.peers.mergeInfo(row, { version, metadata, tags, applicationVersion });
   }
 
-  #sampleNodes(joiner: MemberId): Extract<V1Message, { kind: 'join-reply' }>['nodes'] {
+  #sampleNodes({ id: joiner, address }: Join): Extract<V1Message, { kind: 'join-reply' }>['nodes'] {
     const { core } = this;
     const size = joinReplySize(core.members.count('alive'));
     return core.random
       .sample(core.members.active(), size, (row) => row.state === 'alive' && row.id !== joiner && isShown(row))
-      .map((row) => ({ id: row.id, address: row.address, tags: row.tags, ...isoMark(row) }));
+      .map((row) => ({ id: row.id, address: v1Part(row.address, address) ?? '', tags: row.tags, ...isoMark(row) }));
   }
 
   /** A peer that others told us of must come to know us: it drops what strangers send. */
@@ -142,9 +143,9 @@ export class Introductions {
   }
 }
 
-/** Members without the plug-in cannot answer a v1 peer, so it is not told of them. */
+/** Members without the plug-in cannot answer a v1 peer, nor others be reached by it, so it is not told of them. */
 export function isShown(row: MemberRow): boolean {
-  return row.dialect === 'v1' || row.bilingual;
+  return (row.dialect === 'v1' || row.bilingual) && v1Part(row.address) !== undefined;
 }
 
 /** The key that shows others of our kind that a member is one too. */

@@ -1,5 +1,6 @@
 /** The Go library's exchange of states: what its peers think of others makes us ask, what we know goes to them. */
 import { V1_TYPE, type V1Message, type V1StateEntry } from '../../wire/v1/packet.js';
+import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { MemberRow } from '../members.js';
 import { isoMark, isShown } from './introductions.js';
@@ -45,7 +46,7 @@ export class PushPull {
       .sample([...core.members.all()], pushPullSize(core.members.size), (row) => row !== to && isShown(row))
       .map((row) => ({
         id: row.id,
-        address: row.address,
+        address: v1Part(row.address, to.address) ?? '',
         state: row.state,
         stateTime: row.stateTime,
         ...isoMark(row),

@@ -6,6 +6,7 @@
  */
 import { GossipError } from '../../errors.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
+import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Contact, ForeignDialect } from '../dialect.js';
 import type { BroadcastItem } from '../dissemination.js';
@@ -74,7 +75,7 @@ class V1Rules implements ForeignDialect {
     if (message.kind === 'ping') {
       // A stranger that pings us thinks that we know it.
       if (!row) core.contacts.contact(message.address);
-      return this.#pong();
+      return this.#pong(message.address);
     }
     if (!row) return undefined;
     switch (message.kind) {
@@ -137,7 +138,11 @@ class V1Rules implements ForeignDialect {
 
   ping(row: MemberRow, timeoutMs: number, done: (alive: boolean) => void): void {
     const { core } = this;
-    const message: V1Message = { kind: 'ping', id: core.self.id, address: core.self.address };
+    const message: V1Message = {
+      kind: 'ping',
+      id: core.self.id,
+      address: v1Part(core.self.address, row.address) ?? '',
+    };
     core.count('v1PingsSent');
     const packet = this.#outbox.packet(V1_TYPE.ping, message, row.id);
     this.#outbox.exchange(row.address, packet, timeoutMs, ({ packet: reply }) => {
@@ -156,12 +161,12 @@ class V1Rules implements ForeignDialect {
     });
   }
 
-  #pong(): V1Message {
+  #pong(to: string): V1Message {
     const { self } = this.core;
     return {
       kind: 'pong',
       id: self.id,
-      address: self.address,
+      address: v1Part(self.address, to) ?? '',
       metadataTime: self.version,
       metadata: self.metadata ?? {},
       state: self.state,
@@ -215,7 +220,8 @@ class V1Rules implements ForeignDialect {
     this.#armKeepalive();
     if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
-    else if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) this.core.probe.check(row);
+    else if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id))
+      this.core.probe.check(row);
   }
 
   metadataChanged(): void {

@@ -97,7 +97,7 @@ export function socketTransport(options: SocketTransportOptions): Transport {
 
   return {
     name: 'socket',
-    plainV1: false,
+    carriage: (address) => (address.includes('://') ? undefined : 'v1'),
     get datagramBytesMax() {
       if (options.listen) return 0;
       return (running?.host.limits ?? DEFAULT_LIMITS).datagramBytesMax - 1;
