@@ -53,6 +53,7 @@ export type Answer = (data: unknown, from: number) => unknown;
 export interface MemberOwner {
   readonly carrier: Carrier;
   readonly wire: Wire;
+  readonly nativeWire: Wire;
   readonly deliveries: Delivery[];
   readonly events: SimulationEvent[];
   indexOf(id: MemberId): number;
@@ -89,6 +90,10 @@ export class SimulatedMember implements Place {
 
   get address(): string {
     return this.config.address;
+  }
+
+  get #wire(): Wire {
+    return this.config.foreign ? this.owner.wire : this.owner.nativeWire;
   }
 
   /** The process ends without a word. */
@@ -166,8 +171,7 @@ export class SimulatedMember implements Place {
   }
 
   #take(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
-    const { wire } = this.owner;
-    if (peekFrame(frame)?.dialect === 'v1' && !wire.v1) {
+    if (peekFrame(frame)?.dialect === 'v1' && !this.#wire.v1) {
       answer?.(this.#encode({ type: 'native-only', from: this.core.self.id }));
       return;
     }
@@ -214,7 +218,7 @@ export class SimulatedMember implements Place {
   }
 
   #encode(packet: Packet): Uint8Array {
-    const frame = this.owner.wire.encode(packet, false);
+    const frame = this.#wire.encode(packet, false);
     if (frame instanceof Promise) throw new GossipError('ERR_OPTION', 'a simulation needs a wire that answers at once');
     return frame;
   }
@@ -222,7 +226,7 @@ export class SimulatedMember implements Place {
   /** Opens a frame; whatever is wrong with it may only come out as a GossipError. */
   #open(frame: Uint8Array, replyTo?: number): Packet | undefined {
     try {
-      const packet = this.owner.wire.decode(frame, false, replyTo);
+      const packet = this.#wire.decode(frame, false, replyTo);
       if (packet instanceof Promise) throw new Error('a simulation needs a wire that answers at once');
       return packet;
     } catch (error) {

@@ -14,7 +14,7 @@ import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { PRESETS, type Preset, type V1Plugin } from '../options.js';
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
-import { Carrier, type Traffic } from './carrier.js';
+import { Carrier, type Place, type Traffic } from './carrier.js';
 import { type Answer, type Delivery, type Outcome, SimulatedMember, type SimulationEvent } from './member.js';
 import { Network, type NetworkOptions } from './network.js';
 
@@ -69,6 +69,8 @@ export interface SeenMember {
 
 /** An application's message type, where none is given. */
 const MESSAGE_TYPE = 128;
+/** Numbers of stations are above those of members. */
+const STATIONS_FROM = 1000;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /** The run. Members are named by their numbers, 0, 1, 2 … in the order they were added. */
@@ -83,8 +85,11 @@ export class Simulation {
   readonly carrier: Carrier;
   /** @internal */
   readonly wire: Wire;
+  /** The wire of members without the Go library's rules. @internal */
+  readonly nativeWire: Wire;
   readonly #random: Random;
   readonly #members: SimulatedMember[] = [];
+  readonly #stations: MemberId[] = [];
   readonly #indexes = new Map<MemberId, number>();
   readonly #timing: Timing;
   readonly #limits: Limits;
@@ -99,7 +104,9 @@ export class Simulation {
     this.network = new Network(options.network ?? {}, new Random(this.#random.uint32()));
     this.carrier = new Carrier(this.network, this.#limits.datagramBytesMax);
     const codec = msgpack({ depthMax: this.#limits.depthMax });
-    this.wire = new Wire({ codec, compressBytesMin: 256, limits: this.#limits }, options.v1);
+    const env = { codec, compressBytesMin: 256, limits: this.#limits };
+    this.wire = new Wire(env, options.v1);
+    this.nativeWire = new Wire(env, undefined);
     for (let i = 0; i < (options.members ?? 0); i++) this.addMember();
   }
 
@@ -147,13 +154,25 @@ export class Simulation {
     return index;
   }
 
+  /**
+   * Adds a station that is no member of ours but takes part in the network: it binds its address to the carrier itself.
+   * @param make - is given the station's number, from 1,000 up, a seed of its own and the wall time at the start.
+   * @internal
+   */
+  addStation<T extends Place>(id: MemberId, make: (index: number, seed: number, epochMs: number) => T): T {
+    const index = STATIONS_FROM + this.#stations.length;
+    this.#stations.push(id);
+    this.#indexes.set(id, index);
+    return make(index, this.#random.uint32(), this.#epochMs);
+  }
+
   /** Number of the member with an id, −1 when it is not of the simulation. */
   indexOf(id: MemberId): number {
     return this.#indexes.get(id) ?? -1;
   }
 
   id(member: number): MemberId {
-    return this.#at(member).config.id;
+    return this.#stations[member - STATIONS_FROM] ?? this.#at(member).config.id;
   }
 
   address(member: number): string {
