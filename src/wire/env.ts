@@ -39,21 +39,13 @@ export function ownBytesMax(limits: Limits): number {
 }
 
 /** Encodes a value with the codec. @throws GossipError `ERR_CODEC` */
-export function encodeValue(value: unknown, env: WireEnv): Uint8Array {
-  try {
-    return env.codec.encode(value);
-  } catch (error) {
-    throw asGossipError(error, 'ERR_CODEC', env.codec.name);
-  }
+export function encodeValue(value: unknown, { codec }: WireEnv): Uint8Array {
+  return attempt(codec, 'ERR_CODEC', () => codec.encode(value));
 }
 
 /** Decodes a value with the codec. @throws GossipError `ERR_CODEC` */
-export function decodeValue(bytes: Uint8Array, env: WireEnv): unknown {
-  try {
-    return env.codec.decode(bytes);
-  } catch (error) {
-    throw asGossipError(error, 'ERR_CODEC', env.codec.name);
-  }
+export function decodeValue(bytes: Uint8Array, { codec }: WireEnv): unknown {
+  return attempt(codec, 'ERR_CODEC', () => codec.decode(bytes));
 }
 
 /**
@@ -61,56 +53,48 @@ export function decodeValue(bytes: Uint8Array, env: WireEnv): unknown {
  * @returns the smaller bytes, or `undefined`: no compressor, below `compressBytesMin`, or not smaller.
  * @throws GossipError `ERR_COMPRESSED`: the compressor failed; nothing was sent.
  */
-export function compressPayload(payload: Uint8Array, env: WireEnv): Uint8Array | undefined {
-  if (!env.compressor || payload.length < env.compressBytesMin) return undefined;
-  try {
-    const compressed = env.compressor.compress(payload);
-    return compressed.length < payload.length ? compressed : undefined;
-  } catch (error) {
-    throw asGossipError(error, 'ERR_COMPRESSED', env.compressor.name);
-  }
+export function compressPayload(
+  payload: Uint8Array,
+  { compressor, compressBytesMin }: WireEnv,
+): Uint8Array | undefined {
+  if (!compressor || payload.length < compressBytesMin) return undefined;
+  const compressed = attempt(compressor, 'ERR_COMPRESSED', () => compressor.compress(payload));
+  return compressed.length < payload.length ? compressed : undefined;
 }
 
 /**
  * Restores a payload made by `compressPayload`, up to `bytesMax`.
  * @throws GossipError `ERR_COMPRESSED`: refused by the compressor, or there is none; the frame is dropped.
  */
-export function decompressPayload(compressed: Uint8Array, env: WireEnv, bytesMax: number): Uint8Array {
-  if (!env.compressor) throw new GossipError('ERR_COMPRESSED', 'compressed payload, but no compressor is set');
-  try {
-    return env.compressor.decompress(compressed, bytesMax);
-  } catch (error) {
-    throw asGossipError(error, 'ERR_COMPRESSED', env.compressor.name);
-  }
+export function decompressPayload(compressed: Uint8Array, { compressor }: WireEnv, bytesMax: number): Uint8Array {
+  if (!compressor) throw new GossipError('ERR_COMPRESSED', 'compressed payload, but no compressor is set');
+  return attempt(compressor, 'ERR_COMPRESSED', () => compressor.decompress(compressed, bytesMax));
 }
 
 /** Seals bytes with the cipher. @throws GossipError `ERR_CIPHER`, or `ERR_KEY` from the cipher; nothing was sent. */
 export function sealBytes(plaintext: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
-  return guarded(() => cipher.seal(plaintext, associatedData), cipher);
+  return attempt(cipher, 'ERR_CIPHER', () => cipher.seal(plaintext, associatedData));
 }
 
 /** Opens sealed bytes. @throws GossipError `ERR_CIPHER`: no key opens them; the frame is dropped. */
 export function openBytes(sealed: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
-  const opened = guarded(() => cipher.open(sealed, associatedData), cipher);
+  const opened = attempt(cipher, 'ERR_CIPHER', () => cipher.open(sealed, associatedData));
   return andThen(opened, (plaintext) => {
     if (!plaintext) throw new GossipError('ERR_CIPHER', `no key of ${cipher.name} opens the frame`);
     return plaintext;
   });
 }
 
-function guarded<T>(call: () => MaybePromise<T>, cipher: Cipher): MaybePromise<T> {
+/** Calls a plug-in; whatever it throws, or rejects with, becomes a GossipError that names it. */
+function attempt<T>(plugin: { name: string }, code: GossipErrorCode, call: () => T): T {
   const failed = (error: unknown): never => {
-    throw asGossipError(error, 'ERR_CIPHER', cipher.name);
+    if (error instanceof GossipError) throw error;
+    throw new GossipError(code, `${plugin.name}: ${errorMessage(error)}`, { cause: error });
   };
   try {
     const result = call();
-    return result instanceof Promise ? result.catch(failed) : result;
+    return result instanceof Promise ? (result.catch(failed) as T) : result;
   } catch (error) {
     return failed(error);
   }
-}
-
-function asGossipError(error: unknown, code: GossipErrorCode, plugin: string): GossipError {
-  if (error instanceof GossipError) return error;
-  return new GossipError(code, `${plugin}: ${errorMessage(error)}`, { cause: error });
 }
