@@ -379,11 +379,12 @@ export class Cluster implements AsyncDisposable {
   #encode(data: unknown): Uint8Array {
     if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
-    const { frameBytesMax } = this.#options.limits;
-    if (payload.length > frameBytesMax - FRAME_ROOM_BYTES) {
+    const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
+    const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;
+    if (payload.length > bytesMax) {
       throw new GossipError(
         'ERR_TOO_LARGE',
-        `data of ${payload.length} bytes does not fit a frame of ${frameBytesMax} (limits.frameBytesMax)`,
+        `data of ${payload.length} bytes is above ${bytesMax} (limits.frameBytesMax or decompressedBytesMax, less a frame's own)`,
       );
     }
     return payload;

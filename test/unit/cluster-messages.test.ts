@@ -114,34 +114,37 @@ describe('broadcast', () => {
     expect(heard).toEqual([...kinds, null]);
   });
 
-  test('what cannot be sent is refused at the caller, by name, and nothing is sent', async () => {
-    const h = new Harness();
-    const [a, b] = await h.pair({ limits: { frameBytesMax: 10_000, decompressedBytesMax: 10_000 } });
-    const before = a.stats().framesSent;
-    const cycle: { self?: unknown } = {};
-    cycle.self = cycle;
-    const any = defineMessage(200);
-    for (const data of [() => {}, Symbol('s'), new Map(), cycle, 2n ** 64n]) {
-      expect(() => a.broadcast(any, data)).toThrow(code('ERR_CODEC'));
-      await expect(a.send(b.id, any, data)).rejects.toEqual(code('ERR_CODEC'));
-    }
-    const large = new Uint8Array(8000);
-    const tooLarge = expect.objectContaining({
-      code: 'ERR_TOO_LARGE',
-      message: expect.stringContaining('limits.frameBytesMax'),
-    });
-    expect(() => a.broadcast(any, large)).toThrow(tooLarge);
-    await expect(a.send(b.id, any, large)).rejects.toEqual(tooLarge);
-    await expect(a.request(b.id, defineRequest(201), large)).rejects.toEqual(tooLarge);
-    expect(() => a.broadcast(any, 1, { tag: 'x'.repeat(2000) })).toThrow(
-      expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining('limits.stringBytesMax') }),
-    );
-    expect(a.stats().framesSent).toBe(before);
-    const heard = heardBy(b);
-    a.broadcast(any, new Uint8Array(7900));
-    await settled();
-    expect(heard).toEqual([new Uint8Array(7900)]);
-  });
+  test.each([{ frameBytesMax: 10_000 }, { decompressedBytesMax: 10_000 }])(
+    'what cannot be sent is refused at the caller, by name, and nothing is sent: %o',
+    async (limits) => {
+      const h = new Harness();
+      const [a, b] = await h.pair({ limits });
+      const before = a.stats().framesSent;
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      const any = defineMessage(200);
+      for (const data of [() => {}, Symbol('s'), new Map(), cycle, 2n ** 64n]) {
+        expect(() => a.broadcast(any, data)).toThrow(code('ERR_CODEC'));
+        await expect(a.send(b.id, any, data)).rejects.toEqual(code('ERR_CODEC'));
+      }
+      const large = new Uint8Array(8000);
+      const tooLarge = expect.objectContaining({
+        code: 'ERR_TOO_LARGE',
+        message: expect.stringMatching(/limits.frameBytesMax or decompressedBytesMax/),
+      });
+      expect(() => a.broadcast(any, large)).toThrow(tooLarge);
+      await expect(a.send(b.id, any, large)).rejects.toEqual(tooLarge);
+      await expect(a.request(b.id, defineRequest(201), large)).rejects.toEqual(tooLarge);
+      expect(() => a.broadcast(any, 1, { tag: 'x'.repeat(2000) })).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining('limits.stringBytesMax') }),
+      );
+      expect(a.stats().framesSent).toBe(before);
+      const heard = heardBy(b);
+      a.broadcast(any, new Uint8Array(7900));
+      await settled();
+      expect(heard).toEqual([new Uint8Array(7900)]);
+    },
+  );
 
   test('a codec that throws something of its own is reported as the codec', async () => {
     const h = new Harness();
