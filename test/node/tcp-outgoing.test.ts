@@ -1,6 +1,8 @@
 /**
  * What the dialling side can get wrong: which connections are opened, shared, closed and told of, and peers that vanish.
  */
+
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { assert, test } from 'vitest';
 import { withLength } from '../../src/transport/node/framing.js';
@@ -8,11 +10,27 @@ import { code, member, SHARED, SINGLE, server, within } from './peers.js';
 
 test('shared connections above the limit displace the one unused the longest', async () => {
   const a = await member({}, { connectionsMax: 4 });
-  const peers = await Promise.all(Array.from({ length: 6 }, () => server()));
+  let open = 0;
+  let onClose = () => {};
+  const count = (socket: Socket) => {
+    open++;
+    socket.resume().once('close', () => {
+      open--;
+      onClose();
+    });
+  };
+  const peers = await Promise.all(Array.from({ length: 6 }, () => server(count)));
   for (const peer of peers) await a.transport.send(peer.address, new Uint8Array(5), SHARED);
+  await within(
+    new Promise<void>((resolve) => {
+      onClose = () => open <= 4 && resolve();
+      onClose();
+    }),
+    'two of six connections are closed',
+  );
   assert.deepEqual(
-    peers.map((peer) => peer.accepted()),
-    [1, 1, 1, 1, 1, 1],
+    peers.map((peer) => peer.sockets.size),
+    [0, 0, 1, 1, 1, 1],
   );
   // The last ones are still there; the first has to be dialled again.
   await a.transport.send(peers[5]?.address ?? '', new Uint8Array(5), SHARED);

@@ -10,8 +10,6 @@ import { FrameReader, withLength } from './framing.js';
 
 // Frames of one connection being worked on before reading stops. Source: guess.
 const UNANSWERED_MAX = 64;
-// Bytes of answers not yet taken by the peer before reading stops. Source: guess, a usual socket buffer several times.
-const ANSWER_BYTES_HIGH = 1024 * 1024;
 // How long a connection that has been ended may linger, waiting for the peer to end it too. Source: guess.
 const LINGER_MS = 1_000;
 
@@ -165,7 +163,7 @@ export class Connection {
   }
 
   get #busy(): boolean {
-    return this.#unanswered >= UNANSWERED_MAX || this.#queuedBytes > ANSWER_BYTES_HIGH;
+    return this.#unanswered >= UNANSWERED_MAX;
   }
 
   #take(frame: Uint8Array): void {
@@ -173,7 +171,7 @@ export class Connection {
     if (!answer) return;
     this.#unanswered++;
     answer
-      .then((reply) => (reply && !this.#closed ? this.write(reply) : undefined))
+      .then((reply) => (reply ? this.#reply(reply) : undefined))
       // The peer went away before its answer: its own affair.
       .catch(() => {})
       .finally(() => {
@@ -182,6 +180,13 @@ export class Connection {
         if (!this.#closed) this.#read();
         this.#endWhenAnswered();
       });
+  }
+
+  /** Writes an answer, unless the peer has left so many unread that they fill its queue: then it gets none. */
+  async #reply(frame: Uint8Array): Promise<void> {
+    const { limits, count } = this.#options;
+    if (this.#queuedBytes + frame.length > limits.sendQueueBytesMax) count('sendQueueFull');
+    else if (!this.#closed) await this.write(frame);
   }
 
   #endWhenAnswered(): void {
