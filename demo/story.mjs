@@ -19,13 +19,11 @@ export async function story(members) {
     (...conditions) =>
     () =>
       conditions.every((holds) => holds());
-  let interrupt = () => {};
-  const interrupted = new Promise((_, reject) => {
-    interrupt = (signal) => reject(new Error(`interrupted by ${signal}`));
-  });
-  interrupted.catch(() => {});
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, interrupt);
-  const until = (what, holds) => Promise.race([interrupted, untilHolds(members, what, holds)]);
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
+  }
+  const until = (what, holds) => untilHolds(members, what, holds, interrupted.signal);
 
   members.on('log', say);
   try {
@@ -67,19 +65,23 @@ export async function story(members) {
   }
 }
 
-function untilHolds(members, what, holds) {
+function untilHolds(members, what, holds, signal) {
   return new Promise((resolve, reject) => {
     const finish = (settle, value) => {
       clearTimeout(timer);
       members.off('changed', look);
+      signal.removeEventListener('abort', onAbort);
       settle(value);
     };
     const look = () => holds() && finish(resolve);
+    const onAbort = () => finish(reject, signal.reason);
     const timer = setTimeout(
       () => finish(reject, new Error(`waited ${STEP_MS / 1000} s in vain for ${what}`)),
       STEP_MS,
     );
     members.on('changed', look);
-    look();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else look();
   });
 }

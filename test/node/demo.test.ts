@@ -1,0 +1,78 @@
+/** The demo without a terminal tells its story and ends; cut off in the middle, it leaves no process behind. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const START = fileURLToPath(new URL('../../demo/start.mjs', import.meta.url));
+
+function startDemo() {
+  const child = spawn(process.execPath, [START], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  const watchers = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      for (const look of [...watchers]) look();
+    });
+  }
+  // 'close' comes when every process that holds the pipes has ended; the members hold pipes of their own.
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const waitFor = (pattern: RegExp) =>
+    new Promise<void>((resolve) => {
+      const look = () => pattern.test(text) && watchers.delete(look) && resolve();
+      watchers.add(look);
+      look();
+    });
+  return { child, ended, waitFor, text: () => text };
+}
+
+const processes = (text: string) => [...text.matchAll(/process (\d+), at/g)].map(([, pid]) => Number(pid));
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Looks again and again, because nobody tells a stranger of a process's end. */
+async function untilGone(pids: readonly number[]): Promise<void> {
+  const giveUpMs = performance.now() + 10_000;
+  while (pids.some(isAlive) && performance.now() < giveUpMs) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(pids.filter(isAlive)).toEqual([]);
+}
+
+test('the story: start, broadcast, kill, suspicion, death, return, end', { timeout: 60_000 }, async () => {
+  const demo = startDemo();
+  const code = await demo.ended;
+  const text = demo.text();
+  expect(code, text).toBe(0);
+  const inOrder = [
+    'Everybody knows everybody',
+    'Ada broadcasts',
+    'Cleo is killed',
+    'suspects Cleo',
+    'takes Cleo for dead',
+    'sees Cleo alive again (was dead)',
+    'Cleo broadcasts',
+    'nothing is running any more',
+  ];
+  const places = inOrder.map((part) => text.indexOf(part));
+  expect(places, text).toEqual([...places].sort((a, b) => a - b));
+  expect(places[0], text).toBeGreaterThan(0);
+  expect(text).toContain('Ben hears Ada: "hello number 1"');
+  expect(processes(text)).toHaveLength(4);
+  await untilGone(processes(text));
+});
+
+test.each(['SIGTERM', 'SIGKILL'] as const)('ended by %s, it leaves no process', async (signal) => {
+  const demo = startDemo();
+  await demo.waitFor(/Everybody knows/);
+  const pids = processes(demo.text());
+  expect(pids.length).toBe(3);
+  demo.child.kill(signal);
+  await demo.ended;
+  await untilGone(pids);
+});
