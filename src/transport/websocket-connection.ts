@@ -25,6 +25,7 @@ export interface WebSocketLikeEvent {
   readonly code?: number;
   readonly reason?: string;
   readonly message?: string;
+  readonly error?: unknown;
 }
 
 /** Why a connection is closed, as others see it. Browsers allow 1000 and 3000–4999 only, so RFC 6455's are moved by 3,000. */
@@ -92,7 +93,9 @@ export class WebSocketConnection {
     socket.binaryType = 'arraybuffer';
     socket.addEventListener('open', () => this.#onOpen());
     socket.addEventListener('message', ({ data }) => this.#onMessage(data));
-    socket.addEventListener('error', ({ message }) => this.#onError(message || 'the connection failed'));
+    socket.addEventListener('error', ({ message, error }) => {
+      this.#onError(message || 'the connection failed', (error as { code?: unknown } | undefined)?.code);
+    });
     socket.addEventListener('close', ({ code = 0, reason }) => {
       this.#end(code === CLOSE.idle, `closed with ${code}${reason ? `, ${reason}` : ''}`);
     });
@@ -231,13 +234,15 @@ export class WebSocketConnection {
   }
 
   /** An error before the socket was open is its end: Node's own client tells no other. After that a close follows. */
-  #onError(message: string): void {
+  #onError(message: string, code?: unknown): void {
     if (this.#ended) return;
     if (this.#socket.readyState < OPEN || !this.#greeted) {
       this.#end(false, message);
       return;
     }
-    if (!this.#closedByUs) this.#options.count('brokenConnections', message);
+    // `ws` does not read a message that is too large.
+    const tooLarge = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+    if (!this.#closedByUs) this.#options.count(tooLarge ? 'oversizedFrames' : 'brokenConnections', message);
     this.#closingSinceMs ??= performance.now();
   }
 

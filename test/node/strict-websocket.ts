@@ -10,35 +10,36 @@ type Listener = (event: WebSocketLikeEvent) => void;
 
 export class StrictWebSocket {
   binaryType = 'blob';
-  readonly #client: Client;
+  /** What it stands on, for tests that kill it. */
+  readonly client: Client;
   readonly #listeners: { type: string; listener: Listener }[] = [];
   #opened = false;
 
   constructor(url: string, protocols: string[] = []) {
-    this.#client = new Client(url, protocols, { perMessageDeflate: false });
-    this.#client.binaryType = 'arraybuffer';
-    this.#client.addEventListener('open', () => {
+    this.client = new Client(url, protocols, { perMessageDeflate: false });
+    this.client.binaryType = 'arraybuffer';
+    this.client.addEventListener('open', () => {
       this.#opened = true;
       this.#tell({ type: 'open' });
     });
-    this.#client.addEventListener('message', ({ data }) => {
+    this.client.addEventListener('message', ({ data }) => {
       const blob = data instanceof ArrayBuffer && this.binaryType !== 'arraybuffer';
       this.#tell({ type: 'message', data: blob ? new Blob([data as ArrayBuffer]) : data });
     });
-    this.#client.addEventListener('error', () => this.#tell({ type: 'error' }));
-    this.#client.addEventListener('close', ({ code, reason }) => {
+    this.client.addEventListener('error', () => this.#tell({ type: 'error' }));
+    this.client.addEventListener('close', ({ code, reason }) => {
       if (this.#opened) this.#tell({ type: 'close', code: code === 1006 ? 0 : code, reason });
     });
   }
 
   get readyState(): number {
-    return this.#client.readyState;
+    return this.client.readyState;
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
     if (this.readyState !== Client.OPEN) throw new Error(`send in state ${this.readyState}`);
-    if (typeof data === 'string') this.#client.send(data);
-    else setImmediate(() => this.#client.send(data));
+    if (typeof data === 'string') this.client.send(data);
+    else setImmediate(() => this.client.send(data));
   }
 
   close(code?: number, reason?: string): void {
@@ -46,7 +47,7 @@ export class StrictWebSocket {
       throw new RangeError(`close code ${code} is not allowed`);
     }
     if (new TextEncoder().encode(reason).length > 123) throw new SyntaxError('the reason is too long');
-    setImmediate(() => this.#client.close(code, reason));
+    setImmediate(() => this.client.close(code, reason));
   }
 
   addEventListener(type: string, listener: Listener): void {

@@ -1,14 +1,17 @@
 /**
- * The WebSocket transport: the contract with `ws` and with a client that has the habits of other runtimes, and every
- * rule of its own.
+ * The WebSocket transport as the side that dials: the contract with `ws` and with a client that has the habits of other
+ * runtimes, sharing, pauses after failures, backpressure, and what it does with a server that is none of ours.
  */
-import { afterEach, assert, test } from 'vitest';
+
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { assert, test, vi } from 'vitest';
+import type Client from 'ws';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
-import { webSocketTransport } from '../../src/transport/websocket.js';
+import { type WebSocketTransportOptions, webSocketTransport } from '../../src/transport/websocket.js';
 import { transportContract } from '../contract/transport.js';
 import { StrictWebSocket } from './strict-websocket.js';
-
-const listen = () => webSocketListener({ bind: '127.0.0.1:0' });
+import { after, listenTo, member, outcome, rawServer, SEND } from './websocket-peers.js';
 
 for (const [name, client] of [
   ['websocket by ws', {}],
@@ -18,7 +21,7 @@ for (const [name, client] of [
     { test, assert },
     {
       name,
-      create: () => webSocketTransport({ listen: listen(), ...client }),
+      create: () => webSocketTransport({ listen: webSocketListener({ bind: '127.0.0.1:0' }), ...client }),
       // Port 1 (tcpmux) is bound nowhere.
       nobody: 'ws://127.0.0.1:1/',
       unreadable: '127.0.0.1:1',
@@ -30,7 +33,232 @@ for (const [name, client] of [
   );
 }
 
-const cleanups: (() => Promise<unknown> | unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+const hello = (socket: Client, address = '-') => socket.send(`isogossip 1 ${address}`);
+
+test('options that cannot work are refused with their name', () => {
+  const bad: [WebSocketTransportOptions, RegExp][] = [
+    [{}, /advertise/],
+    [{ advertise: 'https://me.test/' }, /wss:\/\//],
+    [{ advertise: 'ws://me.test/#leaf' }, /wss:\/\//],
+    [{ advertise: 'ws://a/', timeoutMs: 0 }, /timeoutMs/],
+    [{ advertise: 'ws://a/', idleTimeoutMs: -1 }, /idleTimeoutMs/],
+  ];
+  for (const [options, says] of bad) assert.throws(() => webSocketTransport(options), says);
+});
+
+test('what it can dial, and that the Go library cannot be met there', async () => {
+  const { transport } = await member();
+  assert.equal(transport.carriage('ws://a/'), 'native');
+  assert.equal(transport.carriage('WSS://a/b'), 'native');
+  for (const other of ['a:1', 'http://a/', 'srv+ws://a/', 'wss://a/#leaf']) {
+    assert.equal(transport.carriage(other), undefined);
+    assert.equal(await outcome(transport.send(other, new Uint8Array(4), SEND)), 'ERR_ADDRESS');
+  }
+  assert.equal(await outcome(transport.request('ws://a/', new Uint8Array(4), { timeoutMs: 1 })), 'ERR_ADDRESS');
+});
+
+test('the global client is used where there is one', async () => {
+  const urls: string[] = [];
+  vi.stubGlobal(
+    'WebSocket',
+    class extends StrictWebSocket {
+      constructor(url: string, protocols: string[] = []) {
+        super(url, protocols);
+        urls.push(`${url} ${protocols}`);
+      }
+    },
+  );
+  after(() => vi.unstubAllGlobals());
+  const [a, b] = [await member({ protocols: ['gossip'] }), await member()];
+  await a.transport.send(b.address, new Uint8Array(4), SEND);
+  await b.host.frames(1);
+  assert.deepEqual(urls, [`${b.address} gossip`]);
+});
+
+test('says hello with its address, and sends nothing before the server has said it too', async () => {
+  let accepted = (_socket: Client) => {};
+  const arrived = new Promise<Client>((resolve) => {
+    accepted = resolve;
+  });
+  const heard = arrived.then(listenTo);
+  const { url } = await rawServer(accepted);
+  const { transport, address } = await member();
+  const sent = transport.send(url, Uint8Array.of(1, 2, 3), SEND);
+  const { message, messages } = await heard;
+  assert.equal(await message(0), `isogossip 1 ${address}`);
+  assert.equal(messages.length, 1);
+  hello(await arrived);
+  await sent;
+  assert.deepEqual(await message(1), Uint8Array.of(1, 2, 3));
+});
+
+test('many sends at once share one dial, and both directions one connection', async () => {
+  const [a, b] = [await member(), await member()];
+  let dials = 0;
+  const { url } = await rawServer((socket) => {
+    dials++;
+    hello(socket);
+  });
+  await Promise.all(Array.from({ length: 20 }, () => a.transport.send(url, new Uint8Array(9), SEND)));
+  assert.equal(dials, 1);
+
+  await a.transport.send(b.address, new Uint8Array(4), SEND);
+  await b.host.frames(1);
+  assert.deepEqual(b.host.received[0]?.source, { reliable: true, carriage: 'native', address: a.address });
+  await b.transport.send(a.address, new Uint8Array(4), SEND);
+  await a.host.frames(1);
+  assert.deepEqual(a.host.received[0]?.source, { reliable: true, carriage: 'native', address: b.address });
+});
+
+test('a connection that breaks is told on both sides, and made anew by the next send', async () => {
+  const [a, b] = [await member({ WebSocket: kill() }), await member()];
+  await a.transport.send(b.address, Uint8Array.of(1, 1), SEND);
+  await b.host.frames(1);
+  killAll();
+  await a.host.until(() => a.host.disconnections.length > 0, 'a disconnection');
+  await b.host.until(() => b.host.disconnections.length > 0, 'a disconnection');
+  assert.deepEqual([a.host.disconnections, b.host.disconnections], [[b.address], [a.address]]);
+  await a.transport.send(b.address, Uint8Array.of(2, 2), SEND);
+  assert.deepEqual((await b.host.frames(2))[1], Uint8Array.of(2, 2));
+});
+
+/** A client whose connections `killAll` resets. */
+const alive = new Set<Client>();
+function kill(): NonNullable<WebSocketTransportOptions['WebSocket']> {
+  return class extends StrictWebSocket {
+    constructor(url: string, protocols: string[] = []) {
+      super(url, protocols);
+      alive.add(this.client);
+    }
+  };
+}
+function killAll(): void {
+  for (const client of alive) client.terminate();
+  alive.clear();
+}
+
+test('after a failure an address is not dialled before a random pause has passed', async () => {
+  let random = 0.999;
+  const a = await member({ random: () => random });
+  const b = await member();
+  await b.transport.close();
+  const send = () => a.transport.send(b.address, new Uint8Array(4), SEND);
+  const failure = async () => (await send().catch((error) => error)) as Error;
+  assert.match((await failure()).message, /cannot connect/);
+  const paused = await failure();
+  assert.match(paused.message, /a moment ago/);
+  assert.equal((paused as { code?: string }).code, 'ERR_UNREACHABLE');
+
+  // A pause of nothing: each send dials again.
+  random = 0;
+  const c = await member({ random: () => 0 });
+  const other = () => c.transport.send(b.address, new Uint8Array(4), SEND).catch((error) => error.message);
+  assert.match(await other(), /cannot connect/);
+  assert.match(await other(), /cannot connect/);
+});
+
+test('a server that accepts and says nothing, says something else, or goes away is unreachable, in time', async () => {
+  const a = await member({ timeoutMs: 200 });
+  const rude: [string, (socket: Client) => void, string][] = [
+    ['nothing', () => {}, ''],
+    ['binary first', (socket) => socket.send(new Uint8Array(4)), 'badHellos'],
+    ['another text', (socket) => socket.send('welcome'), 'badHellos'],
+    ['another version', (socket) => socket.send('isogossip 2 -'), 'badHellos'],
+    ['a hello without end', (socket) => socket.send(`isogossip 1 ${'x'.repeat(5_000)}`), 'badHellos'],
+    ['goodbye', (socket) => socket.close(), ''],
+  ];
+  for (const [what, onSocket, counted] of rude) {
+    const before = a.host.counts.get(counted) ?? 0;
+    const { url } = await rawServer(onSocket);
+    assert.equal(await outcome(a.transport.send(url, new Uint8Array(4), SEND)), 'ERR_UNREACHABLE', what);
+    if (counted) assert.equal(a.host.counts.get(counted), before + 1, what);
+  }
+  const mute = createServer(() => {}).listen(0, '127.0.0.1');
+  after(() => mute.close());
+  await new Promise((resolve) => mute.once('listening', resolve));
+  const startMs = performance.now();
+  const url = `ws://127.0.0.1:${(mute.address() as AddressInfo).port}/`;
+  assert.equal(await outcome(a.transport.send(url, new Uint8Array(4), SEND)), 'ERR_UNREACHABLE');
+  assert.ok(performance.now() - startMs < 2_000);
+  assert.deepEqual(a.host.disconnections, []);
+});
+
+test('an idle connection is closed by the side that dialled, without alarm on either', async () => {
+  const [a, b] = [await member({ idleTimeoutMs: 80 }), await member({ idleTimeoutMs: 80 })];
+  let closedWith = 0;
+  const { url } = await rawServer((socket) => {
+    hello(socket);
+    socket.on('close', (code) => {
+      closedWith = code;
+      b.host.count('seen');
+    });
+  });
+  await a.transport.send(url, new Uint8Array(4), SEND);
+  await b.host.until(() => closedWith !== 0, 'the idle close');
+  assert.equal(closedWith, 4000);
+  await a.transport.send(b.address, new Uint8Array(4), SEND);
+  await b.host.frames(1);
+  const { url: witness } = await rawServer((socket) => {
+    hello(socket);
+    socket.on('close', () => b.host.count('witness'));
+  });
+  await a.transport.send(witness, new Uint8Array(4), SEND);
+  // Used later than the one to b, so b's is closed by now.
+  await b.host.until(() => b.host.counts.has('witness'), 'the idle close of the later one');
+  assert.deepEqual([a.host.disconnections, b.host.disconnections], [[], []]);
+  assert.equal(b.host.counts.get('slowConnections'), undefined);
+});
+
+test('what a peer does not take is bounded, and a peer that takes nothing is given up', async () => {
+  const a = await member({ timeoutMs: 300 }, { sendQueueBytesMax: 6_000_000 });
+  const { url } = await rawServer((socket) => {
+    hello(socket);
+    socket.pause();
+  });
+  const frame = new Uint8Array(1_000_000);
+  const sends = Array.from({ length: 20 }, () => outcome(a.transport.send(url, frame, SEND)));
+  const outcomes = await Promise.all(sends);
+  const overloaded = outcomes.filter((code) => code === 'ERR_OVERLOADED').length;
+  assert.ok(overloaded >= 10 && overloaded <= 17, `${overloaded} of 20 were refused`);
+  assert.ok(outcomes.includes('ERR_UNREACHABLE'), `${outcomes}`);
+  assert.ok((a.host.counts.get('sendQueueFull') ?? 0) >= overloaded);
+  assert.equal(a.host.counts.get('stalledConnections'), 1);
+  assert.deepEqual(a.host.disconnections, [url]);
+});
+
+test('with a full table it closes the connection of its own that was unused the longest', async () => {
+  const a = await member({}, { connectionsMax: 2 });
+  const closed: string[] = [];
+  const urls: string[] = [];
+  for (const name of ['one', 'two', 'three']) {
+    const { url } = await rawServer((socket) => {
+      hello(socket);
+      socket.on('close', () => {
+        closed.push(name);
+        a.host.count('seen');
+      });
+    });
+    urls.push(url);
+  }
+  const [one, two, three] = urls as [string, string, string];
+  await a.transport.send(one, new Uint8Array(4), SEND);
+  await a.transport.send(two, new Uint8Array(4), SEND);
+  await a.transport.send(one, new Uint8Array(4), SEND);
+  await a.transport.send(three, new Uint8Array(4), SEND);
+  await a.host.until(() => closed.length > 0, 'an eviction');
+  assert.deepEqual(closed, ['two']);
+  assert.deepEqual(a.host.disconnections, []);
+});
+
+test('close ends in time although a peer does not answer', async () => {
+  const a = await member();
+  const { url } = await rawServer((socket) => {
+    hello(socket);
+    socket.pause();
+  });
+  await a.transport.send(url, new Uint8Array(4), SEND);
+  const startMs = performance.now();
+  await a.transport.close();
+  const tookMs = performance.now() - startMs;
+  assert.ok(tookMs < 2_000, `it took ${tookMs} ms`);
 });

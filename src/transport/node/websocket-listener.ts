@@ -78,9 +78,6 @@ function createSockets({ limits, count, accept }: WebSocketListenContext) {
         answer(stream, '503 Service Unavailable');
       } else {
         server.handleUpgrade(request, stream, head, (socket) => {
-          socket.on('error', (error: NodeJS.ErrnoException) => {
-            if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') count('oversizedFrames');
-          });
           const { remoteAddress } = request.socket;
           accept(socket, remoteAddress === undefined ? {} : { remoteAddress });
         });

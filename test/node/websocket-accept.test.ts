@@ -1,0 +1,210 @@
+/**
+ * The WebSocket transport as the side that is dialled: hellos, whom it then sends to over an accepted connection, what
+ * it refuses, and the listener on Node.
+ */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { assert, test } from 'vitest';
+import Client, { WebSocketServer } from 'ws';
+import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
+import { webSocketTransport } from '../../src/transport/websocket.js';
+import { createFakeHost } from '../contract/fake-host.js';
+import { after, member, outcome, rawClient, SEND } from './websocket-peers.js';
+
+const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url), 'utf8');
+const tls = { key: fixture('test-key.pem'), cert: fixture('test-cert.pem') };
+const frame = Uint8Array.of(1, 0, 7);
+
+test('a peer that names its address is sent to over the connection it opened', async () => {
+  const a = await member();
+  const at = 'ws://127.0.0.1:1/peer';
+  const peer = await rawClient(a.address, `isogossip 1 ${at}`, frame);
+  assert.equal(await peer.message(0), `isogossip 1 ${a.address}`);
+  await a.host.frames(1);
+  assert.deepEqual(a.host.received[0]?.source, { reliable: true, carriage: 'native', address: at });
+  await a.transport.send(at, Uint8Array.of(9, 9), SEND);
+  assert.deepEqual(await peer.message(1), Uint8Array.of(9, 9));
+  peer.socket.terminate();
+  await a.host.until(() => a.host.disconnections.length > 0, 'a disconnection');
+  assert.deepEqual(a.host.disconnections, [at]);
+});
+
+test('a peer that names none is heard and not sent to, and its going is told to nobody', async () => {
+  const a = await member();
+  const peer = await rawClient(a.address, 'isogossip 1 -', frame);
+  await a.host.frames(1);
+  assert.deepEqual(a.host.received[0]?.source, { reliable: true, carriage: 'native' });
+  peer.socket.close();
+  await peer.closed;
+  await a.transport.close();
+  assert.deepEqual(a.host.disconnections, []);
+});
+
+test('the word of a stranger does not take the place of a connection of our own', async () => {
+  const [a, b] = [await member(), await member()];
+  await a.transport.send(b.address, frame, SEND);
+  await b.host.frames(1);
+  const liar = await rawClient(a.address, `isogossip 1 ${b.address}`);
+  await liar.message(0);
+  await a.transport.send(b.address, frame, SEND);
+  await b.host.frames(2);
+  assert.equal(liar.messages.length, 1);
+  // And going away, it does not look as if b had.
+  liar.socket.terminate();
+  await liar.closed;
+  await a.transport.send(b.address, frame, SEND);
+  await b.host.frames(3);
+  assert.deepEqual(a.host.disconnections, []);
+});
+
+test('our own address, and addresses that are none of a WebSocket, are not believed', async () => {
+  const a = await member();
+  for (const address of [a.address, '127.0.0.1:1', 'http://127.0.0.1:1/']) {
+    const peer = await rawClient(a.address, `isogossip 1 ${address}`, frame);
+    await peer.message(0);
+    peer.socket.close();
+    await peer.closed;
+  }
+  await a.host.frames(3);
+  assert.deepEqual(
+    a.host.received.map(({ source }) => source.address),
+    [undefined, undefined, undefined],
+  );
+});
+
+test('each way of not keeping to the protocol is counted and closed', async () => {
+  const a = await member({ timeoutMs: 300 }, { frameBytesMax: 1_000, datagramBytesMax: 900 });
+  const hello = 'isogossip 1 -';
+  const rude: [string, (string | Uint8Array)[], number, string][] = [
+    ['binary first', [frame], 4002, 'badHellos'],
+    ['no hello', ['GET /'], 4002, 'badHellos'],
+    ['two words', ['isogossip 1 a b'], 4002, 'badHellos'],
+    ['text after it', [hello, 'hello?'], 4002, 'textMessages'],
+    ['a large frame', [hello, new Uint8Array(1_001)], 1009, 'oversizedFrames'],
+    ['nothing at all', [], 4002, 'slowConnections'],
+  ];
+  const expected = new Map<string, number>();
+  for (const [what, messages, code, counted] of rude) {
+    const peer = await rawClient(a.address, ...messages);
+    assert.equal((await peer.closed).code, code, what);
+    expected.set(counted, (expected.get(counted) ?? 0) + 1);
+    assert.deepEqual(a.host.counts, expected, what);
+  }
+  assert.equal(a.host.received.length, 0);
+});
+
+test('accepted connections fill three quarters of the table and no more', async () => {
+  const a = await member({}, { connectionsMax: 4 });
+  for (let i = 0; i < 3; i++) await (await rawClient(a.address, 'isogossip 1 -')).message(0);
+  const fourth = await rawClient(a.address, 'isogossip 1 -');
+  assert.deepEqual(await fourth.closed, { code: 4013, reason: 'no room' });
+  assert.equal(a.host.counts.get('refusedConnections'), 1);
+});
+
+test('a socket of any server can be accepted, open or not, and is closed when the member is not running', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  after(() => server.close());
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const transport = webSocketTransport({ advertise: url });
+  server.on('connection', (socket) => transport.accept(socket));
+  const early = await rawClient(url, 'isogossip 1 -');
+  assert.equal((await early.closed).code, 4013);
+
+  const host = createFakeHost();
+  after(() => transport.close());
+  assert.equal(await transport.start(host), url);
+  await rawClient(url, 'isogossip 1 -', frame);
+  await host.frames(1);
+
+  // Not open yet: as Deno's are when its server hands them over.
+  const other = await member();
+  transport.accept(new Client(other.address));
+  await other.host.until(() => true, 'nothing');
+  await outcome(other.transport.send(url, frame, SEND));
+  await host.frames(2);
+});
+
+test('where it listens is where it can be dialled', async () => {
+  assert.match((await member()).address, /^ws:\/\/127\.0\.0\.1:\d+\/$/);
+  assert.match((await member({}, {}, { bind: '[::1]:0', path: '/g' })).address, /^ws:\/\/\[::1\]:\d+\/g$/);
+  assert.notMatch((await member({}, {}, { bind: ':0' })).address, /0\.0\.0\.0/);
+  assert.equal((await member({ advertise: 'wss://me.test/x' })).address, 'wss://me.test/x');
+  assert.throws(() => webSocketListener({ bind: '127.0.0.1:0', path: 'g' }), /path/);
+  assert.throws(() => webSocketListener({ bind: 'http://a' }), /bind/);
+  const { address } = await member();
+  const taken = webSocketTransport({ listen: webSocketListener({ bind: new URL(address).host }) });
+  assert.equal(await outcome(taken.start(createFakeHost())), 'ERR_ADDRESS_IN_USE');
+  await taken.close();
+});
+
+test('wss, with a client that trusts the certificate', async () => {
+  class Trusting extends Client {
+    constructor(url: string, protocols: string[] = []) {
+      super(url, protocols, {
+        ca: tls.cert,
+        checkServerIdentity: (() => undefined) as never,
+        perMessageDeflate: false,
+      });
+    }
+  }
+  const a = await member({ WebSocket: Trusting });
+  const b = await member({}, {}, { bind: '127.0.0.1:0', tls });
+  assert.match(b.address, /^wss:/);
+  await a.transport.send(b.address, frame, SEND);
+  await b.host.frames(1);
+  const plain = await member();
+  assert.equal(await outcome(plain.transport.send(b.address, frame, SEND)), 'ERR_UNREACHABLE');
+});
+
+test('the listener says no in HTTP: other paths, other requests, other sites', async () => {
+  const a = await member({}, {}, { bind: '127.0.0.1:0', path: '/gossip' });
+  const { port } = new URL(a.address);
+  const upgrade = { connection: 'Upgrade', upgrade: 'websocket' };
+  const valid = { ...upgrade, 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const status = async (path: string, headers: Record<string, string>) => {
+    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false }).end();
+    const answered = await Promise.race([once(asked, 'response'), once(asked, 'upgrade')]);
+    asked.destroy();
+    answered[1]?.destroy();
+    return (answered[0] as IncomingMessage).statusCode;
+  };
+  assert.equal(await status('/gossip', {}), 426);
+  assert.equal(await status('/other', valid), 404);
+  assert.equal(await status('/gossip', upgrade), 400);
+  assert.equal(await status('/gossip', { ...valid, origin: 'https://evil.test' }), 403);
+  assert.equal(await status('/gossip', { ...valid, origin: 'null' }), 403);
+  assert.equal(await status('/gossip?x=1', { ...valid, origin: `http://127.0.0.1:${port}` }), 101);
+  assert.equal(await status('/gossip', valid), 101);
+  assert.equal(a.host.counts.get('foreignOrigins'), 2);
+});
+
+for (const [scheme, make] of [
+  ['ws', () => createServer((_request, response) => void response.end('mine'))],
+  ['wss', () => createTlsServer(tls, (_request, response) => void response.end('mine'))],
+] as [string, () => Server][]) {
+  test(`it shares a server of the application and leaves it running, ${scheme}`, async () => {
+    const server = make();
+    const unstarted = webSocketTransport({ listen: webSocketListener({ server }) });
+    assert.equal(await outcome(unstarted.start(createFakeHost())), 'ERR_OPTION');
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    after(() => server.close());
+    const a = await member({}, {}, { server, path: '/gossip' });
+    const { port } = server.address() as AddressInfo;
+    assert.equal(a.address, `${scheme}://127.0.0.1:${port}/gossip`);
+    const socket = new Client(a.address, { rejectUnauthorized: false });
+    after(() => socket.terminate());
+    const ended = once(socket, 'close');
+    await once(socket, 'open');
+    const elsewhere = new Client(a.address.replace('gossip', 'else'), { rejectUnauthorized: false });
+    assert.match(String((await once(elsewhere, 'error'))[0]), /404/);
+    await a.transport.close();
+    await ended;
+    assert.ok(server.listening);
+    assert.equal(server.listenerCount('upgrade'), 0);
+  });
+}
