@@ -257,7 +257,6 @@ export class Cluster implements AsyncDisposable {
       this.#cancelTimer();
       for (const ref of this.#waiting.keys()) this.#settle(ref, undefined, closed());
       for (const queue of this.#queues) queue.end();
-      this.#subscribers.clear();
       await transport.close();
     })();
     return this.#closed;

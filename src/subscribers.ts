@@ -34,10 +34,6 @@ export class Subscribers<K> {
       }
     }
   }
-
-  clear(): void {
-    this.#handlers.clear();
-  }
 }
 
 /** A queue that can be iterated while it is being filled; beyond `max` the oldest is dropped and told. */

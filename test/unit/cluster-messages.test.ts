@@ -1,4 +1,5 @@
 /** Messages and requests as an application sends and hears them: types, schemas, handlers that fail, answers that are late. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import {
   type Cluster,
@@ -166,8 +167,9 @@ describe('broadcast', () => {
     const heard = heardBy(b);
     a.broadcast(any, 'poison');
     a.broadcast(any, 'good');
+    a.broadcast(any, undefined);
     await settled();
-    expect(heard).toEqual(['good']);
+    expect(heard).toEqual(['good', null]);
     expect(b.stats().payloadsNotDecoded).toBe(1);
     b.handle(ask, ({ data }) => data);
     await expect(a.request(b.id, ask, 'poison')).rejects.toEqual(code('ERR_HANDLER'));
@@ -559,6 +561,7 @@ describe('requests', () => {
     b.handle(add, ({ data }) => data.a + data.b);
     const controller = new AbortController();
     expect(await a.request(b.id, add, { a: 1, b: 1 }, { signal: controller.signal })).toBe(2);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
     controller.abort();
     await settled();
     expect(a.member(b.id)?.state).toBe('alive');

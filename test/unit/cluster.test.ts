@@ -1,4 +1,5 @@
 /** The members of a cluster as an application sees them: joining, events, snapshots, metadata, leaving. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { aesGcm } from '../../src/cipher/aes-gcm.node.js';
 import { type Cluster, type ClusterEvent, createCluster, defineMessage, defineRequest } from '../../src/index.js';
@@ -417,9 +418,14 @@ describe('leaving', () => {
     expect(b.stats().members).toBe(2);
   });
 
-  test('works from inside a handler', async () => {
+  test.each([
+    ['at once', (bytes: Uint8Array) => bytes.slice()],
+    ['later', async (bytes: Uint8Array) => bytes.slice()],
+  ])('works from inside a handler, with a cipher that answers %s', async (_, seal) => {
     const h = new Harness();
-    const [a, b] = await h.pair();
+    const keyring = { size: 1, add() {}, use() {}, remove() {} };
+    const cipher = { name: 'test', overheadBytes: 0, keyring, seal, open: seal };
+    const [a, b] = await h.pair({ cipher });
     let left: Promise<void> | undefined;
     b.on(note, () => {
       left = b.leave();
@@ -480,7 +486,15 @@ describe('leaving', () => {
   test('a signal leaves, also one that fired before', async () => {
     const h = new Harness();
     const controller = new AbortController();
-    const [a, b] = await h.pair({}, { signal: controller.signal });
+    const { signal } = controller;
+    const early = await h.member({ transport: h.network.transport({ address: 'early' }), signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await early.leave();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const a = await h.member();
+    const b = await h.member({ signal });
+    await h.within(b.join(a.address), 5000);
+    await h.clock.advance(1000);
     controller.abort();
     await settled();
     expect(a.member(b.id)?.state).toBe('leaving');
