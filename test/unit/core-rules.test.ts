@@ -134,6 +134,18 @@ test('news about the only other member ends as well', () => {
   expect(core.news.size).toBe(0);
 });
 
+test('a probe that was open while we slept is no verdict when we wake', () => {
+  const core = coreWith(1, 2, 3);
+  let pings: NativePacket[] = [];
+  for (let i = 0; i < 30 && pings.length === 0; i++) {
+    pings = sent(core.handle({ type: 'tick' }, core.nowMs + 50)).filter(({ type }) => type === 'ping');
+  }
+  expect(pings).toHaveLength(1);
+  core.handle({ type: 'tick' }, core.nowMs + 60_000);
+  expect(core.stats()).toMatchObject({ pauses: 1, membersAlive: 4, suspicionsRunning: 0 });
+  expect(core.stats().probesFailed).toBeUndefined();
+});
+
 test('a member whose connection is refused is asked once, not again and again', () => {
   const core = coreWith(1, 2, 3, 4);
   const refused = { type: 'disconnected', address: 'm1' } as const;
