@@ -4,7 +4,7 @@ import { type Clock, type Cluster, type ClusterOptions, createCluster, type Logg
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/memory.js';
 
 /** Time that passes only when it is told to. */
-export class VirtualClock implements Clock {
+class VirtualClock implements Clock {
   readonly epochMs = Date.UTC(2026, 0, 1);
   #nowMs = 0;
   #order = 0;

@@ -318,6 +318,27 @@ describe('members', () => {
     expect(a.member('01900000-0000-7000-8000-00000000000f')).toBeUndefined();
   });
 
+  test('stats() has the size of everything that can grow, and every counter of core, link and transport', async () => {
+    const h = new Harness();
+    const [a, b] = await h.pair();
+    const sizes = ['members', 'membersAlive', 'membersSuspect', 'membersLeaving', 'membersDead', 'newsWaiting'];
+    const more = ['probesOpen', 'suspicionsRunning', 'historySize', 'requestsPending', 'requestsIncoming'];
+    expect(Object.keys(a.stats())).toEqual(expect.arrayContaining([...sizes, ...more, 'contactsPending']));
+    const { framesSent, framesReceived, packetsReceived } = a.stats() as Record<string, number>;
+    expect([framesSent, framesReceived, packetsReceived].every((n) => (n as number) > 0)).toBe(true);
+    a.broadcast(note, 'x');
+    await a.send(b.id, note, 'y');
+    await a.request(b.id, question, 1).catch(() => {});
+    expect(a.stats()).toMatchObject({ broadcastsSent: 1, messagesSent: 1, requestsSent: 1 });
+    expect(b.stats()).toMatchObject({
+      broadcastsDelivered: 1,
+      messagesDelivered: 1,
+      requestsReceived: 1,
+      requestsWithoutHandler: 1,
+    });
+    expect(Object.values(a.stats()).every(Number.isFinite)).toBe(true);
+  });
+
   test('forgetting takes a member or its id; a living one comes back, and we cannot forget ourselves', async () => {
     const h = new Harness();
     const [a, b] = await h.pair();
