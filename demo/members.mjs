@@ -105,7 +105,8 @@ export function createMembers() {
       child.on('close', (code, signal) => {
         member.phase = 'stopped';
         member.beliefs.clear();
-        if (code) log(`${member.name} ended with ${code}: ${trouble}`);
+        if (code === 0) log(`${member.name} has left`);
+        else if (code) log(`${member.name} ended with ${code}: ${trouble}`);
         else out.emit('changed');
         resolve(signal);
       });

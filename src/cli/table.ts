@@ -60,7 +60,7 @@ export function aboutText({ tags, metadata }: Pick<Member, 'tags' | 'metadata'>)
 }
 
 /** Cuts a text without colours to a number of characters, with a sign that something is missing. */
-export function cut(text: string, width: number): string {
+function cut(text: string, width: number): string {
   const characters = Array.from(text);
   if (characters.length <= width) return text;
   return width < 1 ? '' : `${characters.slice(0, width - 1).join('')}…`;

@@ -63,6 +63,7 @@ test('the story: start, broadcast, kill, suspicion, death, return, end', { timeo
   expect(places, text).toEqual([...places].sort((a, b) => a - b));
   expect(places[0], text).toBeGreaterThan(0);
   expect(text).toContain('Ben hears Ada: "hello number 1"');
+  for (const name of ['Ada', 'Ben', 'Cleo']) expect(text).toContain(`${name} has left`);
   expect(processes(text)).toHaveLength(4);
   await untilGone(processes(text));
 });
