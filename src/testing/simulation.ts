@@ -156,14 +156,15 @@ export class Simulation {
 
   /**
    * Adds a station that is no member of ours but takes part in the network: it binds its address to the carrier itself.
-   * @param make - is given the station's number, from 1,000 up, a seed of its own and the wall time at the start.
+   * @param make - is given its id and number, from 1,000 up, a seed of its own and the wall time at the start.
    * @internal
    */
-  addStation<T extends Place>(id: MemberId, make: (index: number, seed: number, epochMs: number) => T): T {
+  addStation<T extends Place>(make: (id: MemberId, index: number, seed: number, epochMs: number) => T): T {
+    const id = this.#newId();
     const index = STATIONS_FROM + this.#stations.length;
     this.#stations.push(id);
     this.#indexes.set(id, index);
-    return make(index, this.#random.uint32(), this.#epochMs);
+    return make(id, index, this.#random.uint32(), this.#epochMs);
   }
 
   /** Number of the member with an id, −1 when it is not of the simulation. */

@@ -1,0 +1,230 @@
+/** What happens in mixed clusters when somebody leaves, dies, comes back, or cannot be reached by some. */
+import { expect } from 'vitest';
+import type { GoLikePeer } from './go-like-peer.js';
+import { allAlive, type Mixed, missing, mixed, troubles } from './mixed.js';
+import { seeded } from './seeded.js';
+
+const test = seeded('v1-failure.test.ts');
+
+function deaths({ sim }: Mixed, about: number): number[] {
+  return sim.events.filter((event) => event.about === about && event.state === 'dead').map(({ at }) => at);
+}
+
+test('a Go-like peer that crashes is suspected, then dead at all natives in time', 3, (seed) => {
+  for (const [natives, gos] of [
+    [1, 2],
+    [3, 3],
+    [10, 5],
+  ] as const) {
+    for (const how of ['killed', 'silent'] as const) {
+      const cluster = mixed(seed, natives, gos);
+      const { sim } = cluster;
+      sim.run(10_000);
+      const startMs = sim.nowMs;
+      cluster.gos[0]?.crash(how);
+      const dead = () => cluster.natives.every((native) => sim.state(native, 1000) === 'dead');
+      expect(sim.runUntil(dead, 45_000)).toBe(true);
+      for (const native of cluster.natives) {
+        const seen = sim.events.filter(({ at, about, atMs }) => at === native && about === 1000 && atMs > startMs);
+        expect(seen.map(({ state }) => state)).toContain('dead');
+        expect(seen[0]?.state).toBe('suspect');
+      }
+      // The other Go-like peers learn of it by themselves, and nobody else is doubted.
+      const others = cluster.gos.slice(1);
+      expect(sim.runUntil(() => others.every((go) => go.stateOf(1000) === 'dead'), 60_000)).toBe(true);
+      expect(missing(cluster)).toEqual([]);
+      sim.run(30_000);
+      expect(missing(cluster)).toEqual([]);
+    }
+  }
+});
+
+test('nobody is dead because a Go-like peer says so', 3, (seed) => {
+  const cluster = mixed(seed, 4, 3);
+  const { sim, gos } = cluster;
+  const [liar] = gos as [GoLikePeer];
+  const trouble = troubles(cluster);
+  for (const state of ['dead', 'suspect', 'leaving'] as const) {
+    for (let round = 0; round < 10; round++) {
+      const entries = [0, 1, 2, 3, 1001, 1002].map((index) => ({
+        id: sim.id(index),
+        address: index < 1000 ? sim.address(index) : `go${index - 1000}`,
+        state,
+        stateTime: liar.now() + (1n << 20n),
+      }));
+      for (let native = 0; native < 4; native++) {
+        const message = { kind: 'push-pull', entries } as const;
+        const packet = { dialect: 'v1', type: 3, senderId: liar.id, messageId: liar.now(), ttl: 1, message } as const;
+        sim.inject(native, { ...packet, targetId: sim.id(native), replyExpected: false }, { reliable: true });
+      }
+      sim.run(500);
+    }
+  }
+  sim.run(60_000);
+  expect(trouble()).toEqual([]);
+  expect(allAlive(cluster)).toBe(true);
+});
+
+test('a Go-like peer that leaves is leaving everywhere, without suspicion, and stays gone', 5, (seed) => {
+  for (const [natives, gos] of [
+    [1, 2],
+    [3, 3],
+    [10, 5],
+  ] as const) {
+    const cluster = mixed(seed, natives, gos);
+    const { sim } = cluster;
+    sim.run(5000);
+    const from = sim.events.length;
+    cluster.gos[1]?.leave();
+    const leaving = () => cluster.natives.every((native) => sim.state(native, 1001) === 'leaving');
+    expect(sim.runUntil(leaving, 3000)).toBe(true);
+    sim.run(120_000);
+    const seen = sim.events.slice(from).filter(({ kind, about }) => kind === 'state' && about === 1001);
+    for (const native of cluster.natives) {
+      const states = seen.filter(({ at }) => at === native).map(({ state }) => state);
+      expect(states).toEqual(['leaving', 'dead']);
+    }
+    expect(missing(cluster)).toEqual([]);
+  }
+});
+
+test('what a leaver sent before its farewell and arrives later does not bring it back', 5, (seed) => {
+  const cluster = mixed(seed, 6, 3);
+  const { sim, natives, gos } = cluster;
+  const leaver = gos[0] as GoLikePeer;
+  sim.run(5000);
+  const packet = (message: { kind: 'metadata' | 'data' }) => {
+    const own = { metadataTime: 1n, metadata: {}, state: 'alive', payload: sim.wire.env.codec.encode('late') } as const;
+    const type = message.kind === 'data' ? 128 : 4;
+    const header = {
+      dialect: 'v1',
+      senderId: leaver.id,
+      messageId: leaver.now(),
+      ttl: 2,
+      replyExpected: false,
+    } as const;
+    return { ...header, type, message: { ...own, ...message } as never };
+  };
+  const late = [packet({ kind: 'metadata' }), packet({ kind: 'data' }), packet({ kind: 'metadata' })];
+  sim.run(5);
+  const from = sim.events.length;
+  leaver.leave();
+  expect(sim.runUntil(() => natives.every((native) => sim.state(native, 1000) === 'leaving'), 3000)).toBe(true);
+  for (const old of late) for (const native of natives) sim.inject(native, old, { reliable: false, address: 'go1' });
+  sim.run(20_000);
+  const states = new Set(
+    sim.events.slice(from).map(({ about, state, kind }) => (about === 1000 ? `${kind} ${state}` : '')),
+  );
+  expect([...states].filter((what) => what.startsWith('state'))).toEqual(['state leaving']);
+});
+
+test('a leaver that comes back within its leaving time is alive again everywhere', 3, (seed) => {
+  const cluster = mixed(seed, 5, 3);
+  const { sim, natives, gos } = cluster;
+  const leaver = gos[0] as GoLikePeer;
+  leaver.leave();
+  sim.run(5000);
+  expect(natives.map((native) => sim.state(native, 1000))).toEqual(natives.map(() => 'leaving'));
+  leaver.restart();
+  leaver.join(sim.address(2));
+  expect(sim.runUntil(() => allAlive(cluster), 10_000)).toBe(true);
+});
+
+test('a native that leaves is leaving at Go-like peers, without suspicion', 3, (seed) => {
+  for (const [natives, gos] of [
+    [2, 1],
+    [5, 4],
+  ] as const) {
+    const cluster = mixed(seed, natives, gos);
+    const { sim } = cluster;
+    sim.run(5000);
+    const from = cluster.gos.map((go) => go.table.events.length);
+    sim.leave(1);
+    sim.run(120_000);
+    for (const [i, go] of cluster.gos.entries()) {
+      const states = go.table.events.slice(from[i]).filter(({ about }) => about === 1);
+      expect(states.map(({ state }) => state)).toEqual(['leaving', 'dead']);
+    }
+    expect(missing(cluster)).toEqual([]);
+  }
+});
+
+for (const pause of ['at once', 'after its death']) {
+  for (const address of ['go0', 'elsewhere']) {
+    test(
+      `a Go-like peer restarted ${pause} at ${address === 'go0' ? 'the same' : 'another'} address is found by all`,
+      4,
+      (seed) => {
+        const cluster = mixed(seed, 8, 3);
+        const { sim, natives, gos } = cluster;
+        const go = gos[0] as GoLikePeer;
+        go.crash();
+        if (pause === 'after its death') {
+          expect(sim.runUntil(() => natives.every((native) => sim.state(native, 1000) === 'dead'), 60_000)).toBe(true);
+        } else sim.run(500);
+        const from = sim.events.length;
+        go.restart(address);
+        go.join(sim.address(3));
+        const natively = () =>
+          natives.every((native) => {
+            const row = sim.view(native).find(({ index }) => index === 1000);
+            return row?.state === 'alive' && row.address === address && go.stateOf(native) === 'alive';
+          });
+        expect(sim.runUntil(natively, 3000)).toBe(true);
+        sim.run(120_000);
+        expect(natively()).toBe(true);
+        const dead = sim.events.slice(from).filter(({ state, about }) => state === 'dead' && about === 1000);
+        expect(dead).toEqual([]);
+      },
+    );
+  }
+}
+
+test('a native restarted at the same address is alive again at Go-like peers', 3, (seed) => {
+  const cluster = mixed(seed, 4, 3);
+  const { sim, gos } = cluster;
+  sim.crash(1);
+  expect(sim.runUntil(() => gos.every((go) => go.stateOf(1) !== 'alive'), 30_000)).toBe(true);
+  sim.run(30_000);
+  sim.restart(1);
+  sim.join(1, 0);
+  expect(sim.runUntil(() => allAlive(cluster), 30_000)).toBe(true);
+});
+
+test('a Go-like peer that one native cannot reach is kept alive by the others', 3, (seed) => {
+  for (const ways of ['both', 'one'] as const) {
+    const cluster = mixed(seed, 5, 2);
+    const { sim } = cluster;
+    sim.run(5000);
+    sim.cut(2, 1000, ways);
+    sim.run(120_000);
+    expect(deaths(cluster, 1000)).toEqual([]);
+    expect(cluster.natives.map((native) => sim.state(native, 1000))).toEqual(cluster.natives.map(() => 'alive'));
+    sim.heal();
+    expect(sim.runUntil(() => allAlive(cluster), 60_000)).toBe(true);
+  }
+});
+
+test('a partition of mixed halves heals', 4, (seed) => {
+  for (const forMs of [5000, 60_000, 400_000]) {
+    const cluster = mixed(seed, 4, 4);
+    const { sim, natives, gos } = cluster;
+    sim.partition([
+      [0, 1, 1000, 1001],
+      [2, 3, 1002, 1003],
+    ]);
+    sim.run(forMs);
+    if (forMs >= 60_000) {
+      expect([sim.state(0, 2), sim.state(0, 1002), sim.state(2, 1000)]).toEqual(['dead', 'dead', 'dead']);
+      expect(gos[0]?.stateOf(2)).toBe('dead');
+    }
+    sim.heal();
+    const back = () =>
+      natives.every((a) => [...natives, ...gos.map(({ index }) => index)].every((b) => sim.state(a, b) === 'alive'));
+    expect(sim.runUntil(back, 240_000)).toBe(true);
+    expect(sim.runUntil(() => allAlive(cluster), 240_000)).toBe(true);
+    const trouble = troubles(cluster);
+    sim.run(60_000);
+    expect(trouble().filter((what) => what.includes('dead'))).toEqual([]);
+  }
+});
