@@ -4,7 +4,6 @@
  * the part it belongs to.
  */
 import type { MemberRecord, MemberState, NativePacket } from '../wire/packet.js';
-import { v1Part } from './addresses.js';
 import type { CoreConfig } from './config.js';
 import { PROTOCOL_VERSION } from './config.js';
 import { Contacts } from './contacts.js';
@@ -24,8 +23,6 @@ import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
 import { Timers } from './timers.js';
 
-/** Inputs from the network may not make the core run through more timers than this at once. Source: guess. */
-const TIMERS_PER_INPUT_MAX = 100_000;
 /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
 const CLEANUP_INTERVAL_MS = 20_000;
 
@@ -68,8 +65,7 @@ export class Core {
       incarnation: start,
       state: 'alive',
       dialect: 'native',
-      // To v1 peers, who cannot reach it, a member without an address of theirs would be of no use.
-      bilingual: config.foreign !== undefined && v1Part(config.address) !== undefined,
+      bilingual: false,
       version: start,
       address: config.address,
       tags: config.tags,
@@ -91,7 +87,8 @@ export class Core {
     this.probe.start();
     this.sync.start();
     this.#scheduleCleanup();
-    if (this.self.bilingual) this.foreign = config.foreign?.(this);
+    this.foreign = config.foreign?.(this);
+    this.self.bilingual = this.foreign !== undefined;
   }
 
   get self(): MemberRow {
@@ -112,11 +109,7 @@ export class Core {
     this.#noticePause(nowMs);
     this.nowMs = nowMs;
     if (!this.left) this.#route(input);
-    for (let i = 0; i < TIMERS_PER_INPUT_MAX; i++) {
-      const run = this.#timers.takeDue(nowMs);
-      if (!run) break;
-      run();
-    }
+    for (let run = this.#timers.takeDue(nowMs); run; run = this.#timers.takeDue(nowMs)) run();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -185,12 +178,11 @@ export class Core {
       return;
     }
     const sender = this.members.get(packet.from);
-    if (sender) {
-      sender.heardMs = this.nowMs;
-    } else if (packet.type === 'broadcast' || packet.type === 'message' || packet.type === 'request') {
+    if (!sender && 'payload' in packet && packet.type !== 'reply') {
       this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
       return;
-    } else if (!FROM_STRANGERS.has(packet.type)) {
+    }
+    if (!sender && !FROM_STRANGERS.has(packet.type)) {
       this.drop('unknownSenders', packet.from);
       return;
     }
@@ -258,15 +250,13 @@ export class Core {
   }
 
   #setMetadata(input: Extract<Input, { type: 'set-metadata' }>): void {
-    const version = this.hlc.now(this.nowMs);
-    this.members.updateSelf({ metadata: input.metadata, metadataBytes: input.metadataBytes, version });
+    this.members.updateSelf({ metadata: input.metadata, metadataBytes: input.metadataBytes });
     this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
-    this.news.addRecord(this.self);
     this.foreign?.metadataChanged();
   }
 
   #leave(): void {
-    this.members.updateSelf({ state: 'leaving', incarnation: this.hlc.now(this.nowMs), stateMs: this.nowMs });
+    this.members.renewSelf('leaving');
     this.news.announceLeave();
     this.foreign?.leave();
     this.left = true;

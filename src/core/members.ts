@@ -172,17 +172,12 @@ export class Members {
     // Its metadata was left out: it is taken as a whole, when it has been pulled.
     if (!record.metadata && record.metadataBytes > 0) return false;
     const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
+    const { incarnation, state, address, ...info } = record;
     this.#fingerprint ^= hash(row);
-    row.version = record.version;
-    row.metadata = record.metadata;
-    row.metadataBytes = record.metadataBytes;
-    row.tags = record.tags;
-    row.protocolVersion = record.protocolVersion;
-    row.applicationVersion = record.applicationVersion;
-    row.bilingual = record.bilingual;
+    Object.assign(row, info, { metadata: record.metadata });
     this.#fingerprint ^= hash(row);
-    this.#setDialect(row, record.dialect);
-    this.setAddress(row, record.address);
+    this.setAddress(row, address);
+    this.#activeChanged();
     if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     this.core.news.addRecord(row);
     return true;
@@ -199,39 +194,47 @@ export class Members {
       return false;
     }
     const previous = row.state;
-    this.#fingerprint ^= hash(row);
-    row.incarnation = incarnation;
-    row.state = state;
-    this.#fingerprint ^= hash(row);
     this.core.hlc.observe(incarnation);
-    if (previous !== state) {
-      row.stateMs = this.core.nowMs;
-      row.stateTime = this.core.hlc.now(this.core.nowMs);
-      this.#counts[previous]--;
-      this.#counts[state]++;
-      this.epoch++;
-      const was = previous === 'alive' || previous === 'suspect';
-      if (was !== isActive(row)) this.#activeChanged();
-      this.core.emitState(row, state, previous);
-    }
+    this.#setState(row, incarnation, state);
     this.core.suspicion.stateChanged(row, by);
     this.core.news.addState(row, by);
     this.core.rowChanged(row, previous);
     return true;
   }
 
-  /** Changes our own row: state, address, metadata. Versions and incarnations are minted by the caller. */
-  updateSelf(change: Partial<Omit<MemberRow, 'id'>>): void {
-    const previous = this.self.state;
-    this.#fingerprint ^= hash(this.self);
-    Object.assign(this.self, change);
-    this.#fingerprint ^= hash(this.self);
-    if (previous !== this.self.state) {
-      this.#counts[previous]--;
-      this.#counts[this.self.state]++;
-      this.#activeChanged();
-      this.core.emitState(this.self, this.self.state, previous);
-    }
+  #setState(row: MemberRow, incarnation: bigint, state: MemberState): void {
+    const previous = row.state;
+    this.#fingerprint ^= hash(row);
+    row.incarnation = incarnation;
+    row.state = state;
+    this.#fingerprint ^= hash(row);
+    if (previous === state) return;
+    row.stateMs = this.core.nowMs;
+    row.stateTime = this.core.hlc.now(this.core.nowMs);
+    this.#counts[previous]--;
+    this.#counts[state]++;
+    this.#activeChanged();
+    this.core.emitState(row, state, previous);
+  }
+
+  /** We are alive or leaving, with an incarnation newer than any before. */
+  renewSelf(state: MemberState): void {
+    this.#setState(this.self, this.core.hlc.now(this.core.nowMs), state);
+  }
+
+  /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
+  updateSelf(info: Partial<Pick<MemberRow, 'metadata' | 'metadataBytes'>> = {}): void {
+    const { self } = this;
+    this.#fingerprint ^= hash(self);
+    Object.assign(self, info, { version: this.core.hlc.now(this.core.nowMs) });
+    this.#fingerprint ^= hash(self);
+    this.core.news.addRecord(self);
+  }
+
+  /** Something that cannot be an old packet sent again came from a member itself. */
+  heard(id: MemberId): void {
+    const row = this.#rows.get(id);
+    if (row) row.heardMs = this.core.nowMs;
   }
 
   setAddress(row: MemberRow, address: string): void {
@@ -239,12 +242,6 @@ export class Members {
     this.#unindex(row);
     row.address = address;
     this.#index(row);
-  }
-
-  #setDialect(row: MemberRow, dialect: Dialect): void {
-    if (row.dialect === dialect) return;
-    row.dialect = dialect;
-    this.#activeChanged();
   }
 
   /** Drops a row for good. */

@@ -25,13 +25,10 @@ interface Probe {
 
 export class Prober {
   readonly #probes = new Map<number, Probe>();
-  #seq: number;
   #order: MemberId[] = [];
   #next = 0;
 
-  constructor(private readonly core: Core) {
-    this.#seq = core.random.uint32();
-  }
+  constructor(private readonly core: Core) {}
 
   get size(): number {
     return this.#probes.size;
@@ -111,27 +108,28 @@ export class Prober {
     this.#probe(row, true);
   }
 
-  /** Pings a member reliably without drawing conclusions from silence; `done` is called with what was found. */
-  verify(row: MemberRow, done: (alive: boolean) => void = () => {}): void {
+  /** Pings a member without drawing conclusions from silence; `done` is called with what was found. */
+  verify(
+    row: MemberRow,
+    done: (alive: boolean) => void = () => {},
+    reliable = true,
+    timeoutMs = this.core.config.timing.probeIntervalMs * (1 + this.core.suspicion.health),
+  ): void {
+    if (row.dialect === 'native') this.#ping(row, this.expectAck(row.id, timeoutMs, done), reliable);
+    else this.core.foreign?.ping(row, timeoutMs, done);
+  }
+
+  #ping(row: MemberRow, seq: number, reliable: boolean): void {
     const { core } = this;
-    const { probeIntervalMs } = core.config.timing;
-    if (row.dialect !== 'native') {
-      core.foreign?.ping(row, probeIntervalMs, done);
-      return;
-    }
-    const seq = this.#open(row.id, false, done);
-    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, true);
-    core.schedule(probeIntervalMs * (1 + core.suspicion.health), () => this.#close(seq, false));
+    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, reliable);
   }
 
   /**
    * Waits for one ack from somebody who may not be a member yet.
-   * @returns the sequence number it must carry: one that cannot be guessed from earlier ones.
+   * @returns the sequence number it must carry.
    */
   expectAck(from: MemberId, timeoutMs: number, done: (alive: boolean) => void): number {
-    let seq = this.core.random.uint32();
-    while (this.#probes.has(seq)) seq = this.core.random.uint32();
-    this.#open(from, false, done, seq);
+    const seq = this.#open(from, false, done);
     this.core.schedule(timeoutMs, () => this.#close(seq, false));
     return seq;
   }
@@ -142,11 +140,12 @@ export class Prober {
     const stretch = 1 + core.suspicion.health;
     core.count('probes');
     const seq = this.#open(row.id, evidence);
+    const timeoutMs = timing.probeTimeoutMs * stretch;
     if (row.dialect === 'native') {
-      core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, false);
-      core.schedule(timing.probeTimeoutMs * stretch, () => this.#askOthers(seq));
+      this.#ping(row, seq, false);
+      core.schedule(timeoutMs, () => this.#askOthers(seq));
     } else {
-      core.foreign?.ping(row, timing.probeTimeoutMs * stretch, (alive) => {
+      core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
         else this.#askOthers(seq);
       });
@@ -154,23 +153,15 @@ export class Prober {
     core.schedule(timing.probeIntervalMs * stretch, () => this.#close(seq, false));
   }
 
-  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void, seq = this.#nextSeq()): number {
-    const probe: Probe = {
-      target,
-      startMs: this.core.nowMs,
-      helpers: new Set(),
-      nacked: new Set(),
-      evidence,
-    };
+  /** @returns a number that cannot be guessed from earlier ones. */
+  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void): number {
+    let seq: number;
+    do seq = this.core.random.uint32();
+    while (this.#probes.has(seq));
+    const probe: Probe = { target, startMs: this.core.nowMs, helpers: new Set(), nacked: new Set(), evidence };
     if (done) probe.done = done;
     this.#probes.set(seq, probe);
     return seq;
-  }
-
-  #nextSeq(): number {
-    do this.#seq = (this.#seq + 1) >>> 0;
-    while (this.#probes.has(this.#seq));
-    return this.#seq;
   }
 
   /** No ack in time: the same question through k others and by the reliable carrier. */
@@ -190,9 +181,7 @@ export class Prober {
       core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
     }
     // Where a connection has just failed there is no use in another: it would only be evidence again.
-    if (row.dialect === 'native' && !probe.evidence) {
-      core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, true);
-    }
+    if (row.dialect === 'native' && !probe.evidence) this.#ping(row, seq, true);
   }
 
   /** Ends a probe, once; silence after a pause of our own proves nothing. */
@@ -206,7 +195,7 @@ export class Prober {
       return;
     }
     const row = core.members.get(probe.target);
-    // Any packet is proof of life, an ack or not.
+    // Whatever is new from it is proof of life, an ack or not.
     if (alive || (row && row.heardMs > probe.startMs)) {
       core.suspicion.adjustHealth(-1);
       return;
@@ -248,6 +237,7 @@ export class Prober {
       this.core.drop('acksFromOthers', packet.from);
       return;
     }
+    if (packet.from === probe.target) this.core.members.heard(packet.from);
     this.#close(packet.seq, true);
   }
 
@@ -268,19 +258,11 @@ export class Prober {
       return;
     }
     const done = (alive: boolean) => {
-      if (alive)
-        core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
-      else nack();
+      if (!alive) nack();
+      else core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
     };
-    const { probeTimeoutMs } = core.config.timing;
-    if (row.dialect !== 'native') {
-      core.foreign?.ping(row, probeTimeoutMs, done);
-      return;
-    }
-    const seq = this.#open(row.id, false, done);
-    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, false);
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
-    core.schedule(probeTimeoutMs * 0.8, () => this.#close(seq, false));
+    this.verify(row, done, false, core.config.timing.probeTimeoutMs * 0.8);
   }
 }
 

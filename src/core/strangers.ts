@@ -7,19 +7,17 @@ import type { MemberId } from './member-id.js';
 
 /** How long a message waits. Source: guess; news reaches everyone within a second or two. */
 const WAIT_MS = 5000;
-/** Messages and bytes that wait, at most. Source: guess; a joiner's first words, not its life's work. */
+/** Messages that wait, and bytes of one, at most. Source: guess; a joiner's first words, not its life's work. */
 const WAITING_MAX = 128;
-const BYTES_MAX = 1024 * 1024;
+const BYTES_MAX = 64 * 1024;
 
 interface Waiting {
   from: MemberId;
-  bytes: number;
   retry: () => void;
 }
 
 export class Strangers {
   readonly #waiting = new Map<string, Waiting>();
-  #bytes = 0;
 
   constructor(private readonly core: Core) {}
 
@@ -34,18 +32,16 @@ export class Strangers {
   hold(from: MemberId, message: { messageId: bigint; payload: Uint8Array }, retry: () => void): void {
     const { core } = this;
     const key = `${from}${message.messageId}`;
-    const bytes = message.payload.length;
     if (this.#waiting.has(key)) return;
-    if (this.#waiting.size >= WAITING_MAX || this.#bytes + bytes > BYTES_MAX) {
+    if (this.#waiting.size >= WAITING_MAX || message.payload.length > BYTES_MAX) {
       core.drop('unknownSenders', from);
       return;
     }
-    const waiting = { from, bytes, retry };
+    const waiting = { from, retry };
     this.#waiting.set(key, waiting);
-    this.#bytes += bytes;
     core.schedule(WAIT_MS, () => {
       if (this.#waiting.get(key) !== waiting) return;
-      this.#remove(key, waiting);
+      this.#waiting.delete(key);
       core.drop('unknownSenders', from);
     });
   }
@@ -54,13 +50,8 @@ export class Strangers {
   met(id: MemberId): void {
     for (const [key, waiting] of this.#waiting) {
       if (waiting.from !== id) continue;
-      this.#remove(key, waiting);
+      this.#waiting.delete(key);
       this.core.schedule(0, waiting.retry);
     }
-  }
-
-  #remove(key: string, waiting: Waiting): void {
-    this.#waiting.delete(key);
-    this.#bytes -= waiting.bytes;
   }
 }

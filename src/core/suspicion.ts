@@ -128,8 +128,7 @@ export class SuspicionTable {
     if (version > self.version) {
       // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
       core.hlc.observe(version);
-      core.members.updateSelf({ version: core.hlc.now(core.nowMs) });
-      core.news.addRecord(self);
+      core.members.updateSelf();
     }
     if (incarnation < self.incarnation) {
       // Answered long ago, and somebody has not heard the answer: a partition may have lain between.
@@ -145,7 +144,7 @@ export class SuspicionTable {
       core.count('refutations');
       this.adjustHealth(1);
     }
-    core.members.updateSelf({ incarnation: core.hlc.now(core.nowMs) });
+    core.members.renewSelf('alive');
     core.news.addState(self, self.id);
   }
 }

@@ -1,59 +1,36 @@
 /**
- * All timers of one member in one heap, so that the shell needs a single real timer. A timer is never cancelled: when it
+ * All timers of one member in one list, so that the shell needs a single real timer. A timer is never cancelled: when it
  * is due, its owner looks whether it still matters.
  */
 
 interface Timer {
   atMs: number;
-  order: number;
   run: () => void;
 }
 
-/** A binary heap of things to do, earliest first; equal times in the order they were scheduled. */
+/** Things to do, earliest first; equal times in the order they were scheduled. */
 export class Timers {
-  readonly #heap: Timer[] = [];
-  #order = 0;
+  /** Latest first, so that the next one is taken off the end. */
+  readonly #list: Timer[] = [];
 
   /** When the earliest timer is due, `Infinity` when there is none. */
   get nextMs(): number {
-    return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#list.at(-1)?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
   schedule(atMs: number, run: () => void): void {
-    const heap = this.#heap;
-    const timer = { atMs, order: this.#order++, run };
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(timer, heap[parent] as Timer)) break;
-      heap[at] = heap[parent] as Timer;
-      at = parent;
+    let low = 0;
+    let high = this.#list.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#list[middle] as Timer).atMs > atMs) low = middle + 1;
+      else high = middle;
     }
-    heap[at] = timer;
+    this.#list.splice(low, 0, { atMs, run });
   }
 
   /** Removes and returns the earliest timer if it is due at `nowMs`. */
   takeDue(nowMs: number): (() => void) | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    if (!first || first.atMs > nowMs) return undefined;
-    const last = heap.pop() as Timer;
-    if (heap.length > 0) {
-      let at = 0;
-      for (;;) {
-        let child = at * 2 + 1;
-        if (child >= heap.length) break;
-        if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) child++;
-        if (!before(heap[child] as Timer, last)) break;
-        heap[at] = heap[child] as Timer;
-        at = child;
-      }
-      heap[at] = last;
-    }
-    return first.run;
+    return this.nextMs <= nowMs ? this.#list.pop()?.run : undefined;
   }
-}
-
-function before(a: Timer, b: Timer): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
