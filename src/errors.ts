@@ -26,7 +26,7 @@
  * - `ERR_JOIN_REJECTED`: a peer answered and refused, with its reason; it is not retried by itself.
  * - `ERR_UNKNOWN_MEMBER`: no member with that id; nothing was sent.
  * - `ERR_NO_HANDLER`: the peer has no handler for the request's type; it did nothing.
- * - `ERR_HANDLER`: the peer's handler failed; its message is in ours.
+ * - `ERR_HANDLER`: the peer's handler failed; why, its own log says.
  * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
  */
 export type GossipErrorCode =
