@@ -66,7 +66,7 @@ export interface WebSocketConnectionOptions {
   /** The peer said hello: frames may be sent. `address` is where it says it can be dialled. */
   onHello(address: string | undefined): void;
   onFrame(frame: Uint8Array): void;
-  /** Called once, when the socket has ended. `quietly`: by us, idle, or before the peer said hello. */
+  /** Called once, when the socket has ended. `quietly`: by us, or idle. */
   onClose(quietly: boolean, reason: string): void;
   count(name: string, detail?: string): void;
 }
@@ -153,14 +153,11 @@ export class WebSocketConnection {
     this.#closedByUs = true;
     if (this.#ended || this.#closingSinceMs !== undefined) return;
     this.#closingSinceMs = performance.now();
-    const opening = this.#socket.readyState < OPEN;
     try {
       this.#socket.close(code, reason);
     } catch {
       // It is closed already.
     }
-    // Not every runtime tells of the end of what was never open.
-    if (opening) this.#end(true, 'given up');
   }
 
   /** Ends it at once. */
@@ -276,7 +273,7 @@ export class WebSocketConnection {
     this.#waiting.clear();
     // Where an error is the last we hear, the socket must still be let go.
     if (this.#closingSinceMs === undefined) this.#release();
-    this.#options.onClose(quietly || this.#closedByUs || !this.#greeted, reason);
+    this.#options.onClose(quietly || this.#closedByUs, reason);
   }
 
   #release(): void {

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { assert, test } from 'vitest';
+import { assert, test, vi } from 'vitest';
 import Client, { WebSocketServer } from 'ws';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
@@ -30,6 +30,24 @@ test('a peer that names its address is sent to over the connection it opened', a
   peer.socket.terminate();
   await a.host.until(() => a.host.disconnections.length > 0, 'a disconnection');
   assert.deepEqual(a.host.disconnections, [at]);
+});
+
+test('a peer that closes because it is idle is no news, one that closes for any other reason is', async () => {
+  const a = await member({ random: () => 0 });
+  const at = 'ws://127.0.0.1:1/peer';
+  const closes: [number, string[]][] = [
+    [4000, []],
+    [1000, [at]],
+  ];
+  for (const [code, told] of closes) {
+    const peer = await rawClient(a.address, `isogossip 1 ${at}`, frame);
+    await a.host.until(() => a.host.received.at(-1)?.source.address === at, 'the hello');
+    peer.socket.close(code);
+    await peer.closed;
+    // Until the connection is gone on this side too, when its address has to be dialled.
+    await vi.waitFor(async () => assert.equal(await outcome(a.transport.send(at, frame, SEND)), 'ERR_UNREACHABLE'));
+    assert.deepEqual(a.host.disconnections, told);
+  }
 });
 
 test('a peer that names none is heard and not sent to, and its going is told to nobody', async () => {

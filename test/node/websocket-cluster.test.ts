@@ -119,6 +119,7 @@ test('a member on sockets and on WebSocket reaches each peer by the first way bo
   const server = await start(socketTransport({ bind: '127.0.0.1:0' }), { timing });
   const service = await start(overWebSocket(), { timing });
   expect(both.address).toMatch(/^127\.0\.0\.1:\d+ ws:\/\/127\.0\.0\.1:\d+\/$/);
+  for (const own of both.address.split(' ')) expect(await both.join(own)).toBe(0);
   await server.join(both.address);
   await service.join(both.address.split(' ')[1] as string);
   await complete(both, server, service);

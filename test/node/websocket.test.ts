@@ -183,30 +183,20 @@ test('a server that accepts and says nothing, says something else, or goes away 
   assert.deepEqual(a.host.disconnections, []);
 });
 
-test('an idle connection is closed by the side that dialled, without alarm on either', async () => {
-  const [a, b] = [await member({ idleTimeoutMs: 80 }), await member({ idleTimeoutMs: 80 })];
+test('an idle connection is closed by the side that dialled, without alarm', async () => {
+  const a = await member({ idleTimeoutMs: 80 });
   let closedWith = 0;
   const { url } = await rawServer((socket) => {
     hello(socket);
     socket.on('close', (code) => {
       closedWith = code;
-      b.host.count('seen');
+      a.host.count('seen');
     });
   });
   await a.transport.send(url, new Uint8Array(4), SEND);
-  await b.host.until(() => closedWith !== 0, 'the idle close');
+  await a.host.until(() => closedWith !== 0, 'the idle close');
   assert.equal(closedWith, 4000);
-  await a.transport.send(b.address, new Uint8Array(4), SEND);
-  await b.host.frames(1);
-  const { url: witness } = await rawServer((socket) => {
-    hello(socket);
-    socket.on('close', () => b.host.count('witness'));
-  });
-  await a.transport.send(witness, new Uint8Array(4), SEND);
-  // Used later than the one to b, so b's is closed by now.
-  await b.host.until(() => b.host.counts.has('witness'), 'the idle close of the later one');
-  assert.deepEqual([a.host.disconnections, b.host.disconnections], [[], []]);
-  assert.equal(b.host.counts.get('slowConnections'), undefined);
+  assert.deepEqual(a.host.disconnections, []);
 });
 
 test('what a peer does not take is bounded, and a peer that takes nothing is given up', async () => {

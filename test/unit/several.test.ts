@@ -1,8 +1,7 @@
 /**
- * Several transports as one: the contract, which of them carries what, and addresses that are lists.
+ * Several transports as one: the contract, and which of them carries what.
  */
 import { assert, test } from 'vitest';
-import { addressParts, sharesPart, v1Part } from '../../src/core/addresses.js';
 import { httpTransport } from '../../src/transport/http.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { several } from '../../src/transport/several.js';
@@ -91,30 +90,4 @@ test('closed while it starts, it closes those that had started and starts no mor
   await both.close();
   assert.equal(await starting, 'ERR_CLOSED');
   assert.deepEqual([started, closed], [['one'], ['one', 'two']]);
-});
-
-test('parts of addresses', () => {
-  assert.deepEqual(addressParts('a:1'), ['a:1']);
-  assert.deepEqual(addressParts('a:1 ws://a/'), ['a:1', 'ws://a/']);
-  assert.equal(addressParts('x '.repeat(100)).length, 8);
-  assert.ok(sharesPart('a:1', 'a:1'));
-  assert.ok(sharesPart('ws://a/', 'a:1 ws://a/'));
-  assert.ok(sharesPart('b:1 ws://a/', 'a:1 ws://a/'));
-  assert.ok(!sharesPart('a', 'a:1 ws://a/'));
-});
-
-test('a v1 peer is told of the part of its own kind, of another it may know, and never of a WebSocket', () => {
-  const cases: [string, string, string | undefined][] = [
-    ['a:1', 'b:1', 'a:1'],
-    ['a:1', 'https://b/', 'a:1'],
-    ['ws://a/', 'b:1', undefined],
-    ['WSS://a/ srv+wss://a/', 'b:1', undefined],
-    ['ws://a/ a:1', 'b:1', 'a:1'],
-    ['a:1 https://a/', 'https://b/', 'https://a/'],
-    ['https://a/ a:1', 'b:1', 'a:1'],
-    ['https://a/ a:1', 'srv+_gossip._tcp.b', 'a:1'],
-    ['https://a/ a:1', '', 'a:1'],
-    ['https://a/ http://a/', 'b:1', 'https://a/'],
-  ];
-  for (const [address, peer, told] of cases) assert.equal(v1Part(address, peer), told, `${address} to ${peer}`);
 });
