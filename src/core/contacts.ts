@@ -9,24 +9,21 @@ import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 
+/** Called once: without an error when there is a member at the address now. */
+type Done = (error?: GossipError) => void;
+
 interface PendingJoin {
   address: string;
   /** Set once the peer accepted: its whole table is still to come. */
   accepted?: MemberId;
-  done: (result: JoinResult) => void;
-}
-
-interface JoinResult {
-  ok: boolean;
-  rejected?: boolean;
-  reason: string;
+  done: Done;
 }
 
 export class Contacts {
   /** Joins of ours without an answer yet, by sequence number. */
   readonly #joins = new Map<number, PendingJoin>();
   /** Addresses being contacted, each once at a time, and who waits for that. */
-  readonly #addresses = new Map<string, ((result: JoinResult) => void)[]>();
+  readonly #addresses = new Map<string, Done[]>();
   /** Joiners that have not yet answered at their address. */
   readonly #unverified = new Map<MemberId, MemberRecord>();
   /** Refusals sent lately: they go to whatever address a stranger named. */
@@ -44,43 +41,26 @@ export class Contacts {
     return this.#addresses.size + this.#unverified.size;
   }
 
-  /** The application's join: settles when each address has answered or failed; one that answered is enough. */
+  /** The application's join: one address that answers is enough, all have to fail for it to fail. */
   join(addresses: readonly string[], ref: number): void {
     const { core } = this;
     const others = [...new Set(addresses)].filter((address) => !sharesPart(address, core.self.address));
-    const results: JoinResult[] = [];
-    let settled = false;
-    const settle = () => {
-      const joined = results.filter((result) => result.ok).length;
-      if (settled || (joined === 0 && results.length < others.length)) return;
-      settled = true;
-      if (joined > 0 || others.length === 0) {
-        core.emit({ type: 'settled', ref, joined });
-        return;
-      }
-      const refused = results.find((result) => result.rejected);
-      const reasons = [...new Set(results.map((result) => result.reason))].join('; ');
-      core.emit({
-        type: 'settled',
-        ref,
-        error: refused
-          ? new GossipError('ERR_JOIN_REJECTED', refused.reason)
-          : new GossipError('ERR_JOIN_FAILED', `no address could be joined: ${reasons}`),
-      });
-    };
+    if (others.length === 0) core.emit({ type: 'settled', ref, joined: 0 });
+    const errors: GossipError[] = [];
     for (const address of others) {
       this.#seeds.set(address, false);
-      this.contact(
-        address,
-        (result) => {
-          results.push(result);
-          this.#met(address, result);
-          settle();
-        },
-        'ours',
-      );
+      const done: Done = (error) => {
+        this.#met(address, error);
+        if (!error) {
+          core.emit({ type: 'settled', ref, joined: 1 });
+        } else if (errors.push(error) === others.length) {
+          const reasons = [...new Set(errors.map(({ message }) => message))].join('; ');
+          const refused = errors.find(({ code }) => code === 'ERR_JOIN_REJECTED');
+          core.emit({ type: 'settled', ref, error: refused ?? failure(`no address could be joined: ${reasons}`) });
+        }
+      };
+      this.contact(address, done, 'ours');
     }
-    settle();
     this.#armRetry();
   }
 
@@ -88,29 +68,28 @@ export class Contacts {
    * Introduces us to whoever is at an address.
    * @param wish - `ours`: the application named the address, so that no flood of strangers stands in its way.
    */
-  contact(address: string, done?: (result: JoinResult) => void, wish: 'ours' | 'theirs' = 'theirs'): void {
+  contact(address: string, done: Done = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
     if (core.left || sharesPart(address, core.self.address)) {
-      done?.({ ok: false, reason: `${address} is our own address` });
+      done(failure(`${address} is our own address`));
       return;
     }
     const waiting = this.#addresses.get(address);
     if (waiting) {
-      if (done) waiting.push(done);
+      waiting.push(done);
       return;
     }
     if (wish === 'theirs' && this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', address);
-      done?.({ ok: false, reason: `${address}: too many joins at once` });
+      done(failure('too many joins at once'));
       return;
     }
-    const callers = done ? [done] : [];
+    const callers = [done];
     this.#addresses.set(address, callers);
-    const finish = (result: JoinResult) => {
+    const finish: Done = (error) => {
       this.#addresses.delete(address);
-      if (!result.ok)
-        core.emit({ type: 'log', level: 'debug', message: 'join failed', fields: { address, ...result } });
-      for (const caller of callers) caller(result);
+      if (error) core.emit({ type: 'log', level: 'debug', message: `join failed: ${error.message}` });
+      for (const caller of callers) caller(error);
     };
     if (!core.foreign) {
       this.#joinNatively(address, finish);
@@ -118,12 +97,12 @@ export class Contacts {
     }
     core.foreign.contact(address, (contact) => {
       if (contact.kind === 'native') this.#joinNatively(address, finish);
-      else if (contact.kind === 'foreign') finish({ ok: true, reason: '' });
-      else finish({ ok: false, rejected: contact.kind === 'rejected', reason: `${address}: ${contact.reason}` });
+      else if (contact.kind === 'foreign') finish();
+      else finish(failure(`${address}: ${contact.reason}`, contact.kind));
     });
   }
 
-  #joinNatively(address: string, done: (result: JoinResult) => void): void {
+  #joinNatively(address: string, done: Done): void {
     const { core } = this;
     this.#seq = (this.#seq + 1) >>> 0;
     const seq = this.#seq;
@@ -133,23 +112,22 @@ export class Contacts {
       const join = this.#joins.get(seq);
       if (!join) return;
       // Accepted but the table is still on its way: being a member is what was asked for.
-      if (join.accepted) this.#finish(seq, { ok: true, reason: '' });
-      else
-        this.#finish(seq, { ok: false, reason: `${address} did not answer; can it reach us at ${core.self.address}?` });
+      if (join.accepted) this.#finish(seq);
+      else this.#finish(seq, failure(`${address} did not answer; can it reach us at ${core.self.address}?`));
     });
   }
 
   /** A reliable send to an address failed: a join that waits for an answer from there has failed as well. */
   unreachable(address: string, why: string): void {
     for (const [seq, join] of this.#joins) {
-      if (sharesPart(join.address, address) && !join.accepted) this.#finish(seq, { ok: false, reason: why });
+      if (sharesPart(join.address, address) && !join.accepted) this.#finish(seq, failure(why));
     }
   }
 
-  #finish(seq: number, result: JoinResult): void {
+  #finish(seq: number, error?: GossipError): void {
     const join = this.#joins.get(seq);
     this.#joins.delete(seq);
-    join?.done(result);
+    join?.done(error);
   }
 
   onJoin(packet: Extract<NativePacket, { type: 'join' }>): void {
@@ -234,13 +212,8 @@ export class Contacts {
       return;
     }
     if (!packet.accepted) {
-      core.emit({
-        type: 'log',
-        level: 'warn',
-        message: 'join rejected',
-        fields: { address: join.address, reason: packet.reason },
-      });
-      this.#finish(packet.seq, { ok: false, rejected: packet.from !== core.self.id, reason: packet.reason });
+      core.emit({ type: 'log', level: 'warn', message: `join rejected by ${join.address}: ${packet.reason}` });
+      this.#finish(packet.seq, failure(packet.reason, packet.from === core.self.id ? 'failed' : 'rejected'));
       return;
     }
     join.accepted = packet.from;
@@ -252,13 +225,13 @@ export class Contacts {
 
   /** A whole table came from a member: a join that waited for it is done. */
   viewArrived(from: MemberId): void {
-    for (const [seq, join] of this.#joins) if (join.accepted === from) this.#finish(seq, { ok: true, reason: '' });
+    for (const [seq, join] of this.#joins) if (join.accepted === from) this.#finish(seq);
   }
 
-  #met(address: string, result: JoinResult): void {
+  #met(address: string, error?: GossipError): void {
+    if (!error) this.#seeds.set(address, true);
     // Who refused us once will refuse us again; trying on would only be noise.
-    if (result.rejected) this.#seeds.delete(address);
-    else if (result.ok) this.#seeds.set(address, true);
+    else if (error.code === 'ERR_JOIN_REJECTED') this.#seeds.delete(address);
   }
 
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
@@ -274,7 +247,7 @@ export class Contacts {
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
         core.count('seedRetries');
-        this.contact(address, (result) => this.#met(address, result), 'ours');
+        this.contact(address, (error) => this.#met(address, error), 'ours');
       }
       this.#armRetry();
     });
@@ -283,3 +256,7 @@ export class Contacts {
 
 /** With company, seeds that never answered are tried this many times less often. Source: guess. */
 const RETRY_SLOWER = 10;
+
+function failure(text: string, kind: 'failed' | 'rejected' = 'failed'): GossipError {
+  return new GossipError(kind === 'failed' ? 'ERR_JOIN_FAILED' : 'ERR_JOIN_REJECTED', text);
+}

@@ -19,8 +19,12 @@ export function isMemberId(value: string): boolean {
  * @param at - offset of the first byte; `bytes` must hold 16 from there (the caller has checked).
  */
 export function memberIdFromBytes(b: Uint8Array, at = 0): MemberId {
-  const h = (i: number) => HEX[b[at + i] as number];
-  return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${h(6)}${h(7)}-${h(8)}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`;
+  let id = '';
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) id += '-';
+    id += HEX[b[at + i] as number];
+  }
+  return id;
 }
 
 /** Writes an id's 16 bytes into `into` at `at`; the id must be canonical. */
