@@ -2,7 +2,7 @@ import { sources } from './tools/entries.mjs';
 
 /** Dead files, exports and dependencies. What the entries export is public, so it counts as used. */
 export default {
-  entry: [...sources, 'bench/{main,idle-iso}.mjs', 'demo/start.mjs', 'test/types/*.test-d.ts'],
+  entry: [...sources, 'bench/{main,idle-iso}.mjs', 'test/types/*.test-d.ts'],
   project: ['src/**/*.ts', 'test/**/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
   // Run by tools/lint.mjs on the packed package, and by the live suites.
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],

@@ -6,21 +6,21 @@ import { GossipError } from '../errors.js';
 import { DEFAULT_LIMITS } from '../limits.js';
 
 /** `127.0.0.1:8000`, `[::1]:8000`. `host` has no brackets. */
-export interface IpAddress {
+interface IpAddress {
   kind: 'ip';
   host: string;
   port: number;
 }
 
 /** `db.example:8000`, or `db.example` where there is a default port. */
-export interface NameAddress {
+interface NameAddress {
   kind: 'name';
   host: string;
   port: number;
 }
 
 /** `srv+_gossip._tcp.example`: hosts and ports come from DNS SRV records. */
-export interface SrvAddress {
+interface SrvAddress {
   kind: 'srv';
   name: string;
 }

@@ -6,7 +6,7 @@ import { resolveLogger } from '../../src/logger.js';
 import type { FrameSource, TransportHost } from '../../src/transport/transport.js';
 
 /** A frame that arrived. */
-export interface Received {
+interface Received {
   frame: Uint8Array;
   source: FrameSource;
 }

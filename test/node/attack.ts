@@ -25,7 +25,7 @@ import { Wire } from '../../src/wire/wire.js';
 const DEADLINE_MS = 8_000;
 /** The most that UDP over IPv4 can carry. */
 const DATAGRAM_BYTES_MAX = 65_507;
-export const KEY = new Uint8Array(32).fill(7);
+const KEY = new Uint8Array(32).fill(7);
 export const WRONG_KEY = new Uint8Array(32).fill(8);
 /** Asked of a member to see that it still works. */
 export const double = defineRequest<number, number>(200);
