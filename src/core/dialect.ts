@@ -2,11 +2,15 @@
  * The one seam through which another dialect takes part: the rules toward peers that do not speak ours. The core stands
  * without it; the Go library's rules are `core/v1`.
  */
+import type { GossipError } from '../errors.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberRow } from './members.js';
+
+/** How a request ended. */
+export type Answer = { payload: Uint8Array } | { error: GossipError };
 
 /** What a first contact found at an address. */
 export type Contact =
@@ -28,7 +32,8 @@ export interface ForeignDialect {
   /** Passes a broadcast on to the foreign members that are ours to serve. */
   broadcast(item: BroadcastItem, source: PacketSource | undefined): void;
   send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void;
-  request(row: MemberRow, message: Outgoing, timeoutMs: number, ref: number): void;
+  /** Asks a member; `done` is called once. */
+  request(row: MemberRow, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void;
   /** A row of that dialect appeared or changed its state. */
   changed(row: MemberRow, first: boolean): void;
   /** Our own metadata changed. */
@@ -37,5 +42,5 @@ export interface ForeignDialect {
   leave(): void;
 }
 
-/** Makes the rules for one core. */
-export type DialectFactory = (core: Core) => ForeignDialect;
+/** Makes the rules for one core; none when its address is of no use to peers of that dialect. */
+export type DialectFactory = (core: Core) => ForeignDialect | undefined;

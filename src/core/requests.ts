@@ -72,12 +72,16 @@ export class Requests {
       return;
     }
     core.count('requestsSent');
-    if (row.dialect !== 'native') {
-      core.foreign?.request(row, input, input.timeoutMs, input.ref);
-      return;
-    }
     const messageId = core.hlc.now(core.nowMs);
     this.#pending.set(messageId, { to: row.id, ref: input.ref });
+    if (row.dialect !== 'native') {
+      core.foreign?.request(row, input, input.timeoutMs, (answer) => {
+        const pending = this.#pending.get(messageId);
+        this.#pending.delete(messageId);
+        if (pending) core.emit({ type: 'settled', ref: pending.ref, ...answer });
+      });
+      return;
+    }
     core.send(
       row,
       {
@@ -145,6 +149,7 @@ export class Requests {
   deliver(from: MemberId, messageId: bigint, message: Outgoing): void {
     const { core } = this;
     if (!core.history.accept(from, messageId, true)) return;
+    core.members.heard(from);
     core.count('messagesDelivered');
     const { messageType, payload } = message;
     core.emit({ type: 'message', from, messageType, payload, tag: '', direct: true });
@@ -168,6 +173,7 @@ export class Requests {
       if (asker.kind === 'foreign') asker.answer();
       return;
     }
+    core.members.heard(from);
     core.count('requestsReceived');
     const exchange = ++this.#exchange;
     this.#incoming.set(exchange, asker);
@@ -198,6 +204,7 @@ export class Requests {
       return;
     }
     this.#pending.delete(packet.messageId);
+    core.members.heard(packet.from);
     const { ref } = pending;
     if (packet.status === 'ok') {
       core.emit({ type: 'settled', ref, payload: packet.payload });

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { NOBODY } from '../../src/core/member-id.js';
 import type { GoLikePeer } from './go-like-peer.js';
-import { type Mixed, mixed, sum } from './mixed.js';
+import { apart, type Mixed, mixed, sum } from './mixed.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('v1-messages.test.ts');
@@ -225,15 +225,28 @@ test('packets for others, of strangers and replies nobody asked for are dropped'
 });
 
 test('the first words of a Go-like peer that has just joined are heard', 5, (seed) => {
-  const cluster = mixed(seed, 4, 1);
+  const cluster = apart(seed, 4, 1, { network: { delayMs: 20, jitterMs: 20 } });
   const { sim, gos } = cluster;
   const go = gos[0] as GoLikePeer;
-  go.crash();
-  sim.run(60_000);
-  go.restart();
+  sim.joinAll();
+  expect(sim.runUntil(() => sim.converged(), 10_000)).toBe(true);
   go.join(sim.address(0));
   expect(sim.runUntil(() => go.table.get(sim.id(0)) !== undefined, 1000)).toBe(true);
-  go.broadcast('hello', { reliable: true });
+  go.broadcast('hello');
   sim.run(6000);
   expect(arrivals(cluster, 'hello')).toEqual([0, 1, 2, 3]);
+});
+
+test('a native restarted with another tag gets what has that tag', 3, (seed) => {
+  const cluster = mixed(seed, 4, 2, { native: (i) => (i === 1 ? { tags: ['old'] } : {}) });
+  const { sim, gos } = cluster;
+  sim.restart(1, { tags: ['new'] });
+  sim.join(1, 0);
+  const known = () => [0, 2, 3].every((i) => sim.view(i).find(({ index }) => index === 1)?.tags[0] === 'new');
+  expect(sim.runUntil(known, 10_000)).toBe(true);
+  sim.broadcast(2, 'for the new', { tag: 'new' });
+  gos[0]?.broadcast('for the old', { tag: 'old' });
+  sim.run(1000);
+  expect(arrivals(cluster, 'for the new')).toEqual([1]);
+  expect(arrivals(cluster, 'for the old')).toEqual([]);
 });

@@ -58,19 +58,21 @@ export class Introductions {
       return { kind: 'failed', reason: 'the answer to our join bears our own id' };
     }
     if (!message.accepted) return { kind: 'rejected', reason: message.reason };
+    // Our own kind sends its whole table when we go on natively.
+    if (message.iso !== undefined) return { kind: 'native' };
     for (const node of message.nodes) {
       const known = core.members.get(node.id);
       if (node.id !== core.self.id && (!known || !isActive(known))) core.contacts.contact(node.address);
     }
-    if (message.iso !== undefined) return { kind: 'native' };
     if (core.tooFarAhead(reply.messageId)) return { kind: 'failed', reason: 'its clock is too far ahead of ours' };
 
     const peer = this.peers.get(message.id);
-    peer.introduced = true;
-    peer.joinId = reply.messageId;
+    peer.latestId = reply.messageId;
     const at = message.address || address;
     const info = { version: message.metadataTime, metadata: message.metadata, tags: message.tags };
-    const row = core.members.merge(this.peers.record(message.id, at, info), core.self.id);
+    const record = this.peers.record(message.id, at, info);
+    peer.introducedAt = core.hlc.now(core.nowMs);
+    const row = core.members.merge(record, core.self.id);
     if (!row) return { kind: 'failed', reason: 'the table of members is full' };
     row.heardMs = core.nowMs;
     core.members.setAddress(row, at);
@@ -85,7 +87,8 @@ export class Introductions {
     if (reason === undefined) core.count('joinsAccepted');
     else core.drop('joinsRejected', `${packet.senderId}: ${reason}`);
     // One of our own kind only asks which dialect we speak; its native join follows.
-    if (reason === undefined && message.iso === undefined) this.#accept(packet, message);
+    // Who retries its seeds while it is leaving comes to stay as little as one that says farewell.
+    if (reason === undefined && message.iso === undefined && message.state !== 'leaving') this.#accept(packet, message);
     return {
       kind: 'join-reply',
       accepted: reason === undefined,
@@ -114,14 +117,15 @@ export class Introductions {
   #accept(packet: V1Packet, message: Join): void {
     const { core } = this;
     const row = core.members.get(message.id);
-    if (row?.dialect !== 'v1' || row.address !== message.address) {
+    if (row?.dialect !== 'v1' || row.address !== message.address || !isActive(row)) {
       core.contacts.contact(message.address);
       return;
     }
-    const peer = this.peers.get(row.id);
-    if (packet.messageId > peer.joinId) peer.joinId = packet.messageId;
-    this.peers.heard(row, packet.messageId);
     const { metadataTime: version, metadata, tags, applicationVersion } = message;
+    // Metadata that we have not heard of, at a join: it has been started anew, and has forgotten everybody.
+    if (version > row.version) this.peers.newLife(row);
+    this.peers.get(row.id).introducedAt = core.hlc.now(core.nowMs);
+    this.peers.heard(row, packet.messageId);
     this.peers.mergeInfo(row, { version, metadata, tags, applicationVersion });
   }
 
@@ -133,12 +137,12 @@ export class Introductions {
       .map((row) => ({ id: row.id, address: v1Part(row.address, address) ?? '', tags: row.tags, ...isoMark(row) }));
   }
 
-  /** A peer that others told us of must come to know us: it drops what strangers send. */
+  /** A peer that others told us of, or that lives anew, must come to know us: it drops what strangers send. */
   introduceSoon(row: MemberRow, peer: V1Peer): void {
     const { core } = this;
     core.schedule(core.random.unit() * INTRODUCE_WITHIN_MS, () => {
       const now = core.members.get(row.id);
-      if (now && isActive(now) && !peer.introduced) core.contacts.contact(now.address);
+      if (now && isActive(now) && peer.introducedAt < now.incarnation) core.contacts.contact(now.address);
     });
   }
 }

@@ -15,12 +15,10 @@ export const V1_PROTOCOL_VERSION = 1;
 /** One v1 peer. */
 export interface V1Peer {
   readonly id: MemberId;
-  /** It has answered a join of ours, so it knows us. */
-  introduced: boolean;
-  /** Message id of its latest join, or of its answer to ours: what it sent before says nothing about now. */
-  joinId: bigint;
-  /** Message id of its farewell. */
-  leaveId: bigint;
+  /** When it last joined us or answered a join of ours, by our clock. A life begun later does not know us. */
+  introducedAt: bigint;
+  /** The latest message of its present life: whatever it sent before says nothing about now. */
+  latestId: bigint;
 }
 
 /** Guardians kept; tags are the application's and could be many. Source: guess. */
@@ -47,7 +45,7 @@ export class V1Peers {
   get(id: MemberId): V1Peer {
     let peer = this.#peers.get(id);
     if (!peer) {
-      peer = { id, introduced: false, joinId: 0n, leaveId: 0n };
+      peer = { id, introducedAt: 0n, latestId: 0n };
       this.#peers.set(id, peer);
       this.#forgetRemoved();
     }
@@ -90,23 +88,37 @@ export class V1Peers {
     return (guardian || origin) === this.core.self.id;
   }
 
-  /** A packet of its own proves a peer alive, unless it was sent before its farewell or its restart. */
-  heard(row: MemberRow, messageId: bigint): void {
-    const peer = this.get(row.id);
-    if (messageId <= peer.leaveId || messageId < peer.joinId) return;
+  /**
+   * A new packet of its own proves a peer alive. A leaver still sends for a moment: it is back only when it says so.
+   * @param saysAlive - the packet tells its state, which is alive.
+   */
+  heard(row: MemberRow, messageId: bigint, saysAlive = false): void {
+    if (!this.#isNew(row, messageId)) return;
     const { core } = this;
     row.heardMs = core.nowMs;
-    if (row.state !== 'alive') core.members.mergeState(row, core.hlc.now(core.nowMs), 'alive', core.self.id);
+    if (row.state === 'leaving' && !(saysAlive && messageId > row.incarnation)) return;
+    if (row.state !== 'alive') this.newLife(row);
   }
 
-  /** It said farewell, after whatever we knew of it. */
+  /** It said farewell. The message's id is the incarnation, so that everybody knows what was sent before it. */
   leaving(row: MemberRow, messageId: bigint): void {
-    if (row.dialect !== 'v1') return;
+    if (!this.#isNew(row, messageId) || !isActive(row)) return;
+    const incarnation = messageId > row.incarnation ? messageId : row.incarnation;
+    this.core.members.mergeState(row, incarnation, 'leaving', row.id);
+  }
+
+  /** It lives again, or anew: every native member hears of it and introduces itself. */
+  newLife(row: MemberRow): void {
+    const { core } = this;
+    core.members.mergeState(row, core.hlc.now(core.nowMs), 'alive', core.self.id);
+  }
+
+  #isNew(row: MemberRow, messageId: bigint): boolean {
+    if (row.dialect !== 'v1') return false;
     const peer = this.get(row.id);
-    if (messageId <= peer.joinId || messageId <= peer.leaveId) return;
-    peer.leaveId = messageId;
-    peer.introduced = false;
-    if (isActive(row)) this.core.members.mergeState(row, this.core.hlc.now(this.core.nowMs), 'leaving', row.id);
+    if (messageId <= peer.latestId) return false;
+    peer.latestId = messageId;
+    return true;
   }
 
   /** Takes what it tells about itself, when that is news. */
@@ -121,7 +133,7 @@ export class V1Peers {
     const row = core.members.get(id);
     return {
       id,
-      incarnation: row?.state === 'alive' ? row.incarnation : core.hlc.now(core.nowMs),
+      incarnation: row?.state === 'alive' && row.address === address ? row.incarnation : core.hlc.now(core.nowMs),
       state: 'alive',
       dialect: 'v1',
       bilingual: false,

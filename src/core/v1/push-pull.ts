@@ -31,7 +31,7 @@ export class PushPull {
     const packet = this.outbox.packet(V1_TYPE.pushPull, this.message(row), row.id);
     this.outbox.exchange(row.address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply }) => {
       if (reply?.dialect !== 'v1' || reply.message.kind !== 'push-pull') {
-        core.probe.check(row);
+        core.probe.ask(row, false);
         return;
       }
       this.peers.heard(row, reply.messageId);
@@ -57,14 +57,14 @@ export class PushPull {
   /** What a peer thinks of others is a hint: it is followed by a join or a ping, never by a verdict. */
   receive(from: MemberRow, entries: readonly V1StateEntry[]): void {
     const { core } = this;
+    // Our refutation toward v1 peers is to speak up.
+    if (entries.some(({ id, state }) => id === core.self.id && state !== 'alive')) {
+      this.outbox.send([from], this.outbox.metadata(), false);
+    }
     let hints = HINTS_MAX;
     for (const entry of entries) {
       if (hints === 0) return;
-      if (entry.id === core.self.id) {
-        // Our refutation toward v1 peers is to speak up.
-        if (entry.state !== 'alive') this.outbox.send([from], this.outbox.metadata(), false);
-        continue;
-      }
+      if (entry.id === core.self.id) continue;
       const row = core.members.get(entry.id);
       const thinksAlive = entry.state === 'alive' || entry.state === 'suspect';
       if (thinksAlive && (!row || row.state === 'dead')) {
@@ -72,7 +72,7 @@ export class PushPull {
         core.contacts.contact(entry.address);
       } else if (row && entry.state !== 'alive' && row.heardMs < core.nowMs - core.config.timing.probeIntervalMs) {
         hints--;
-        core.probe.check(row);
+        core.probe.ask(row, false);
       }
     }
   }

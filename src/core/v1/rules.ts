@@ -8,7 +8,7 @@ import { GossipError } from '../../errors.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
 import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
-import type { Contact, ForeignDialect } from '../dialect.js';
+import type { Answer, Contact, ForeignDialect } from '../dialect.js';
 import type { BroadcastItem } from '../dissemination.js';
 import type { Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
@@ -24,8 +24,8 @@ import { PushPull } from './push-pull.js';
 const KEEPALIVE_MS = 1200;
 
 /** Makes the rules for one core. */
-export function createV1Rules(core: Core): ForeignDialect {
-  return new V1Rules(core);
+export function createV1Rules(core: Core): ForeignDialect | undefined {
+  return v1Part(core.self.address) === undefined ? undefined : new V1Rules(core);
 }
 
 class V1Rules implements ForeignDialect {
@@ -43,14 +43,14 @@ class V1Rules implements ForeignDialect {
   }
 
   receive(packet: V1Packet, source: PacketSource): void {
-    if (!this.#isWelcome(packet)) this.#outbox.respond(source, undefined);
+    if (!this.#isWelcome(packet, source)) this.#outbox.respond(source, undefined);
     else if (packet.message.kind === 'data' && packet.replyExpected) {
       this.#onRequest(packet, packet.message.payload, source);
     } else this.#outbox.respond(source, this.#answer(packet, source));
   }
 
   /** Whether a packet is for us, from somebody we know, and not from the future. */
-  #isWelcome(packet: V1Packet): boolean {
+  #isWelcome(packet: V1Packet, source: PacketSource): boolean {
     const { core } = this;
     if (packet.senderId === core.self.id) core.drop('ownPackets', `v1 type ${packet.type}`);
     else if (packet.type === V1_TYPE.reply) core.drop('repliesNobodyAskedFor', packet.senderId);
@@ -59,9 +59,20 @@ class V1Rules implements ForeignDialect {
     else if (packet.targetId !== undefined && packet.targetId !== core.self.id) {
       core.drop('packetsForOthers', packet.targetId);
     } else if (packet.message.kind !== 'ping' && !core.members.get(packet.senderId)) {
-      core.drop('unknownSenders', packet.senderId);
+      this.#onStranger(packet, source);
     } else return true;
     return false;
+  }
+
+  /** The first words of a joiner may be here before its answer to our join; who waits for an answer cannot wait longer. */
+  #onStranger(packet: V1Packet, source: PacketSource): void {
+    const { core } = this;
+    const { senderId, messageId, message } = packet;
+    if (message.kind !== 'data' || source.exchange !== undefined) core.drop('unknownSenders', senderId);
+    else {
+      const words = { messageId, payload: message.payload };
+      core.strangers.hold(senderId, words, () => this.receive(packet, source));
+    }
   }
 
   /** Takes a packet. @returns what its sender hears, if it waits. */
@@ -71,7 +82,7 @@ class V1Rules implements ForeignDialect {
     const { message } = packet;
     if (message.kind === 'join') return this.#introductions.onJoin(packet, message);
     const row = core.members.get(packet.senderId);
-    if (row?.dialect === 'v1') this.#peers.heard(row, packet.messageId);
+    if (row) this.#heard(row, packet.messageId, message);
     if (message.kind === 'ping') {
       // A stranger that pings us thinks that we know it.
       if (!row) core.contacts.contact(message.address);
@@ -80,11 +91,9 @@ class V1Rules implements ForeignDialect {
     if (!row) return undefined;
     switch (message.kind) {
       case 'leave':
-        this.#peers.leaving(row, packet.messageId);
         return undefined;
       case 'metadata':
         this.#peers.mergeInfo(row, { version: message.metadataTime, metadata: message.metadata });
-        if (message.state === 'leaving') this.#peers.leaving(row, packet.messageId);
         return undefined;
       case 'push-pull':
         this.#pushPull.receive(row, message.entries);
@@ -98,11 +107,18 @@ class V1Rules implements ForeignDialect {
     }
   }
 
+  /** What a packet says of its sender, by its mere arrival or in words. */
+  #heard(row: MemberRow, messageId: bigint, message: V1Message): void {
+    const state = message.kind === 'metadata' || message.kind === 'pong' ? message.state : undefined;
+    if (message.kind === 'leave' || state === 'leaving') this.#peers.leaving(row, messageId);
+    else this.#peers.heard(row, messageId, state === 'alive');
+  }
+
   #onRequest(packet: V1Packet, payload: Uint8Array, source: PacketSource): void {
     const { core } = this;
     core.count('v1PacketsReceived');
     const row = core.members.get(packet.senderId);
-    if (row?.dialect === 'v1') this.#peers.heard(row, packet.messageId);
+    if (row) this.#peers.heard(row, packet.messageId);
     core.requests.ask(
       packet.senderId,
       packet.messageId,
@@ -152,10 +168,9 @@ class V1Rules implements ForeignDialect {
         return;
       }
       if (core.members.get(row.id) === row) {
-        this.#peers.heard(row, reply.messageId);
+        this.#heard(row, reply.messageId, pong);
         core.members.setAddress(row, pong.address);
         this.#peers.mergeInfo(row, { version: pong.metadataTime, metadata: pong.metadata });
-        if (pong.state === 'leaving') this.#peers.leaving(row, reply.messageId);
       }
       done(true);
     });
@@ -196,32 +211,33 @@ class V1Rules implements ForeignDialect {
     this.#outbox.send([row], this.#outbox.packet(message.messageType, data, row.id), reliable, ref);
   }
 
-  request(row: MemberRow, message: Outgoing, timeoutMs: number, ref: number): void {
+  request(row: MemberRow, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void {
     const { core } = this;
     const data: V1Message = { kind: 'data', payload: message.payload };
     const packet = this.#outbox.packet(message.messageType, data, row.id);
     this.#outbox.exchange(row.address, packet, timeoutMs, ({ packet: reply, error }) => {
       if (reply?.dialect === 'v1' && reply.message.kind === 'data' && reply.senderId === row.id) {
-        core.emit({ type: 'settled', ref, payload: reply.message.payload });
+        done({ payload: reply.message.payload });
         return;
       }
-      if (error?.code === 'ERR_UNREACHABLE') core.probe.evidence(row);
+      if (error?.code === 'ERR_UNREACHABLE') core.probe.ask(row, true);
       const text = 'the answer is not from the member that was asked';
-      core.emit({ type: 'settled', ref, error: error ?? new GossipError('ERR_PACKET', text) });
+      done({ error: error ?? new GossipError('ERR_PACKET', text) });
     });
   }
 
   changed(row: MemberRow, first: boolean): void {
     const peer = this.#peers.get(row.id);
     if (!isActive(row)) {
-      peer.introduced = false;
+      peer.introducedAt = 0n;
       return;
     }
     this.#armKeepalive();
-    if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
+    if (peer.introducedAt < row.incarnation) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
-    else if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id))
-      this.core.probe.check(row);
+    if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) {
+      this.core.probe.ask(row, false);
+    }
   }
 
   metadataChanged(): void {
