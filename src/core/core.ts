@@ -140,7 +140,7 @@ export class Core {
         return;
       case 'disconnected':
         this.contacts.unreachable(input.address, 'it closed the connection');
-        for (const row of this.members.atAddress(input.address)) this.probe.evidence(row);
+        for (const row of this.members.atAddress(input.address)) this.probe.ask(row, true);
         return;
       case 'join':
         this.contacts.join(input.addresses, input.ref);
@@ -245,7 +245,7 @@ export class Core {
     this.contacts.unreachable(input.address, input.error.message);
     for (const row of this.members.atAddress(input.address)) {
       this.requests.unreachable(row, input.error.message);
-      this.probe.evidence(row);
+      this.probe.ask(row, true);
     }
   }
 

@@ -12,7 +12,7 @@ import type { NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow } from './members.js';
+import type { MemberRow } from './members.js';
 
 /** A broadcast in either dialect's terms. */
 export interface BroadcastItem extends Outgoing {
@@ -24,22 +24,18 @@ export interface BroadcastItem extends Outgoing {
 }
 
 export class Dissemination {
-  readonly #rings = new Map<string, MemberRow[]>();
-  #ringsEpoch = -1;
+  /** Whom we pass a broadcast on to, by tag; kept until the membership changes. */
+  readonly #fingers = new Map<string, readonly MemberRow[]>();
+  #fingersEpoch = -1;
 
   constructor(private readonly core: Core) {}
 
   /** Sends a broadcast of our own. */
   start(message: Outgoing, tag: string, reliable: boolean): void {
     const { core } = this;
-    const item: BroadcastItem = {
-      origin: core.self.id,
-      messageId: core.hlc.now(core.nowMs),
-      messageType: message.messageType,
-      payload: message.payload,
-      tag,
-      reliable,
-    };
+    const { messageType, payload } = message;
+    const messageId = core.hlc.now(core.nowMs);
+    const item: BroadcastItem = { origin: core.self.id, messageId, messageType, payload, tag, reliable };
     core.history.accept(item.origin, item.messageId);
     core.count('broadcastsSent');
     this.#relay(item, HOPS_MAX, core.self.id);
@@ -92,53 +88,34 @@ export class Dissemination {
   #relay(item: BroadcastItem, ttl: number, cameFrom: MemberId): void {
     const { core } = this;
     if (ttl <= 0) return;
-    const to = this.#fingers(item.tag).filter((row) => row.id !== cameFrom && row.id !== item.origin);
+    const to = this.#relays(item.tag).filter((row) => row.id !== cameFrom && row.id !== item.origin);
     if (to.length === 0) return;
     core.count('broadcastsRelayed', to.length);
-    core.sendMany(
-      to,
-      {
-        type: 'broadcast',
-        from: core.self.id,
-        origin: item.origin,
-        messageId: item.messageId,
-        messageType: item.messageType,
-        ttl,
-        reliable: item.reliable,
-        tag: item.tag,
-        payload: item.payload,
-      },
-      item.reliable,
-    );
+    core.sendMany(to, { ...item, type: 'broadcast', from: core.self.id, ttl }, item.reliable);
   }
 
   /** The members 1, 2, 4 … places after us in the ring of those a broadcast with this tag is for. */
-  #fingers(tag: string): MemberRow[] {
+  #relays(tag: string): readonly MemberRow[] {
     const { core } = this;
-    const ring = this.#ring(tag);
-    const at = firstAfter(ring, core.self.id);
+    if (this.#fingersEpoch !== core.members.epoch || this.#fingers.size > TAGS_MAX) {
+      this.#fingers.clear();
+      this.#fingersEpoch = core.members.epoch;
+    }
+    const known = this.#fingers.get(tag);
+    if (known) return known;
+    const ring = core.members.natives().filter((row) => tag === '' || row.tags.includes(tag));
+    ring.sort((a, b) => (a.id < b.id ? -1 : 1));
+    // Nobody after us: the ring goes on with its first.
+    const next = Math.max(
+      0,
+      ring.findIndex((row) => row.id > core.self.id),
+    );
     const fingers: MemberRow[] = [];
     for (let step = 1; step <= ring.length; step *= 2) {
-      const row = ring[(at + step - 1) % ring.length];
-      if (row) fingers.push(row);
+      fingers.push(ring[(next + step - 1) % ring.length] as MemberRow);
     }
+    this.#fingers.set(tag, fingers);
     return fingers;
-  }
-
-  /** Everyone concerned but ourselves, by id; kept until the membership changes. */
-  #ring(tag: string): MemberRow[] {
-    const { core } = this;
-    if (this.#ringsEpoch !== core.members.epoch || this.#rings.size > RINGS_MAX) {
-      this.#rings.clear();
-      this.#ringsEpoch = core.members.epoch;
-    }
-    let ring = this.#rings.get(tag);
-    if (!ring) {
-      ring = core.members.natives().filter((row) => isActive(row) && (tag === '' || row.tags.includes(tag)));
-      ring.sort((a, b) => (a.id < b.id ? -1 : 1));
-      this.#rings.set(tag, ring);
-    }
-    return ring;
   }
 }
 
@@ -147,17 +124,5 @@ export class Dissemination {
  * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
  */
 const HOPS_MAX = 64;
-/** Rings kept, one a tag. Source: guess. */
-const RINGS_MAX = 64;
-
-/** Index of the first row with an id above `id`, by binary search; `ring.length` when there is none. */
-function firstAfter(ring: readonly MemberRow[], id: MemberId): number {
-  let low = 0;
-  let high = ring.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ring[middle] as MemberRow).id > id) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
+/** Tags whose fingers are kept. Source: guess. */
+const TAGS_MAX = 64;

@@ -25,9 +25,8 @@ export class History {
    */
   accept(sender: MemberId, messageId: bigint, direct = false): boolean {
     const { core } = this;
-    const { historyAgeMs, historyMax } = core.config.limits;
     if (core.tooFarAhead(messageId)) return false;
-    if (messageId <= this.#floor || core.hlc.aheadMs(messageId, core.nowMs) < -historyAgeMs) {
+    if (messageId <= this.#floor || core.hlc.aheadMs(messageId, core.nowMs) < -core.config.limits.historyAgeMs) {
       core.drop('messagesTooOld', sender);
       return false;
     }
@@ -38,23 +37,24 @@ export class History {
       return false;
     }
     this.#seen.set(key, core.nowMs);
-    // An id may have come from as far ahead as a clock may be; once it is refused for its age it need not be remembered.
-    this.#prune(core.nowMs - historyAgeMs - core.config.timing.clockDriftMaxMs, historyMax);
+    this.#prune();
     return true;
   }
 
-  /** Forgets a few of the oldest at every call, so that no call has much to do. */
-  #prune(before: number, max: number): void {
-    for (let i = 0; i < 4; i++) {
-      const first = this.#seen.entries().next().value;
-      if (!first) return;
-      const tooMany = this.#seen.size > max;
-      if (first[1] > before && !tooMany) return;
-      this.#seen.delete(first[0]);
-      if (tooMany && first[1] > before) {
-        const forgotten = BigInt(first[0].slice(36));
+  /**
+   * Forgets the oldest. An id may have come from as far ahead as a clock may be; once it is refused for its age it need
+   * not be remembered.
+   */
+  #prune(): void {
+    const { limits, timing } = this.core.config;
+    const before = this.core.nowMs - limits.historyAgeMs - timing.clockDriftMaxMs;
+    for (const [key, atMs] of this.#seen) {
+      if (atMs > before) {
+        if (this.#seen.size <= limits.historyMax) return;
+        const forgotten = BigInt(key.slice(36));
         if (forgotten > this.#floor) this.#floor = forgotten;
       }
+      this.#seen.delete(key);
     }
   }
 }

@@ -130,10 +130,9 @@ export class NewsQueue {
   announceLeave(): void {
     const { core } = this;
     const news = [stateNews(core.self, core.self.id)];
-    const receivers = core.random.sample(core.members.natives(), LEAVE_FAN_OUT, () => true);
-    receivers.forEach((row, i) => {
-      core.send(row, { type: 'news', from: core.self.id, news }, i < LEAVE_RELIABLE);
-    });
+    for (const row of core.random.sample(core.members.natives(), LEAVE_FAN_OUT, () => true)) {
+      core.send(row, { type: 'news', from: core.self.id, news }, true);
+    }
   }
 
   /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */
@@ -159,10 +158,8 @@ export class NewsQueue {
   }
 }
 
-/** A leaver tells this many members directly. Source: guess; three would do, the rest save a gossip round. */
-const LEAVE_FAN_OUT = 16;
-/** … of which so many by a reliable carrier, so that loss cannot swallow the farewell. */
-const LEAVE_RELIABLE = 3;
+/** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
+const LEAVE_FAN_OUT = 8;
 
 function stateNews(row: MemberRow, by: MemberId): News {
   return { kind: 'state', id: row.id, incarnation: row.incarnation, state: row.state, by };

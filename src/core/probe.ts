@@ -89,23 +89,20 @@ export class Prober {
     if (row) this.verify(row);
   }
 
-  /** Somebody whose word is only a hint thinks badly of a member: ask it now. */
-  check(row: MemberRow): void {
-    for (const probe of this.#probes.values()) if (probe.target === row.id) return;
-    if (isActive(row) && this.#canProbe(row)) this.#probe(row, false);
-  }
-
-  /** Something other than silence speaks against a member: ask it now. */
-  evidence(row: MemberRow): void {
+  /**
+   * Asks a member now, whosever turn it is.
+   * @param evidence - something other than silence speaks against it; otherwise it is only somebody's hint.
+   */
+  ask(row: MemberRow, evidence: boolean): void {
     if (!isActive(row) || !this.#canProbe(row)) return;
     for (const probe of this.#probes.values()) {
       if (probe.target === row.id && !probe.done) {
-        probe.evidence = true;
+        probe.evidence ||= evidence;
         return;
       }
     }
-    this.core.count('evidence');
-    this.#probe(row, true);
+    if (evidence) this.core.count('evidence');
+    this.#probe(row, evidence);
   }
 
   /** Pings a member without drawing conclusions from silence; `done` is called with what was found. */

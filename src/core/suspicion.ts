@@ -13,7 +13,6 @@ import type { MemberRow } from './members.js';
 const HEALTH_MAX = 8;
 
 interface Suspicion {
-  incarnation: bigint;
   startMs: number;
   minMs: number;
   maxMs: number;
@@ -71,7 +70,6 @@ export class SuspicionTable {
     const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');
     const k = others.length < timing.suspicionMult - 2 ? 0 : Math.max(0, timing.suspicionMult - 2);
     const suspicion: Suspicion = {
-      incarnation: row.incarnation,
       startMs: core.nowMs,
       minMs,
       maxMs: k === 0 ? minMs : minMs * timing.suspicionMaxMult,
