@@ -64,6 +64,11 @@ export class GossipError extends Error {
   }
 }
 
+/** A GossipError as it is; anything else that was thrown as the cause of a new one, its message after `about`. */
+export function toGossipError(error: unknown, code: GossipErrorCode, about = ''): GossipError {
+  return error instanceof GossipError ? error : new GossipError(code, about + errorMessage(error), { cause: error });
+}
+
 /** Returns the message of anything that was thrown; never throws itself. */
 export function errorMessage(error: unknown): string {
   try {

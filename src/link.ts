@@ -6,7 +6,7 @@
 import { addressParts } from './core/addresses.js';
 import type { Packet, PacketSource } from './core/input.js';
 import { type MemberId, NOBODY } from './core/member-id.js';
-import { errorMessage, GossipError, type GossipErrorCode } from './errors.js';
+import { errorMessage, type GossipError, type GossipErrorCode, toGossipError } from './errors.js';
 import type { ResolvedLogger } from './logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
 import { peekFrame, type Wire } from './wire/wire.js';
@@ -111,7 +111,7 @@ export class Link {
   }
 
   #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
-    const failure = toGossipError(error);
+    const failure = toGossipError(error, 'ERR_UNREACHABLE');
     this.owner.drop('packetsNotEncoded', failure.message);
     done?.(failure);
   }
@@ -122,7 +122,7 @@ export class Link {
     const sent = (async () => this.transport.send(this.#part(address), frame, options))().then(
       () => done?.(),
       (error) => {
-        const failure = toGossipError(error);
+        const failure = toGossipError(error, 'ERR_UNREACHABLE');
         this.owner.sendFailed(address, options.reliable, failure);
         done?.(failure);
       },
@@ -151,7 +151,7 @@ export class Link {
       const answer = await this.transport.request(part, frame, { timeoutMs });
       return await this.#decodeAnswer(answer, plain, packet, to);
     } catch (error) {
-      throw toGossipError(error);
+      throw toGossipError(error, 'ERR_UNREACHABLE');
     }
   }
 
@@ -260,17 +260,11 @@ export class Link {
   }
 
   #dropFrame(error: unknown, from: string | undefined): void {
-    const { code, message } = toGossipError(error);
+    const { code, message } = toGossipError(error, 'ERR_UNREACHABLE');
     this.owner.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
   }
 
   #unanswered(source: PacketSource): void {
     if (source.exchange !== undefined) this.respond(source.exchange, undefined);
   }
-}
-
-function toGossipError(error: unknown): GossipError {
-  return error instanceof GossipError
-    ? error
-    : new GossipError('ERR_UNREACHABLE', errorMessage(error), { cause: error });
 }

@@ -25,8 +25,19 @@ export function msgpackRaw(options: CodecOptions = {}): Codec {
         writer.value(value, 0);
         return writer.result();
       }),
-    decode: createMsgpackDecode(name, { depthMax, raw: true }),
+    decode: createMsgpackDecode(name, depthMax, textOf),
   };
+}
+
+const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text that raw bytes are, if they are UTF-8. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return FROM_UTF8.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bytes a writer starts with. Source: guess; most packets fit. */

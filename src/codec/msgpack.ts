@@ -19,60 +19,38 @@ const KEPT_BYTES_MAX = 64 * 1024;
 export function msgpack(options: CodecOptions = {}): Codec {
   const name = 'msgpack';
   const depthMax = options.depthMax ?? DEPTH_MAX;
-  const createEncoder = () => new Encoder({ useBigInt64: true, ignoreUndefined: true, maxDepth: depthMax + 2 });
+  const createEncoder = () => new Encoder({ useBigInt64: true, maxDepth: Number.POSITIVE_INFINITY });
   let encoder = createEncoder();
+
+  /**
+   * Checks a value and replaces integers the library would not encode as such.
+   *
+   * Why: with `useBigInt64` the library writes a number above 32 bits as a float, and a small bigint in nine bytes.
+   */
+  function prepare(value: unknown, levels: number): unknown {
+    const kind = kindOf(value);
+    if (kind === 'number' || kind === 'bigint') {
+      const exact = exactInteger(value as number | bigint);
+      const isLong = Number.isSafeInteger(exact) && (exact > 0xffff_ffff || exact < -0x8000_0000);
+      return isLong ? BigInt(exact) : exact;
+    }
+    if (kind !== 'list' && kind !== 'map') return value;
+    if (levels === 0) throw tooDeep(depthMax);
+    if (kind === 'list') return (value as readonly unknown[]).map((item) => prepare(item, levels - 1));
+    const map = value as Readonly<Record<string, unknown>>;
+    const copy: Record<string, unknown> = {};
+    for (const key of keysOf(map)) copy[key] = prepare(map[key], levels - 1);
+    return copy;
+  }
+
   return {
     name,
     encode: (value) =>
       guard(name, () => {
-        const bytes = encoder.encode(prepare(value, 0, depthMax));
+        const bytes = encoder.encode(prepare(value, depthMax));
         if (bytes.length > KEPT_BYTES_MAX) encoder = createEncoder();
         return bytes;
       }),
-    decode: createMsgpackDecode(name, { depthMax, raw: false }),
+    decode: createMsgpackDecode(name, depthMax),
   };
-}
-
-/**
- * Checks a value and replaces integers the library would not encode as such; what needs no replacing is not copied.
- *
- * Why: with `useBigInt64` the library writes a number above 32 bits as a float, and a small bigint in nine bytes.
- */
-function prepare(value: unknown, depth: number, depthMax: number): unknown {
-  switch (kindOf(value)) {
-    case 'number':
-      return Number.isSafeInteger(value) ? libraryInteger(value as number) : value;
-    case 'bigint': {
-      const exact = exactInteger(value as bigint);
-      return typeof exact === 'number' ? libraryInteger(exact) : exact;
-    }
-    case 'list': {
-      if (depth === depthMax) throw tooDeep(depthMax);
-      const list = value as readonly unknown[];
-      let copy: unknown[] | undefined;
-      for (let i = 0; i < list.length; i++) {
-        const prepared = prepare(list[i], depth + 1, depthMax);
-        if (prepared !== list[i] && !copy) copy = list.slice();
-        if (copy) copy[i] = prepared;
-      }
-      return copy ?? list;
-    }
-    case 'map': {
-      if (depth === depthMax) throw tooDeep(depthMax);
-      const map = value as Readonly<Record<string, unknown>>;
-      let copy: Record<string, unknown> | undefined;
-      for (const key of keysOf(map)) {
-        const prepared = prepare(map[key], depth + 1, depthMax);
-        if (prepared !== map[key] && !copy) copy = { ...map };
-        if (copy) copy[key] = prepared;
-      }
-      return copy ?? map;
-    }
-    default:
-      return value;
-  }
-}
-
-function libraryInteger(value: number): number | bigint {
-  return value > 0xffff_ffff || value < -0x8000_0000 ? BigInt(value) : value;
 }

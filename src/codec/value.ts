@@ -2,7 +2,7 @@
  * What the codecs of this folder agree on: which values have an encoding and how a refusal looks. With it a value means
  * the same under each of them.
  */
-import { errorMessage, GossipError } from '../errors.js';
+import { GossipError, toGossipError } from '../errors.js';
 
 /** Options of every codec here. */
 export interface CodecOptions {
@@ -74,12 +74,11 @@ export function guard<T>(codec: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (error instanceof GossipError) throw error;
-    throw new GossipError('ERR_CODEC', `${codec}: ${errorMessage(error)}`, { cause: error });
+    throw toGossipError(error, 'ERR_CODEC', `${codec}: `);
   }
 }
 
-/** Turns an integer of any size into a number when that is exact, into a bigint when not. */
-export function exactInteger(value: bigint): number | bigint {
+/** Turns an integer of any size into a number when that is exact, into a bigint when not. A number stays what it is. */
+export function exactInteger(value: number | bigint): number | bigint {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }

@@ -5,7 +5,7 @@
 import type { Cipher } from '../cipher/cipher.js';
 import type { Codec } from '../codec/codec.js';
 import type { Compressor } from '../compressor/compressor.js';
-import { errorMessage, GossipError, type GossipErrorCode } from '../errors.js';
+import { GossipError, type GossipErrorCode, toGossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { andThen, type MaybePromise } from './maybe-promise.js';
 
@@ -88,8 +88,7 @@ export function openBytes(sealed: Uint8Array, associatedData: Uint8Array, cipher
 /** Calls a plug-in; whatever it throws, or rejects with, becomes a GossipError that names it. */
 function attempt<T>(plugin: { name: string }, code: GossipErrorCode, call: () => T): T {
   const failed = (error: unknown): never => {
-    if (error instanceof GossipError) throw error;
-    throw new GossipError(code, `${plugin.name}: ${errorMessage(error)}`, { cause: error });
+    throw toGossipError(error, code, `${plugin.name}: `);
   };
   try {
     const result = call();
