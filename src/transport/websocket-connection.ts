@@ -103,9 +103,9 @@ export class WebSocketConnection {
     else if (socket.readyState >= CLOSING) queueMicrotask(() => this.#end(false, 'closed before it was used'));
   }
 
-  /** Nothing is queued. */
+  /** No send waits. What is queued would still go before a close. */
   get quiet(): boolean {
-    return this.#waiting.size === 0 && this.#buffered === 0;
+    return this.#waiting.size === 0;
   }
 
   /** Whether it can be written to. */
