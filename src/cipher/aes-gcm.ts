@@ -36,33 +36,30 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
     async seal(plaintext, associatedData) {
       // Fetched before the first await: what counts is the ring at the time of the call.
       const [{ prepared }] = entries();
-      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
-      const [input, extra] = [owned(plaintext), owned(associatedData)];
-      const ciphertext = await crypto.subtle.encrypt(parameters(nonce, extra), await prepared(), input);
+      const iv = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+      const parameters = { name: 'AES-GCM', iv, additionalData: owned(associatedData) };
+      const input = owned(plaintext);
+      const ciphertext = await crypto.subtle.encrypt(parameters, await prepared(), input);
       const sealed = new Uint8Array(NONCE_BYTES + ciphertext.byteLength);
-      sealed.set(nonce);
+      sealed.set(iv);
       sealed.set(new Uint8Array(ciphertext), NONCE_BYTES);
       return sealed;
     },
     async open(sealed, associatedData) {
-      if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
-      const nonce = owned(sealed.subarray(0, NONCE_BYTES));
-      const [input, extra] = [owned(sealed.subarray(NONCE_BYTES)), owned(associatedData)];
+      const input = owned(sealed);
+      const iv = input.subarray(0, NONCE_BYTES);
+      const parameters = { name: 'AES-GCM', iv, additionalData: owned(associatedData) };
       for (const { prepared } of entries()) {
         const key = await prepared();
         try {
-          return new Uint8Array(await crypto.subtle.decrypt(parameters(nonce, extra), key, input));
+          return new Uint8Array(await crypto.subtle.decrypt(parameters, key, input.subarray(NONCE_BYTES)));
         } catch {
-          // Not this key; WebCrypto does not say more, on purpose.
+          // Not this key, or too short; WebCrypto does not say more, on purpose.
         }
       }
       return undefined;
     },
   };
-}
-
-function parameters(nonce: Uint8Array<ArrayBuffer>, associatedData: Uint8Array<ArrayBuffer>): AesGcmParams {
-  return { name: 'AES-GCM', iv: nonce, additionalData: associatedData, tagLength: TAG_BYTES * 8 };
 }
 
 /** A copy, so that the caller may reuse its buffer while WebCrypto still waits for its key. */

@@ -30,47 +30,37 @@ export interface KeyringParts<T> {
  * @throws GossipError `ERR_KEY`: no key, or one of the wrong size.
  */
 export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOptions<T>): KeyringParts<T> {
+  let entries: readonly RingEntry<T>[] = [];
+  const fail = (text: string): never => {
+    throw new GossipError('ERR_KEY', `${options.cipher}: ${text}`);
+  };
   const entryOf = (key: Uint8Array): RingEntry<T> => {
-    if (!(key instanceof Uint8Array) || !options.keyBytes.includes(key.length)) {
-      const got = key instanceof Uint8Array ? `${key.length} bytes` : typeof key;
-      throw new GossipError(
-        'ERR_KEY',
-        `${options.cipher}: a key is a Uint8Array of ${options.keyBytes.join(', ')} bytes, not ${got}`,
-      );
+    if (!(key instanceof Uint8Array && options.keyBytes.includes(key.length))) {
+      fail(`a key is a Uint8Array of ${options.keyBytes.join(', ')} bytes`);
     }
     const bytes = new Uint8Array(key);
-    return { bytes, prepared: options.prepare(bytes) };
+    return entries.find((entry) => sameBytes(entry.bytes, key)) ?? { bytes, prepared: options.prepare(bytes) };
   };
-  const find = (key: Uint8Array) => entries.find((entry) => sameBytes(entry.bytes, key));
 
-  const [first, ...others] = keys;
-  if (first === undefined) {
-    throw new GossipError('ERR_KEY', `${options.cipher}: pass at least one key, or leave out the cipher option`);
-  }
-  let entries: readonly [RingEntry<T>, ...RingEntry<T>[]] = [entryOf(first)];
   const keyring: Keyring = {
     get size() {
       return entries.length;
     },
     add(key) {
-      const entry = find(key) ?? entryOf(key);
-      if (!entries.includes(entry)) entries = [...entries, entry];
+      entries = [...new Set([...entries, entryOf(key)])];
     },
     use(key) {
-      const entry = find(key) ?? entryOf(key);
-      entries = [entry, ...entries.filter((other) => other !== entry)];
+      entries = [...new Set([entryOf(key), ...entries])];
     },
     remove(key) {
-      const entry = find(key);
-      if (entry === entries[0]) {
-        throw new GossipError('ERR_KEY', `${options.cipher}: this key seals; use(another) before removing it`);
-      }
-      const [sealing, ...rest] = entries;
-      entries = [sealing, ...rest.filter((other) => other !== entry)];
+      const rest = entries.filter((entry) => !sameBytes(entry.bytes, key));
+      if (rest[0] !== entries[0]) fail('this key seals; use(another) before removing it');
+      entries = rest;
     },
   };
-  for (const key of others) keyring.add(key);
-  return { keyring, entries: () => entries };
+  for (const key of keys) keyring.add(key);
+  if (entries.length === 0) fail('pass at least one key, or leave out the cipher option');
+  return { keyring, entries: () => entries as readonly [RingEntry<T>, ...RingEntry<T>[]] };
 }
 
 /** Whether two byte strings are equal. Not in constant time: both come from this process's owner. */
