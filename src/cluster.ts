@@ -300,7 +300,8 @@ export class Cluster implements AsyncDisposable {
       case 'send': {
         const { ref } = effect;
         const done = ref === undefined ? undefined : (error?: GossipError) => this.#settle(ref, undefined, error);
-        this.#link.send(effect.to, effect.packet, effect.reliable, effect.single, done);
+        // A v1 peer takes one packet a connection.
+        this.#link.send(effect.to, effect.packet, effect.reliable, effect.packet.dialect === 'v1', done);
         return;
       }
       case 'exchange': {

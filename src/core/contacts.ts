@@ -107,7 +107,7 @@ export class Contacts {
     this.#seq = (this.#seq + 1) >>> 0;
     const seq = this.#seq;
     this.#joins.set(seq, { address, done });
-    core.sendTo(address, { type: 'join', seq, from: core.self.id, record: core.selfRecord() }, true);
+    core.send(address, { type: 'join', seq, from: core.self.id, record: core.selfRecord() }, true);
     core.schedule(core.config.timing.joinTimeoutMs, () => {
       const join = this.#joins.get(seq);
       if (!join) return;
@@ -136,7 +136,7 @@ export class Contacts {
     const reason = this.#refusal(packet);
     const verify = reason === undefined ? this.#verify(record) : this.#refuse(packet.from, reason);
     if (verify === undefined) return;
-    core.sendTo(
+    core.send(
       record.address,
       {
         type: 'join-reply',

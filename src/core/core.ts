@@ -287,18 +287,13 @@ export class Core {
     this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
   }
 
-  /** Sends one packet to one member. */
-  send(row: MemberRow, packet: NativePacket, reliable: boolean): void {
-    this.sendTo(row.address, packet, reliable);
-  }
-
-  sendTo(address: string, packet: NativePacket, reliable: boolean): void {
-    this.emit({ type: 'send', to: [address], packet, reliable, single: false });
-  }
-
-  /** Sends one packet, encoded once, to many members. */
-  sendMany(rows: readonly MemberRow[], packet: NativePacket, reliable: boolean): void {
-    this.emit({ type: 'send', to: rows.map((row) => row.address), packet, reliable, single: false });
+  /**
+   * Sends one packet, encoded once, to a member, to several, or to an address.
+   * @param ref - of the application's wish, which is settled when the carrier has taken the packet.
+   */
+  send(to: MemberRow | readonly MemberRow[] | string, packet: Packet, reliable: boolean, ref?: number): void {
+    const rows = typeof to === 'string' ? [{ address: to }] : Array.isArray(to) ? to : [to];
+    this.emit({ type: 'send', to: rows.map(({ address }) => address), packet, reliable, ref });
   }
 
   selfRecord(): MemberRecord {

@@ -91,7 +91,7 @@ export class Dissemination {
     const to = this.#relays(item.tag).filter((row) => row.id !== cameFrom && row.id !== item.origin);
     if (to.length === 0) return;
     core.count('broadcastsRelayed', to.length);
-    core.sendMany(to, { ...item, type: 'broadcast', from: core.self.id, ttl }, item.reliable);
+    core.send(to, { ...item, type: 'broadcast', from: core.self.id, ttl }, item.reliable);
   }
 
   /** The members 1, 2, 4 … places after us in the ring of those a broadcast with this tag is for. */

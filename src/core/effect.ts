@@ -15,7 +15,7 @@ export type MembershipChange =
 
 export type Effect =
   /** Encode once, send to each. `ref`: tell the caller when the carrier has taken it. */
-  | { type: 'send'; to: readonly string[]; packet: Packet; reliable: boolean; single: boolean; ref?: number }
+  | { type: 'send'; to: readonly string[]; packet: Packet; reliable: boolean; ref: number | undefined }
   /** Send and wait for the frame that answers on the same connection; ends in an `exchange-done` input. */
   | { type: 'exchange'; exchange: number; to: string; packet: Packet; timeoutMs: number }
   /** Answer the peer that waits on a connection; without a packet: let it go without an answer. */

@@ -217,7 +217,7 @@ export class Prober {
       // A stranger that knows us, after a restart or a lost view: answer where it came from, and introduce ourselves.
       // News is neither heard from it nor told to it: anybody can write a ping, with any return address.
       core.count('pingsFromStrangers');
-      core.sendTo(source.address, { type: 'ack', seq, from: core.self.id, news: [] }, false);
+      core.send(source.address, { type: 'ack', seq, from: core.self.id, news: [] }, false);
       core.contacts.contact(source.address);
     }
   }

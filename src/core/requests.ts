@@ -44,21 +44,11 @@ export class Requests {
       core.foreign?.send(row, input, input.reliable, input.ref);
       return;
     }
-    core.emit({
-      type: 'send',
-      to: [row.address],
-      packet: {
-        type: 'message',
-        from: core.self.id,
-        to: row.id,
-        messageId: core.hlc.now(core.nowMs),
-        messageType: input.messageType,
-        payload: input.payload,
-      },
-      reliable: input.reliable,
-      single: false,
-      ref: input.ref,
-    });
+    core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
+  }
+
+  #addressed(row: MemberRow, { messageType, payload }: Outgoing, messageId = this.core.hlc.now(this.core.nowMs)) {
+    return { from: this.core.self.id, to: row.id, messageId, messageType, payload };
   }
 
   /** A request of the application; always ends in one `settled` effect. */
@@ -82,18 +72,7 @@ export class Requests {
       });
       return;
     }
-    core.send(
-      row,
-      {
-        type: 'request',
-        from: core.self.id,
-        to: row.id,
-        messageId,
-        messageType: input.messageType,
-        payload: input.payload,
-      },
-      true,
-    );
+    core.send(row, { type: 'request', ...this.#addressed(row, input, messageId) }, true);
     core.schedule(input.timeoutMs, () => {
       this.#fail(messageId, 'ERR_TIMEOUT', `${row.id} did not answer within ${input.timeoutMs} ms`);
     });

@@ -13,15 +13,7 @@ export class V1Outbox {
 
   /** Sends to each; without `to.targetId` the packet is for everyone. */
   send(to: readonly MemberRow[], packet: V1Packet, reliable: boolean, ref?: number): void {
-    if (to.length === 0) return;
-    this.core.emit({
-      type: 'send',
-      to: to.map((row) => row.address),
-      packet,
-      reliable,
-      single: true,
-      ...(ref === undefined ? {} : { ref }),
-    });
+    if (to.length > 0) this.core.send(to, packet, reliable, ref);
   }
 
   /** Sends and waits for the answer on the same connection; `done` is called once, without a packet on failure. */
