@@ -13,9 +13,6 @@ import { type MemberRow, toRecord } from './members.js';
 const NEWS_METADATA_BYTES_MAX = 512;
 /** Room for news in one datagram, leaving space for the packet around it, sealing and the headers below. */
 const NEWS_BYTES_MAX = 1100;
-/** Members dead for less than this are still gossiped to, so that they can refute. Source: memberlist's GossipToTheDeadTime. */
-const GOSSIP_TO_DEAD_MS = 30_000;
-
 interface Waiting {
   /** Whom it is about: that member knows it best. */
   about: MemberId;
@@ -28,8 +25,6 @@ export class NewsQueue {
   /** Newest last; one piece per member and kind, a newer one replaces the older. */
   readonly #waiting = new Map<string, Waiting>();
   #armed = false;
-  /** When the latest death became known. */
-  #deathMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly core: Core) {}
 
@@ -44,7 +39,6 @@ export class NewsQueue {
 
   /** A member's state changed, or a suspicion has one more witness. */
   addState(row: MemberRow, by: MemberId): void {
-    if (row.state === 'dead') this.#deathMs = this.core.nowMs;
     this.#add('s', row.id, stateNews(row, by));
   }
 
@@ -106,7 +100,6 @@ export class NewsQueue {
   #gossip(): void {
     const { core } = this;
     const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut, () => true);
-    receivers.push(...core.random.sample(this.#recentlyDead(), 1, () => true));
     if (receivers.length === 0) {
       this.#waiting.clear();
       return;
@@ -115,15 +108,6 @@ export class NewsQueue {
       const news = this.take(row, true);
       if (news.length > 0) core.send(row, { type: 'news', from: core.self.id, news }, false);
     }
-  }
-
-  /** Members that may be alive after all, and would refute their death if they heard of it. */
-  #recentlyDead(): MemberRow[] {
-    const since = this.core.nowMs - GOSSIP_TO_DEAD_MS;
-    if (this.#deathMs < since) return [];
-    return [...this.core.members.all()].filter(
-      (row) => row.state === 'dead' && row.dialect === 'native' && row.stateMs >= since,
-    );
   }
 
   /** News about a departed self goes out at once: there will be no next interval. */

@@ -131,19 +131,13 @@ export class Sync {
 
   #sendPulls(): void {
     const { core } = this;
-    const byPeer = new Map<MemberId, MemberId[]>();
     for (const [id, from] of this.#wanted) {
-      const ids = byPeer.get(from);
-      if (ids) ids.push(id);
-      else byPeer.set(from, [id]);
-    }
-    this.#wanted.clear();
-    for (const [from, ids] of byPeer) {
       const row = core.members.get(from);
       if (!row || !isActive(row)) continue;
       core.count('pullsSent');
-      core.send(row, { type: 'pull', from: core.self.id, ids }, true);
+      core.send(row, { type: 'pull', from: core.self.id, ids: [id] }, true);
     }
+    this.#wanted.clear();
   }
 
   onPull(packet: Extract<NativePacket, { type: 'pull' }>): void {
