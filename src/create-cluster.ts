@@ -25,9 +25,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     new Wire(resolved, v1?.wire),
     transport,
     {
-      packet: (packet, source) => cluster?.input({ type: 'packet', packet, source }),
-      sendFailed: (address, reliable, error) => cluster?.input({ type: 'send-failed', address, reliable, error }),
-      disconnected: (address) => cluster?.input({ type: 'disconnected', address }),
+      input: (input) => cluster?.input(input),
       count: (name) => cluster?.count(name),
       drop: (name, detail) => cluster?.drop(name, detail),
     },

@@ -4,7 +4,7 @@
  */
 
 import { addressParts } from './core/addresses.js';
-import type { Packet, PacketSource } from './core/input.js';
+import type { Input, Packet, PacketSource } from './core/input.js';
 import { type MemberId, NOBODY } from './core/member-id.js';
 import { errorMessage, type GossipError, type GossipErrorCode, toGossipError } from './errors.js';
 import type { ResolvedLogger } from './logger.js';
@@ -14,9 +14,11 @@ import { peekFrame, type Wire } from './wire/wire.js';
 /** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
 const OPENING_MAX = 4096;
 
-/** Why a frame was refused, as the name it is counted under. */
+/** What arrives is opened in its order, whoever sent it; no address is empty. */
+const OPENING = '';
+
+/** Why a frame was refused, as the name it is counted under; without one here it is `framesMalformed`. */
 const REFUSALS: Partial<Record<GossipErrorCode, string>> = {
-  ERR_FRAME: 'framesMalformed',
   ERR_CIPHER: 'framesNotOpened',
   ERR_COMPRESSED: 'framesNotDecompressed',
   ERR_PACKET: 'packetsMalformed',
@@ -26,19 +28,15 @@ const REFUSALS: Partial<Record<GossipErrorCode, string>> = {
 
 /** What a link tells its owner. */
 export interface LinkOwner {
-  packet(packet: Packet, source: PacketSource): void;
-  sendFailed(address: string, reliable: boolean, error: GossipError): void;
-  disconnected(address: string): void;
+  input(input: Input): void;
   count(name: string): void;
   drop(name: string, detail: string): void;
 }
 
 export class Link {
-  /** Addresses with packets still being sealed: what follows waits behind them. */
+  /** The last of what waits its turn: toward an address, and under `OPENING` of what arrived. */
   readonly #tails = new Map<string, Promise<void>>();
-  /** Frames still being opened, in order of arrival. */
   #opening = 0;
-  #openingTail: Promise<void> = Promise.resolve();
   readonly #answers = new Map<number, (packet: Packet | undefined) => void>();
   #exchange = 0;
   /** Sends not yet settled, so that a leaving member can wait for its farewell. */
@@ -57,7 +55,7 @@ export class Link {
       logger,
       limits: this.wire.env.limits,
       receive: (frame, source) => this.#receive(frame, source),
-      disconnected: (address) => this.owner.disconnected(address),
+      disconnected: (address) => this.owner.input({ type: 'disconnected', address }),
       count: (name, detail) => this.owner.drop(`transport.${name}`, detail ?? ''),
     };
   }
@@ -86,28 +84,29 @@ export class Link {
         return;
       }
       framePlain = plain;
-      const tail = this.#tails.get(address);
-      if (frame instanceof Promise || tail) this.#sendLater(address, tail, frame, options, done);
-      else this.#sendNow(address, frame, options, done);
+      this.#inOrder(
+        address,
+        frame,
+        (sealed) => this.#sendNow(address, sealed, options, done),
+        (error) => this.#notEncoded(error, done),
+      );
     }
   }
 
-  #sendLater(
-    address: string,
-    tail: Promise<void> | undefined,
-    frame: Uint8Array | Promise<Uint8Array>,
-    options: SendOptions,
-    done?: (error?: GossipError) => void,
-  ): void {
-    // Settled, not only resolved: a packet that fails must not let its followers overtake those before it.
-    const sent = Promise.allSettled([frame, tail]).then(([sealed]) => {
-      if (sealed.status === 'fulfilled') this.#sendNow(address, sealed.value, options, done);
-      else this.#notEncoded(sealed.reason, done);
+  /** Goes on with a value: at once, or when it is there and all before it of the same kind have been gone on with. */
+  #inOrder<T>(kind: string, value: T | Promise<T>, next: (value: T) => void, failed: (error: unknown) => void): void {
+    const before = this.#tails.get(kind);
+    if (!before && !(value instanceof Promise)) {
+      next(value);
+      return;
+    }
+    // Settled, not only resolved: one that fails must not let its followers overtake those before it.
+    const tail = Promise.allSettled([value, before]).then(([result]) => {
+      if (this.#tails.get(kind) === tail) this.#tails.delete(kind);
+      if (result.status === 'fulfilled') next(result.value);
+      else failed(result.reason);
     });
-    this.#tails.set(address, sent);
-    void sent.then(() => {
-      if (this.#tails.get(address) === sent) this.#tails.delete(address);
-    });
+    this.#tails.set(kind, tail);
   }
 
   #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
@@ -123,7 +122,7 @@ export class Link {
       () => done?.(),
       (error) => {
         const failure = toGossipError(error, 'ERR_UNREACHABLE');
-        this.owner.sendFailed(address, options.reliable, failure);
+        this.owner.input({ type: 'send-failed', address, reliable: options.reliable, error: failure });
         done?.(failure);
       },
     );
@@ -133,7 +132,6 @@ export class Link {
 
   /** The first part of a member's address that we can dial; where there is none, the transport is to say so. */
   #part(address: string): string {
-    if (!address.includes(' ')) return address;
     return addressParts(address).find((part) => this.transport.carriage(part) !== undefined) ?? address;
   }
 
@@ -142,31 +140,24 @@ export class Link {
    * packets speaks native only, and need not be asked. Never throws anything but a GossipError.
    */
   async exchange(to: string, packet: Packet, timeoutMs: number): Promise<Packet> {
+    let answer: Uint8Array | undefined;
     try {
       const part = this.#part(to);
       const carriage = this.transport.carriage(part);
       if (carriage === 'native') return { type: 'native-only', from: NOBODY };
       const plain = carriage === 'v1-plain';
       const frame = await this.wire.encode(packet, plain);
-      const answer = await this.transport.request(part, frame, { timeoutMs });
-      return await this.#decodeAnswer(answer, plain, packet, to);
+      answer = await this.transport.request(part, frame, { timeoutMs });
+      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
     } catch (error) {
+      if (answer) this.#dropFrame(error, to);
       throw toGossipError(error, 'ERR_UNREACHABLE');
     }
   }
 
-  async #decodeAnswer(answer: Uint8Array, plain: boolean, packet: Packet, to: string): Promise<Packet> {
-    try {
-      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
-    } catch (error) {
-      this.#dropFrame(error, to);
-      throw error;
-    }
-  }
-
-  /** Answers a peer that waits on a connection. */
-  respond(exchange: number, packet: Packet | undefined): void {
-    this.#answers.get(exchange)?.(packet);
+  /** Answers a peer that waits on a connection, if there is one; without a packet: lets it go. */
+  respond(exchange: number | undefined, packet?: Packet): void {
+    this.#answers.get(exchange as number)?.(packet);
   }
 
   /** Resolves when everything sent so far has been taken or refused. */
@@ -182,13 +173,9 @@ export class Link {
     this.owner.count('framesReceived');
     const peek = peekFrame(frame);
     const plain = carriage === 'v1-plain';
-    if (peek?.dialect === 'v1' && carriage === 'native') {
-      this.owner.drop('v1FramesRefused', 'this carrier is for native frames');
-      return undefined;
-    }
-    if (peek?.dialect === 'v1' && !this.wire.v1) {
-      this.owner.drop('v1FramesRefused', 'this member has no v1 plug-in');
-      if (!peek.replyExpected) return undefined;
+    if (peek?.dialect === 'v1' && (carriage === 'native' || !this.wire.v1)) {
+      this.owner.drop('v1FramesRefused', `on a carrier of ${carriage} frames`);
+      if (!peek.replyExpected || carriage === 'native') return undefined;
       return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }), plain);
     }
     if (!peek?.replyExpected) {
@@ -214,57 +201,36 @@ export class Link {
   }
 
   #open(frame: Uint8Array, source: PacketSource, plain: boolean): void {
+    const refuse = (error: unknown) => {
+      this.#opening--;
+      this.#dropFrame(error, source.address);
+      this.respond(source.exchange);
+    };
+    const deliver = (packet: Packet) => {
+      this.#opening--;
+      // A packet that our own code fails on must not take the carrier down with it.
+      try {
+        this.owner.input({ type: 'packet', packet, source });
+      } catch (error) {
+        this.owner.drop('packetsFailed', errorMessage(error));
+        this.respond(source.exchange);
+      }
+    };
     if (this.#opening >= OPENING_MAX) {
       this.owner.drop('framesOverLimit', source.address ?? '');
-      this.#unanswered(source);
+      this.respond(source.exchange);
       return;
     }
-    let packet: Packet | Promise<Packet>;
-    try {
-      packet = this.wire.decode(frame, plain);
-    } catch (error) {
-      this.#refuse(error, source);
-      return;
-    }
-    if (packet instanceof Promise || this.#opening > 0) this.#openLater(packet, source);
-    else this.#deliver(packet, source);
-  }
-
-  /** A packet that our own code fails on must not take the carrier down with it. */
-  #deliver(packet: Packet, source: PacketSource): void {
-    try {
-      this.owner.packet(packet, source);
-    } catch (error) {
-      this.owner.drop('packetsFailed', errorMessage(error));
-      this.#unanswered(source);
-    }
-  }
-
-  #openLater(packet: Packet | Promise<Packet>, source: PacketSource): void {
     this.#opening++;
-    const before = this.#openingTail;
-    const opened = Promise.resolve(packet).then(
-      (value) => () => this.#deliver(value, source),
-      (error) => () => this.#refuse(error, source),
-    );
-    this.#openingTail = before.then(async () => {
-      const deliver = await opened;
-      this.#opening--;
-      deliver();
-    });
-  }
-
-  #refuse(error: unknown, source: PacketSource): void {
-    this.#dropFrame(error, source.address);
-    this.#unanswered(source);
+    try {
+      this.#inOrder(OPENING, this.wire.decode(frame, plain), deliver, refuse);
+    } catch (error) {
+      refuse(error);
+    }
   }
 
   #dropFrame(error: unknown, from: string | undefined): void {
     const { code, message } = toGossipError(error, 'ERR_UNREACHABLE');
     this.owner.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
-  }
-
-  #unanswered(source: PacketSource): void {
-    if (source.exchange !== undefined) this.respond(source.exchange, undefined);
   }
 }

@@ -22,12 +22,11 @@ const REPLY_EXPECTED = 0x4000;
 
 /** What can be told from a frame's first two bytes alone. */
 export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyExpected: boolean } | undefined {
-  if (frame.length < 3) return undefined;
   const flags = (frame[0] as number) | ((frame[1] as number) << 8);
   const low = flags & 0x3fff;
-  if (low === 0) return undefined;
-  if (low <= NATIVE_MAX) return { dialect: 'native', replyExpected: false };
-  return { dialect: 'v1', replyExpected: (flags & REPLY_EXPECTED) !== 0 };
+  if (frame.length < 3 || low === 0) return undefined;
+  const dialect = low <= NATIVE_MAX ? 'native' : 'v1';
+  return { dialect, replyExpected: dialect === 'v1' && (flags & REPLY_EXPECTED) !== 0 };
 }
 
 /** Turns packets into frames and frames into packets. */
@@ -53,9 +52,8 @@ export class Wire {
    */
   decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
     const peek = peekFrame(frame);
-    if (!peek) throw new GossipError('ERR_FRAME', 'too short or without a header');
-    if (peek.dialect === 'native') return decodeNativeFrame(frame, this.env);
-    if (!this.v1) throw new GossipError('ERR_FRAME', 'a v1 frame, and this member has no v1 plug-in');
-    return this.v1.decode(frame, this.env, replyTo === undefined ? { plain } : { plain, replyTo });
+    if (peek?.dialect === 'native') return decodeNativeFrame(frame, this.env);
+    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'neither a native frame nor one of a plug-in');
+    return this.v1.decode(frame, this.env, { plain, replyTo });
   }
 }

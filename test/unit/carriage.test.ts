@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { secretbox } from '../../src/cipher/secretbox.js';
 import { msgpack } from '../../src/codec/msgpack.js';
-import type { Packet } from '../../src/core/input.js';
+import type { Input, Packet } from '../../src/core/input.js';
 import { NOBODY } from '../../src/core/member-id.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { Link } from '../../src/link.js';
@@ -48,9 +48,7 @@ function linked() {
   const env = { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, cipher };
   const wire = new Wire(env, gossipV1().wire);
   const owner = {
-    packet: (packet: Packet) => void packets.push(packet),
-    sendFailed: () => {},
-    disconnected: () => {},
+    input: (input: Input) => void (input.type === 'packet' && packets.push(input.packet)),
     count: () => {},
     drop: (name: string) => void dropped.push(name),
   };

@@ -99,9 +99,12 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
     wire,
     transport,
     {
-      packet: (packet, source) => void packets.push({ packet, source }),
-      sendFailed: (address, reliable, error) => void failures.push(`${address} ${reliable} ${error.code}`),
-      disconnected: (address) => void failures.push(`disconnected ${address}`),
+      input: (input) => {
+        if (input.type === 'packet') packets.push(input);
+        else if (input.type === 'disconnected') failures.push(`disconnected ${input.address}`);
+        else if (input.type === 'send-failed') failures.push(`${input.address} ${input.reliable} ${input.error.code}`);
+        else throw new Error(input.type);
+      },
       count,
       drop: (name, detail) => {
         count(name);
@@ -363,12 +366,10 @@ describe('opening', () => {
       new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined),
       {} as Transport,
       {
-        packet(packet) {
+        input(input) {
           if (fail) throw new Error('a bug');
-          taken.push(packet);
+          if (input.type === 'packet') taken.push(input.packet);
         },
-        sendFailed() {},
-        disconnected() {},
         count() {},
         drop: (name, detail) => void counted.push(`${name}: ${detail}`),
       },
