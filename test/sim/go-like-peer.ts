@@ -11,11 +11,12 @@ import { type Answer, count, GoLikeStation } from './go-like-station.js';
 import { type GoNode, GoTable } from './go-like-table.js';
 
 export interface GoLikeOptions {
-  /** Default `go<number>`. */
   address?: string;
   tags?: readonly string[];
   metadata?: Metadata;
   applicationVersion?: string;
+  /** How far its wall clock is ahead. Default 0. */
+  clockAheadMs?: number;
   versionCheck?: (applicationVersion: string) => boolean;
   /** Answers requests of type 128; `undefined`: there is no handler, so that the asker waits in vain. */
   answer?: (data: unknown, from: number) => unknown;
@@ -29,7 +30,7 @@ export interface GoDelivery {
   direct: boolean;
 }
 
-/** Its constants. Source: DefaultConfig of the Go library. */
+// Source: DefaultConfig of the Go library.
 const METADATA_GOSSIP_MS = 500;
 const STATE_GOSSIP_MS = 45_000;
 const HEALTH_CHECK_MS = 2000;
@@ -72,7 +73,7 @@ export class GoLikePeer extends GoLikeStation {
     epochMs: number,
     readonly options: GoLikeOptions,
   ) {
-    super(sim, index, seed, epochMs, options.address ?? `go${index - 1000}`);
+    super(sim, index, seed, epochMs + (options.clockAheadMs ?? 0), options.address ?? `go${index - 1000}`);
     this.metadata = options.metadata ?? {};
     this.#metadataTime = this.#startTime = this.now();
     this.table = new GoTable(sim, this.random, () => this.now());
@@ -256,7 +257,7 @@ export class GoLikePeer extends GoLikeStation {
     else node = this.table.add(message.id, message.address, message.tags, message.state);
     if (node && reason === '') this.table.updateMetadata(node, message);
     const alive = this.table.in('alive').filter(({ id }) => id !== message.id);
-    const nodes = reason === '' ? this.random.shuffle(alive).slice(0, this.table.joinReplySize) : [];
+    const nodes = reason === '' ? this.random.sample(alive, this.table.joinReplySize) : [];
     return {
       ...this.#own(),
       kind: 'join-reply',

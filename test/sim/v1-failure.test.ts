@@ -89,7 +89,8 @@ test('a Go-like peer that leaves is leaving everywhere, without suspicion, and s
 });
 
 test('what a leaver sent before its farewell and arrives later does not bring it back', 5, (seed) => {
-  const cluster = mixed(seed, 6, 3);
+  // Its clock is ahead of those that hear its farewell.
+  const cluster = mixed(seed, 6, 3, { go: (i) => ({ clockAheadMs: i === 0 ? 5000 : 0 }) });
   const { sim, natives, gos } = cluster;
   const leaver = gos[0] as GoLikePeer;
   sim.run(5000);
@@ -176,6 +177,19 @@ for (const pause of ['at once', 'after its death']) {
     });
   }
 }
+
+test('a Go-like peer that was restarted and joins nobody is found by those who knew it', 3, (seed) => {
+  const cluster = mixed(seed, 8, 1);
+  const { sim, natives, gos } = cluster;
+  const go = gos[0] as GoLikePeer;
+  for (const pauseMs of [100, 60_000]) {
+    go.crash();
+    sim.run(pauseMs);
+    go.restart();
+    expect(sim.runUntil(() => allAlive(cluster), 120_000)).toBe(true);
+    expect(go.sees('alive')).toEqual(natives);
+  }
+});
 
 test('a native restarted at the same address is alive again at Go-like peers', 3, (seed) => {
   const cluster = mixed(seed, 4, 3);

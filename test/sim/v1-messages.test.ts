@@ -224,7 +224,7 @@ test('packets for others, of strangers and replies nobody asked for are dropped'
   });
 });
 
-test('the first words of a Go-like peer that has just joined are heard', 5, (seed) => {
+test('the first words of a Go-like peer that has just joined are heard', 20, (seed) => {
   const cluster = apart(seed, 4, 1, { network: { delayMs: 20, jitterMs: 20 } });
   const { sim, gos } = cluster;
   const go = gos[0] as GoLikePeer;

@@ -70,9 +70,8 @@ export class Introductions {
     peer.latestId = reply.messageId;
     const at = message.address || address;
     const info = { version: message.metadataTime, metadata: message.metadata, tags: message.tags };
-    const record = this.peers.record(message.id, at, info);
-    peer.introducedAt = core.hlc.now(core.nowMs);
-    const row = core.members.merge(record, core.self.id);
+    peer.introduced = true;
+    const row = core.members.merge(this.peers.record(message.id, at, info), core.self.id);
     if (!row) return { kind: 'failed', reason: 'the table of members is full' };
     row.heardMs = core.nowMs;
     core.members.setAddress(row, at);
@@ -122,9 +121,7 @@ export class Introductions {
       return;
     }
     const { metadataTime: version, metadata, tags, applicationVersion } = message;
-    // Metadata that we have not heard of, at a join: it has been started anew, and has forgotten everybody.
-    if (version > row.version) this.peers.newLife(row);
-    this.peers.get(row.id).introducedAt = core.hlc.now(core.nowMs);
+    this.peers.get(row.id).introduced = true;
     this.peers.heard(row, packet.messageId);
     this.peers.mergeInfo(row, { version, metadata, tags, applicationVersion });
   }
@@ -137,12 +134,12 @@ export class Introductions {
       .map((row) => ({ id: row.id, address: v1Part(row.address, address) ?? '', tags: row.tags, ...isoMark(row) }));
   }
 
-  /** A peer that others told us of, or that lives anew, must come to know us: it drops what strangers send. */
+  /** A peer that others told us of must come to know us: it drops what strangers send. */
   introduceSoon(row: MemberRow, peer: V1Peer): void {
     const { core } = this;
     core.schedule(core.random.unit() * INTRODUCE_WITHIN_MS, () => {
       const now = core.members.get(row.id);
-      if (now && isActive(now) && peer.introducedAt < now.incarnation) core.contacts.contact(now.address);
+      if (now && isActive(now) && !peer.introduced) core.contacts.contact(now.address);
     });
   }
 }

@@ -15,8 +15,8 @@ export const V1_PROTOCOL_VERSION = 1;
 /** One v1 peer. */
 export interface V1Peer {
   readonly id: MemberId;
-  /** When it last joined us or answered a join of ours, by our clock. A life begun later does not know us. */
-  introducedAt: bigint;
+  /** It has joined us or answered a join of ours since it was last gone, so it knows us. */
+  introduced: boolean;
   /** The latest message of its present life: whatever it sent before says nothing about now. */
   latestId: bigint;
 }
@@ -45,7 +45,7 @@ export class V1Peers {
   get(id: MemberId): V1Peer {
     let peer = this.#peers.get(id);
     if (!peer) {
-      peer = { id, introducedAt: 0n, latestId: 0n };
+      peer = { id, introduced: false, latestId: 0n };
       this.#peers.set(id, peer);
       this.#forgetRemoved();
     }
@@ -97,7 +97,7 @@ export class V1Peers {
     const { core } = this;
     row.heardMs = core.nowMs;
     if (row.state === 'leaving' && !(saysAlive && messageId > row.incarnation)) return;
-    if (row.state !== 'alive') this.newLife(row);
+    if (row.state !== 'alive') core.members.mergeState(row, core.hlc.now(core.nowMs), 'alive', core.self.id);
   }
 
   /** It said farewell. The message's id is the incarnation, so that everybody knows what was sent before it. */
@@ -105,12 +105,6 @@ export class V1Peers {
     if (!this.#isNew(row, messageId) || !isActive(row)) return;
     const incarnation = messageId > row.incarnation ? messageId : row.incarnation;
     this.core.members.mergeState(row, incarnation, 'leaving', row.id);
-  }
-
-  /** It lives again, or anew: every native member hears of it and introduces itself. */
-  newLife(row: MemberRow): void {
-    const { core } = this;
-    core.members.mergeState(row, core.hlc.now(core.nowMs), 'alive', core.self.id);
   }
 
   #isNew(row: MemberRow, messageId: bigint): boolean {
@@ -133,7 +127,7 @@ export class V1Peers {
     const row = core.members.get(id);
     return {
       id,
-      incarnation: row?.state === 'alive' && row.address === address ? row.incarnation : core.hlc.now(core.nowMs),
+      incarnation: row?.state === 'alive' ? row.incarnation : core.hlc.now(core.nowMs),
       state: 'alive',
       dialect: 'v1',
       bilingual: false,

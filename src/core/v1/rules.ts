@@ -229,11 +229,11 @@ class V1Rules implements ForeignDialect {
   changed(row: MemberRow, first: boolean): void {
     const peer = this.#peers.get(row.id);
     if (!isActive(row)) {
-      peer.introducedAt = 0n;
+      peer.introduced = false;
       return;
     }
     this.#armKeepalive();
-    if (peer.introducedAt < row.incarnation) this.#introductions.introduceSoon(row, peer);
+    if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
     if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) {
       this.core.probe.ask(row, false);
