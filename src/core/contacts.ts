@@ -195,12 +195,12 @@ export class Contacts {
     const { core } = this;
     const { record } = packet;
     if (record.id === core.self.id) return 'unable to join self';
-    if (record.id !== packet.from || record.dialect !== 'native') return 'not a record of the joiner itself';
+    if (record.id !== packet.from || record.dialect !== 'native') return 'not its own record';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }
-    if (core.tooFarAhead(record.incarnation)) return 'the clock of the joiner is too far ahead of ours';
-    if (core.members.size >= core.config.limits.membersMax) return 'the cluster is full (limits.membersMax)';
+    if (core.tooFarAhead(record.incarnation)) return 'its clock is too far ahead of ours';
+    if (core.members.size >= core.config.limits.membersMax) return 'full (limits.membersMax)';
     return core.config.refuseVersion(record.applicationVersion);
   }
 

@@ -99,7 +99,7 @@ export class NewsQueue {
 
   #gossip(): void {
     const { core } = this;
-    const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut, () => true);
+    const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut);
     if (receivers.length === 0) {
       this.#waiting.clear();
       return;
@@ -114,7 +114,7 @@ export class NewsQueue {
   announceLeave(): void {
     const { core } = this;
     const news = [stateNews(core.self, core.self.id)];
-    for (const row of core.random.sample(core.members.natives(), LEAVE_FAN_OUT, () => true)) {
+    for (const row of core.random.sample(core.members.natives(), LEAVE_FAN_OUT)) {
       core.send(row, { type: 'news', from: core.self.id, news }, true);
     }
   }

@@ -56,7 +56,7 @@ export class Prober {
     for (let fresh = 0; fresh < 2; ) {
       const id = this.#order[this.#next++];
       if (id === undefined) {
-        this.#order = random.shuffle(members.active().map((row) => row.id));
+        this.#order = random.sample(members.active(), Number.POSITIVE_INFINITY).map((row) => row.id);
         this.#next = 0;
         fresh++;
         continue;

@@ -41,28 +41,19 @@ export class Random {
     return ms * (1 + (this.unit() * 2 - 1) * part);
   }
 
-  /** Shuffles in place (Fisher–Yates). */
-  shuffle<T>(items: T[]): T[] {
-    for (let i = items.length - 1; i > 0; i--) {
-      const j = this.below(i + 1);
-      const item = items[i] as T;
-      items[i] = items[j] as T;
-      items[j] = item;
-    }
-    return items;
-  }
-
   /**
-   * Up to `count` different items for which `fits` holds, without shuffling or copying a large list: random tries first,
-   * a scan only when the list is small or few items fit.
+   * Up to `count` different items for which `fits` holds, in random order, each choice equally likely. Looks at no more of
+   * them than it takes and copies nothing. @source Fisher–Yates, its swaps kept in a map.
    */
-  sample<T>(items: readonly T[], count: number, fits: (item: T) => boolean): T[] {
-    if (items.length <= 32 || count * 4 >= items.length) return this.shuffle(items.filter(fits)).slice(0, count);
-    const chosen = new Set<T>();
-    for (let tries = 0; chosen.size < count && tries < count * 8; tries++) {
-      const item = items[this.below(items.length)] as T;
-      if (fits(item)) chosen.add(item);
+  sample<T>(items: readonly T[], count: number, fits: (item: T) => boolean = () => true): T[] {
+    const swapped = new Map<number, number>();
+    const chosen: T[] = [];
+    for (let left = items.length; left > 0 && chosen.length < count; left--) {
+      const at = this.below(left);
+      const item = items[swapped.get(at) ?? at] as T;
+      swapped.set(at, swapped.get(left - 1) ?? left - 1);
+      if (fits(item)) chosen.push(item);
     }
-    return [...chosen];
+    return chosen;
   }
 }

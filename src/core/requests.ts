@@ -58,7 +58,7 @@ export class Requests {
     if (!row) return;
     if (this.#pending.size >= core.config.limits.pendingRequestsMax) {
       core.count('requestsOverLimit');
-      this.#settle(input.ref, 'ERR_OVERLOADED', 'too many requests without an answer (limits.pendingRequestsMax)');
+      this.#settle(input.ref, 'ERR_OVERLOADED', 'limits.pendingRequestsMax requests are open');
       return;
     }
     core.count('requestsSent');
@@ -87,7 +87,7 @@ export class Requests {
       return undefined;
     }
     if (row.dialect !== 'native' && !core.foreign) {
-      this.#settle(ref, 'ERR_UNREACHABLE', `${to} speaks the Go library's wire: pass the v1 plug-in to createCluster`);
+      this.#settle(ref, 'ERR_UNREACHABLE', `${to} speaks v1: pass option v1`);
       return undefined;
     }
     return row;

@@ -74,7 +74,7 @@ export class GoTable {
     const fit = this.in('alive', 'suspect').filter(
       ({ id, tags }) => !without.includes(id) && (tag === undefined || tags.includes(tag)),
     );
-    return this.random.shuffle(fit).slice(0, size);
+    return this.random.sample(fit, size);
   }
 
   // The library counts itself among the alive.
@@ -101,7 +101,7 @@ export class GoTable {
   entries(self: readonly V1StateEntry[], without: MemberId): V1StateEntry[] {
     const all = [...self, ...this.in('alive', 'suspect', 'leaving', 'dead').filter(({ id }) => id !== without)];
     const size = Math.min(all.length, Math.max(3, Math.min(Math.ceil(Math.log2(all.length) * 0.8) + 2, 16)));
-    const some = this.random.shuffle(all).slice(0, size);
+    const some = this.random.sample(all, size);
     return some.map(({ id, address, state, stateTime }) => ({ id, address, state, stateTime }));
   }
 }

@@ -108,7 +108,7 @@ export class Reader {
         return value;
       }
     }
-    throw new GossipError('ERR_PACKET', 'a length above 32 bits');
+    throw new GossipError('ERR_PACKET', 'bad varint');
   }
 
   id(): MemberId {
@@ -148,7 +148,7 @@ export class Reader {
 
   #take(bytes: number): number {
     const at = this.#at;
-    if (bytes > this.source.length - at) throw new GossipError('ERR_PACKET', 'the packet ends too early');
+    if (bytes > this.source.length - at) throw new GossipError('ERR_PACKET', 'truncated');
     this.#at = at + bytes;
     return at;
   }
