@@ -70,7 +70,7 @@ export class Contacts {
    */
   contact(address: string, done: Done = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
-    if (core.left || sharesPart(address, core.self.address)) {
+    if (sharesPart(address, core.self.address)) {
       done(failure(`${address} is our own address`));
       return;
     }
@@ -237,12 +237,11 @@ export class Contacts {
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
   #armRetry(): void {
     const { core } = this;
-    if (this.#retryArmed || this.#seeds.size === 0 || core.left) return;
+    if (this.#retryArmed || this.#seeds.size === 0) return;
     this.#retryArmed = true;
     const pause = core.config.timing.seedRetryMs * (core.members.activeCount <= 1 ? 1 : RETRY_SLOWER);
     core.schedule(core.random.jitter(pause, 0.5), () => {
       this.#retryArmed = false;
-      if (core.left) return;
       const alone = core.members.activeCount <= 1;
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || core.members.atAddress(address).length > 0)) continue;

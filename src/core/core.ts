@@ -44,7 +44,7 @@ export class Core {
   nowMs: number;
   /** Until then nobody is judged: we were asleep, and what was silent may be us. */
   pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** We have left; nothing is sent or answered any more. */
+  /** We have left; nothing is taken, sent or answered any more. */
   left = false;
   readonly #timers = new Timers();
   readonly #counters = new Map<string, number>();
@@ -86,7 +86,10 @@ export class Core {
     this.strangers = new Strangers(this);
     this.probe.start();
     this.sync.start();
-    this.#scheduleCleanup();
+    this.every(
+      () => this.random.jitter(CLEANUP_INTERVAL_MS, 0.25),
+      () => this.#cleanUp(),
+    );
     this.foreign = config.foreign?.(this);
     this.self.bilingual = this.foreign !== undefined;
   }
@@ -97,7 +100,7 @@ export class Core {
 
   /** When the core wants its next tick; monotonic milliseconds. */
   get wakeAtMs(): number {
-    return this.#timers.nextMs;
+    return this.left ? Number.POSITIVE_INFINITY : this.#timers.nextMs;
   }
 
   /**
@@ -109,10 +112,14 @@ export class Core {
     this.#noticePause(nowMs);
     this.nowMs = nowMs;
     if (!this.left) this.#route(input);
-    for (let run = this.#timers.takeDue(nowMs); run; run = this.#timers.takeDue(nowMs)) run();
+    for (let run = this.#due(); run; run = this.#due()) run();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  #due(): (() => void) | undefined {
+    return this.left ? undefined : this.#timers.takeDue(this.nowMs);
   }
 
   /** A timer that fires far too late means that we were suspended or blocked. @source Lifeguard's slow message processing. */
@@ -262,19 +269,17 @@ export class Core {
     this.left = true;
   }
 
-  #scheduleCleanup(): void {
-    this.schedule(this.random.jitter(CLEANUP_INTERVAL_MS, 0.25), () => {
-      const { leavingTimeoutMs, tombstoneMs } = this.config.timing;
-      for (const row of this.members.all()) {
-        const age = this.nowMs - row.stateMs;
-        if (row.state === 'leaving' && age >= leavingTimeoutMs) {
-          this.members.mergeState(row, row.incarnation, 'dead', this.self.id);
-        } else if (row.state === 'dead' && age >= tombstoneMs) {
-          this.members.remove(row.id);
-        }
+  /** Leavers become dead, the dead are forgotten. */
+  #cleanUp(): void {
+    const { leavingTimeoutMs, tombstoneMs } = this.config.timing;
+    for (const row of this.members.all()) {
+      const age = this.nowMs - row.stateMs;
+      if (row.state === 'leaving' && age >= leavingTimeoutMs) {
+        this.members.mergeState(row, row.incarnation, 'dead', this.self.id);
+      } else if (row.state === 'dead' && age >= tombstoneMs) {
+        this.members.remove(row.id);
       }
-      if (!this.left) this.#scheduleCleanup();
-    });
+    }
   }
 
   // What the parts share.
@@ -285,6 +290,14 @@ export class Core {
 
   schedule(delayMs: number, run: () => void): void {
     this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
+  }
+
+  /** Runs something again and again, each time after a pause that is asked for anew. */
+  every(pauseMs: () => number, run: () => void): void {
+    this.schedule(pauseMs(), () => {
+      this.every(pauseMs, run);
+      run();
+    });
   }
 
   /**

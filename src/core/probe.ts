@@ -35,15 +35,24 @@ export class Prober {
   }
 
   start(): void {
-    const { timing } = this.core.config;
-    this.core.schedule(this.core.random.unit() * timing.probeIntervalMs, () => this.#round());
-    this.core.schedule(this.core.random.jitter(timing.deadProbeIntervalMs, 0.5), () => this.#deadRound());
+    const { core } = this;
+    const { probeIntervalMs, deadProbeIntervalMs } = core.config.timing;
+    // Members begin at different moments.
+    core.schedule(core.random.unit() * probeIntervalMs, () => {
+      this.#round();
+      core.every(
+        () => probeIntervalMs * (1 + core.suspicion.health),
+        () => this.#round(),
+      );
+    });
+    core.every(
+      () => core.random.jitter(deadProbeIntervalMs, 0.5),
+      () => this.#askDead(),
+    );
   }
 
   #round(): void {
     const { core } = this;
-    if (core.left) return;
-    core.schedule(core.config.timing.probeIntervalMs * (1 + core.suspicion.health), () => this.#round());
     const target = this.#nextTarget();
     // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
     const heard = target?.dialect === 'v1' && target.heardMs > core.nowMs - core.config.timing.probeIntervalMs;
@@ -79,13 +88,11 @@ export class Prober {
   }
 
   /** The dead are asked now and then for ever, so that a healed partition is noticed however long it lasted. */
-  #deadRound(): void {
-    const { core } = this;
-    if (core.left) return;
-    core.schedule(core.random.jitter(core.config.timing.deadProbeIntervalMs, 0.5), () => this.#deadRound());
-    if (core.members.count('dead') === 0) return;
-    const dead = [...core.members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
-    const row = dead[core.random.below(dead.length)];
+  #askDead(): void {
+    const { members, random } = this.core;
+    if (members.count('dead') === 0) return;
+    const dead = [...members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
+    const [row] = random.sample(dead, 1);
     if (row) this.verify(row);
   }
 

@@ -122,7 +122,7 @@ export class SuspicionTable {
   aboutSelf(incarnation: bigint, state: MemberState, address: string, version = 0n): void {
     const { core } = this;
     const { self } = core;
-    if (core.left || self.state === 'leaving') return;
+    if (self.state === 'leaving') return;
     if (version > self.version) {
       // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
       core.hlc.observe(version);

@@ -28,15 +28,11 @@ export class Sync {
   constructor(private readonly core: Core) {}
 
   start(): void {
-    const { timing } = this.core.config;
-    this.core.schedule(this.core.random.unit() * timing.syncIntervalMs, () => this.#round());
-  }
-
-  #round(): void {
     const { core } = this;
-    if (core.left) return;
-    core.schedule(core.random.jitter(core.config.timing.syncIntervalMs, 0.2), () => this.#round());
-    this.#compareWithAny(1);
+    core.every(
+      () => core.random.jitter(core.config.timing.syncIntervalMs, 0.5),
+      () => this.#compareWithAny(1),
+    );
   }
 
   /**
@@ -46,7 +42,7 @@ export class Sync {
   afterNews(): void {
     const { core } = this;
     core.schedule(core.random.jitter(core.config.timing.gossipIntervalMs * SETTLE_INTERVALS, 0.5), () => {
-      if (!core.left && core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
+      if (core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
     });
   }
 
