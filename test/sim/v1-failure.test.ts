@@ -1,14 +1,10 @@
 /** What happens in mixed clusters when somebody leaves, dies, comes back, or cannot be reached by some. */
 import { expect } from 'vitest';
 import type { GoLikePeer } from './go-like-peer.js';
-import { allAlive, type Mixed, missing, mixed, troubles } from './mixed.js';
+import { allAlive, missing, mixed, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('v1-failure.test.ts');
-
-function deaths({ sim }: Mixed, about: number): number[] {
-  return sim.events.filter((event) => event.about === about && event.state === 'dead').map(({ at }) => at);
-}
 
 test('a Go-like peer that crashes is suspected, then dead at all natives in time', 3, (seed) => {
   for (const [natives, gos] of [
@@ -76,6 +72,9 @@ test('a Go-like peer that leaves is leaving everywhere, without suspicion, and s
     sim.run(5000);
     const from = sim.events.length;
     cluster.gos[1]?.leave();
+    // The library goes on with what it does by itself for a moment: it retries its seeds, pings, and sends metadata.
+    sim.run(50);
+    cluster.gos[1]?.join(sim.address(0));
     const leaving = () => cluster.natives.every((native) => sim.state(native, 1001) === 'leaving');
     expect(sim.runUntil(leaving, 3000)).toBe(true);
     sim.run(120_000);
@@ -120,7 +119,8 @@ test('what a leaver sent before its farewell and arrives later does not bring it
 });
 
 test('a leaver that comes back within its leaving time is alive again everywhere', 3, (seed) => {
-  const cluster = mixed(seed, 5, 3);
+  // Its clock is behind that of those whose word is newer than its own, then.
+  const cluster = mixed(seed, 5, 3, { go: (i) => ({ clockAheadMs: i === 0 ? -30_000 : 0 }) });
   const { sim, natives, gos } = cluster;
   const leaver = gos[0] as GoLikePeer;
   leaver.leave();
@@ -128,7 +128,7 @@ test('a leaver that comes back within its leaving time is alive again everywhere
   expect(natives.map((native) => sim.state(native, 1000))).toEqual(natives.map(() => 'leaving'));
   leaver.restart();
   leaver.join(sim.address(2));
-  expect(sim.runUntil(() => allAlive(cluster), 10_000)).toBe(true);
+  expect(sim.runUntil(() => allAlive(cluster), 3000)).toBe(true);
 });
 
 test('a native that leaves is leaving at Go-like peers, without suspicion', 3, (seed) => {
@@ -202,6 +202,12 @@ test('a native restarted at the same address is alive again at Go-like peers', 3
   expect(sim.runUntil(() => allAlive(cluster), 30_000)).toBe(true);
 });
 
+test('a native that was restarted and joins nobody is found by the Go-like peers that knew it', 3, (seed) => {
+  const cluster = mixed(seed, 1, 2);
+  cluster.sim.restart(0);
+  expect(cluster.sim.runUntil(() => allAlive(cluster), 60_000)).toBe(true);
+});
+
 test('a Go-like peer that one native cannot reach is kept alive by the others', 3, (seed) => {
   for (const ways of ['both', 'one'] as const) {
     const cluster = mixed(seed, 5, 2);
@@ -209,7 +215,8 @@ test('a Go-like peer that one native cannot reach is kept alive by the others', 
     sim.run(5000);
     sim.cut(2, 1000, ways);
     sim.run(120_000);
-    expect(deaths(cluster, 1000)).toEqual([]);
+    const seen = sim.events.filter(({ about, kind }) => about === 1000 && kind === 'state');
+    expect(seen.filter(({ state }) => state !== 'alive')).toEqual([]);
     expect(cluster.natives.map((native) => sim.state(native, 1000))).toEqual(cluster.natives.map(() => 'alive'));
     sim.heal();
     expect(sim.runUntil(() => allAlive(cluster), 60_000)).toBe(true);
