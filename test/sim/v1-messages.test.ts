@@ -184,6 +184,18 @@ test('a request that nobody answers ends at its deadline, on both sides', 1, (se
   expect(toNative?.failed).toBeDefined();
 });
 
+test('requests to Go-like peers count towards the limit, can be cancelled and leave nothing behind', 1, (seed) => {
+  const { sim } = mixed(seed, 1, 1, { limits: { pendingRequestsMax: 5 } });
+  const outcomes = Array.from({ length: 6 }, (_, i) => sim.request(0, 1000, i, { timeoutMs: 500 }));
+  expect(outcomes[5]?.error?.code).toBe('ERR_OVERLOADED');
+  expect(sim.stats(0).requestsPending).toBe(5);
+  outcomes[0]?.cancel();
+  expect(sim.stats(0).requestsPending).toBe(4);
+  sim.run(1000);
+  expect(outcomes.map(({ settled }) => settled)).toEqual([false, true, true, true, true, true]);
+  expect(sim.stats(0).requestsPending).toBe(0);
+});
+
 test('an answer that bears the id of another member is refused', 1, (seed) => {
   const { sim, gos } = mixed(seed, 2, 2, { go: () => ({ answer: () => 'lie' }) });
   const liar = gos[0] as GoLikePeer;
