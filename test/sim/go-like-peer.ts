@@ -113,9 +113,8 @@ export class GoLikePeer extends GoLikeStation {
     this.seeds.push(...addresses);
   }
 
-  broadcast(data: unknown, options: { tag?: string; reliable?: boolean; messageType?: number } = {}): void {
-    const { tag, reliable = false, messageType = MESSAGE_TYPE } = options;
-    const packet = this.#packet(messageType, this.#data(data), this.table.maxTtl);
+  broadcast(data: unknown, { tag, reliable = false }: { tag?: string; reliable?: boolean } = {}): void {
+    const packet = this.#packet(MESSAGE_TYPE, this.#data(data), this.table.maxTtl);
     if (tag !== undefined) packet.tag = tag;
     this.#enqueue(packet, reliable, [this.id]);
   }
