@@ -72,7 +72,6 @@ export function toRow(record: MemberRecord, nowMs: number, stateTime: bigint): M
 /** Every member known, ourselves included, with indexes that cost nothing per packet. */
 export class Members {
   readonly #rows = new Map<MemberId, MemberRow>();
-  readonly #byAddress = new Map<string, Set<MemberId>>();
   #active: MemberRow[] | undefined;
   #natives: MemberRow[] | undefined;
   #fingerprint = 0;
@@ -113,10 +112,11 @@ export class Members {
     return this.#rows.values();
   }
 
-  /** Those whose address this is, or one of its parts. */
+  /** Those whose address this is, or one of its parts. Looks at everyone: asked only when a connection has failed. */
   atAddress(address: string): MemberRow[] {
-    const ids = this.#byAddress.get(address);
-    return ids ? [...ids].map((id) => this.#rows.get(id) as MemberRow) : [];
+    return [...this.#rows.values()].filter(
+      (row) => row.address === address || addressParts(row.address).includes(address),
+    );
   }
 
   /** Active members but ourselves; the array is shared, do not change it. */
@@ -238,10 +238,7 @@ export class Members {
   }
 
   setAddress(row: MemberRow, address: string): void {
-    if (address === row.address || address === '') return;
-    this.#unindex(row);
-    row.address = address;
-    this.#index(row);
+    if (address !== '') row.address = address;
   }
 
   /** Drops a row for good. */
@@ -249,7 +246,6 @@ export class Members {
     const row = this.#rows.get(id);
     if (!row || row === this.self) return false;
     this.#rows.delete(id);
-    this.#unindex(row);
     this.#fingerprint ^= hash(row);
     this.#counts[row.state]--;
     this.#activeChanged();
@@ -260,7 +256,6 @@ export class Members {
 
   #insert(row: MemberRow): void {
     this.#rows.set(row.id, row);
-    this.#index(row);
     this.#fingerprint ^= hash(row);
     this.#counts[row.state]++;
     this.#activeChanged();
@@ -271,31 +266,6 @@ export class Members {
     this.#natives = undefined;
     this.epoch++;
   }
-
-  #index(row: MemberRow): void {
-    for (const address of wholeAndParts(row.address)) {
-      let ids = this.#byAddress.get(address);
-      if (!ids) {
-        ids = new Set();
-        this.#byAddress.set(address, ids);
-      }
-      ids.add(row.id);
-    }
-  }
-
-  #unindex(row: MemberRow): void {
-    for (const address of wholeAndParts(row.address)) {
-      const ids = this.#byAddress.get(address);
-      ids?.delete(row.id);
-      if (ids?.size === 0) this.#byAddress.delete(address);
-    }
-  }
-}
-
-/** What a row is found under: a send goes to its address, a broken connection was to a part of it. */
-function wholeAndParts(address: string): readonly string[] {
-  const parts = addressParts(address);
-  return parts.length > 1 ? [address, ...parts] : parts;
 }
 
 /** FNV-1a over what two tables must agree on; rows that are not active count as absent. */

@@ -24,7 +24,6 @@ export class PushPull {
 
   #round(): void {
     const { core } = this;
-    if (core.left) return;
     core.schedule(core.random.jitter(PUSH_PULL_MS, 0.2), () => this.#round());
     const [row] = core.random.sample(this.peers.active(), 1, (peer) => peer.state === 'alive');
     if (!row) return;

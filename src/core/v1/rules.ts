@@ -250,11 +250,11 @@ class V1Rules implements ForeignDialect {
 
   #armKeepalive(): void {
     const { core } = this;
-    if (this.#keepaliveArmed || core.left) return;
+    if (this.#keepaliveArmed) return;
     this.#keepaliveArmed = true;
     core.schedule(core.random.jitter(KEEPALIVE_MS, 0.1), () => {
       this.#keepaliveArmed = false;
-      if (core.left || this.#peers.active().length === 0) return;
+      if (this.#peers.active().length === 0) return;
       this.metadataChanged();
       this.#armKeepalive();
     });
