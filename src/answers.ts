@@ -1,5 +1,6 @@
 /** The application's handlers of requests: each question gets exactly one answer, in time, whatever the handler does. */
 import type { Effect } from './core/effect.js';
+import type { Input } from './core/input.js';
 import { errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { type RequestType, type Schema, validate } from './message.js';
@@ -11,13 +12,11 @@ import type { ReplyStatus } from './wire/packet.js';
 export type RequestHandler<Q, A> = (question: { data: Q; from: Member; signal: AbortSignal }) => A | Promise<A>;
 
 interface AnswersOwner {
-  reply(exchange: number, status: ReplyStatus, payload: Uint8Array): void;
+  input(input: Input): void;
   encode(data: unknown): Uint8Array;
   failed(error: unknown, type: number): void;
   drop(name: string, detail: string): void;
 }
-
-const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 
 export class Answers {
   readonly #handlers = new Map<number, { schema: Schema | undefined; handler: RequestHandler<never, unknown> }>();
@@ -51,11 +50,13 @@ export class Answers {
   async answer(effect: Extract<Effect, { type: 'incoming-request' }>, from: Member | undefined): Promise<void> {
     const { exchange, messageType } = effect;
     const { owner, options } = this;
+    const reply = (status: ReplyStatus, payload: Uint8Array = new Uint8Array()) =>
+      owner.input({ type: 'reply', exchange, status, payload });
     const about = `type ${messageType} from ${effect.from}`;
     const entry = this.#handlers.get(messageType);
     if (!entry || !from) {
       owner.drop('requestsWithoutHandler', about);
-      owner.reply(exchange, 'no-handler', NO_PAYLOAD);
+      reply('no-handler');
       return;
     }
     const deadline = new AbortController();
@@ -74,14 +75,14 @@ export class Answers {
     };
     try {
       const late = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        signal.addEventListener('abort', () => reject(signal.reason));
       });
-      owner.reply(exchange, 'ok', owner.encode(await Promise.race([work(), late])));
+      reply('ok', owner.encode(await Promise.race([work(), late])));
     } catch (error) {
       if (error === this.#closed) return;
       if (refused) owner.drop(refused, `${about}: ${errorMessage(error)}`);
       else owner.failed(error, messageType);
-      owner.reply(exchange, 'failed', NO_PAYLOAD);
+      reply('failed');
     } finally {
       this.#working.delete(deadline);
       cancel();

@@ -11,6 +11,7 @@ import { isMemberId, type MemberId } from './core/member-id.js';
 import type { Metadata } from './core/metadata.js';
 import { errorMessage, GossipError } from './errors.js';
 import type { ClusterEvent, EventMap, Member, Message } from './events.js';
+import { checkBytes } from './limits.js';
 import type { Link } from './link.js';
 import type { ResolvedLogger } from './logger.js';
 import { MemberView } from './member-view.js';
@@ -32,7 +33,7 @@ export class Cluster implements AsyncDisposable {
   readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
   /** The application's wishes that are not settled yet. */
-  readonly #waiting = new Map<number, (value: unknown, error?: GossipError) => void>();
+  readonly #waiting = new Map<number | undefined, (value: unknown, error?: GossipError) => void>();
   /** What is being carried out. */
   readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
@@ -50,7 +51,7 @@ export class Cluster implements AsyncDisposable {
     this.#log = log;
     this.#subscribers = new Subscribers((error, key) => this.#handlerFailed(error, key));
     this.#answers = new Answers(options, {
-      reply: (exchange, status, payload) => this.input({ type: 'reply', exchange, status, payload }),
+      input: this.input,
       encode: (data) => this.#encode(data),
       failed: (error, type) => this.#handlerFailed(error, type),
       drop: this.drop,
@@ -61,7 +62,7 @@ export class Cluster implements AsyncDisposable {
       this.leave().catch((error) => log.error('leaving failed', { error: errorMessage(error) }));
     };
     if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true, signal: this.#closing.signal });
+    else signal?.addEventListener('abort', stop, { signal: this.#closing.signal });
   }
 
   /** Our own id. */
@@ -100,7 +101,7 @@ export class Cluster implements AsyncDisposable {
    *   that address is not retried), `ERR_ABORTED` (trying goes on), `ERR_CLOSED`.
    */
   async join(addresses: string | readonly string[], options: { signal?: AbortSignal } = {}): Promise<number> {
-    const list = typeof addresses === 'string' ? [addresses] : addresses;
+    const list = [addresses].flat() as string[];
     if (list.length === 0) throw new GossipError('ERR_OPTION', 'join needs at least one address');
     return (await this.#ask((ref) => ({ type: 'join', addresses: list, ref }), options.signal)) as number;
   }
@@ -247,12 +248,10 @@ export class Cluster implements AsyncDisposable {
         this.#run(this.#core.handle({ type: 'leave' }, clock.now()));
         // In a handler's call the farewell goes out once the handler has returned.
         await undefined;
-        let cancel = () => {};
-        const enough = new Promise<void>((resolve) => {
-          cancel = clock.schedule(FAREWELL_MS, resolve);
+        await new Promise<void>((resolve) => {
+          const cancel = clock.schedule(FAREWELL_MS, resolve);
+          void this.#link.flush().then(cancel).then(resolve);
         });
-        await Promise.race([this.#link.flush(), enough]);
-        cancel();
       }
       this.#cancelTimer();
       for (const ref of this.#waiting.keys()) this.#settle(ref, undefined, closed());
@@ -297,13 +296,11 @@ export class Cluster implements AsyncDisposable {
 
   #perform(effect: Effect): void {
     switch (effect.type) {
-      case 'send': {
-        const { ref } = effect;
-        const done = ref === undefined ? undefined : (error?: GossipError) => this.#settle(ref, undefined, error);
-        // A v1 peer takes one packet a connection.
-        this.#link.send(effect.to, effect.packet, effect.reliable, effect.packet.dialect === 'v1', done);
+      case 'send':
+        this.#link.send(effect.to, effect.packet, effect.reliable, (error) =>
+          this.#settle(effect.ref, undefined, error),
+        );
         return;
-      }
       case 'exchange': {
         const { exchange } = effect;
         this.#link.exchange(effect.to, effect.packet, effect.timeoutMs).then(
@@ -366,7 +363,8 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
-  #settle(ref: number, value: unknown, error?: GossipError): void {
+  /** Without a `ref` nobody waits. */
+  #settle(ref: number | undefined, value: unknown, error?: GossipError): void {
     const settle = this.#waiting.get(ref);
     this.#waiting.delete(ref);
     settle?.(value, error);
@@ -381,12 +379,7 @@ export class Cluster implements AsyncDisposable {
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
     const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;
-    if (payload.length > bytesMax) {
-      throw new GossipError(
-        'ERR_TOO_LARGE',
-        `data of ${payload.length} bytes is above ${bytesMax} (limits.frameBytesMax or decompressedBytesMax, less a frame's own)`,
-      );
-    }
+    checkBytes('data', payload.length, bytesMax, 'frameBytesMax or decompressedBytesMax');
     return payload;
   }
 

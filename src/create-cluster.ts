@@ -39,7 +39,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
       address,
       epochMs: clock.epochMs,
       refuseVersion: (version) => refuseVersion(resolved, version),
-      ...(v1 && { foreign: v1.rules }),
+      foreign: v1?.rules,
     },
     clock.now(),
   );

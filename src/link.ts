@@ -64,14 +64,9 @@ export class Link {
    * Sends one packet to each address.
    * @param done - called once per address: without an error when the carrier has taken it.
    */
-  send(
-    to: readonly string[],
-    packet: Packet,
-    reliable: boolean,
-    single: boolean,
-    done?: (error?: GossipError) => void,
-  ): void {
-    const options: SendOptions = { reliable, connection: single ? 'single' : 'shared' };
+  send(to: readonly string[], packet: Packet, reliable: boolean, done?: (error?: GossipError) => void): void {
+    // A v1 peer takes one packet a connection.
+    const options: SendOptions = { reliable, connection: packet.dialect === 'v1' ? 'single' : 'shared' };
     let frame: Uint8Array | Promise<Uint8Array> | undefined;
     let framePlain = false;
     for (const address of to) {

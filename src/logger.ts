@@ -35,37 +35,30 @@ export interface ResolvedLogger extends Required<Logger> {
   withGroup(name: string): ResolvedLogger;
 }
 
-const NOTHING = () => {};
+const nothing = () => {};
+const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** Fills in what an application's logger leaves out; without one, nothing is logged. */
-export function resolveLogger(logger?: Logger, group = '', fields: Record<string, unknown> = {}): ResolvedLogger {
-  if (!logger) {
-    const silent: ResolvedLogger = {
-      trace: NOTHING,
-      debug: NOTHING,
-      info: NOTHING,
-      warn: NOTHING,
-      error: NOTHING,
-      with: () => silent,
-      withGroup: () => silent,
-    };
-    return silent;
-  }
-  const prefix = group === '' ? '' : `${group}: `;
+export function resolveLogger(
+  logger: Logger = SILENT,
+  group = '',
+  fields: Record<string, unknown> = {},
+): ResolvedLogger {
+  const prefix = group && `${group}: `;
   const at =
     (level: LogLevel): LogMethod =>
     (message, own) => {
       const all = { ...fields, ...own };
       const line = prefix + message;
       const empty = Object.keys(all).length === 0;
+      const method = logger[level] as ((...line: unknown[]) => void) | undefined;
       // A logger is the application's code: its failure must not become ours.
       try {
-        const method = (logger[level] ?? logger.debug) as (...line: unknown[]) => void;
-        method.apply(logger, empty ? [line] : 'bindings' in logger ? [all, line] : [line, all]);
+        method?.apply(logger, empty ? [line] : 'bindings' in logger ? [all, line] : [line, all]);
       } catch {}
     };
   return {
-    trace: logger.trace ? at('trace') : NOTHING,
+    trace: at('trace'),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),

@@ -31,9 +31,9 @@ export class MemberView {
     const { state, previous } = change;
     // The row may have gone on since.
     const member = state === current.state ? current : Object.freeze({ ...current, state: state as Member['state'] });
-    if (state === 'removed') return { type: 'removed', member, previous };
+    if (state === 'removed') return { type: state, member, previous };
     if (state === 'leaving') return { type: 'left', member, previous };
-    const wasGone = previous === 'unknown' || previous === 'dead' || previous === 'leaving';
-    return { type: wasGone && state !== 'dead' ? 'joined' : 'state', member, previous };
+    const wasThere = previous === 'alive' || previous === 'suspect';
+    return { type: wasThere || state === 'dead' ? 'state' : 'joined', member, previous };
   }
 }

@@ -67,10 +67,7 @@ export function defineRequest<Q = unknown, A = unknown>(
 
 function checkType(type: number): void {
   if (!Number.isInteger(type) || type < USER_TYPE_MIN || type > USER_TYPE_MAX) {
-    throw new GossipError(
-      'ERR_OPTION',
-      `message type ${type} must be an integer from ${USER_TYPE_MIN} to ${USER_TYPE_MAX}`,
-    );
+    throw new GossipError('ERR_OPTION', `message type ${type} must be an integer from 128 to 65535`);
   }
 }
 

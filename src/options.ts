@@ -10,7 +10,7 @@ import type { DialectFactory } from './core/dialect.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import { type Metadata, NO_METADATA } from './core/metadata.js';
 import { GossipError } from './errors.js';
-import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import { checkBytes, DEFAULT_LIMITS, type Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import type { Transport } from './transport/transport.js';
 import { randomSeed, uuidV7 } from './uuid.js';
@@ -193,13 +193,7 @@ export function resolveMetadata(
 ): { metadata: Metadata; metadataBytes: number } {
   if (Object.keys(metadata).length === 0) return { metadata: NO_METADATA, metadataBytes: 0 };
   const encoded = encodeValue(metadata, options);
-  const { metadataBytesMax } = options.limits;
-  if (encoded.length > metadataBytesMax) {
-    throw new GossipError(
-      'ERR_TOO_LARGE',
-      `metadata of ${encoded.length} bytes is above limits.metadataBytesMax (${metadataBytesMax})`,
-    );
-  }
+  checkBytes('metadata', encoded.length, options.limits.metadataBytesMax, 'metadataBytesMax');
   return { metadata: Object.freeze(decodeValue(encoded, options)) as Metadata, metadataBytes: encoded.length };
 }
 

@@ -4,34 +4,26 @@ type Handler = (value: never) => unknown;
 
 /** Handlers in the order they were added. A failure of one is reported and does not reach the others. */
 export class Subscribers<K> {
-  readonly #handlers = new Map<K, Set<Handler>>();
+  /** Each call of `add` has an entry of its own, so that the same function may be added twice and removed once. */
+  readonly #entries = new Set<{ readonly key: K; readonly handler: Handler }>();
 
   constructor(private readonly failed: (error: unknown, key: K) => void) {}
 
   /** @returns a function that removes the handler again. */
   add(key: K, handler: Handler): () => void {
-    // Each call has an entry of its own, so that the same function may be added twice and removed once.
-    const entry: Handler = (value) => handler(value);
-    const handlers = this.#handlers.get(key) ?? new Set();
-    this.#handlers.set(key, handlers.add(entry));
+    const entry = { key, handler };
+    this.#entries.add(entry);
     return () => {
-      handlers.delete(entry);
-      if (handlers.size === 0 && this.#handlers.get(key) === handlers) this.#handlers.delete(key);
+      this.#entries.delete(entry);
     };
   }
 
   call(key: K, value: unknown): void {
-    const handlers = this.#handlers.get(key);
-    if (!handlers) return;
-    for (const handler of [...handlers]) {
+    for (const entry of [...this.#entries]) {
       // An earlier handler may have removed it.
-      if (!handlers.has(handler)) continue;
-      try {
-        const result = handler(value as never);
-        if (result instanceof Promise) result.catch((error) => this.failed(error, key));
-      } catch (error) {
-        this.failed(error, key);
-      }
+      if (entry.key !== key || !this.#entries.has(entry)) continue;
+      // In a function of its own, so that a handler that throws has rejected.
+      (async () => entry.handler(value as never))().catch((error) => this.failed(error, key));
     }
   }
 }
@@ -70,17 +62,17 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.onEnd(this);
   }
 
-  next(): Promise<IteratorResult<T>> {
+  async next(): Promise<IteratorResult<T>> {
     const item = this.#items.shift();
-    if (item !== undefined) return Promise.resolve({ done: false, value: item });
-    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    if (item !== undefined) return { done: false, value: item };
+    if (this.#ended) return { done: true, value: undefined };
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   return(): Promise<IteratorResult<T>> {
     this.#items = [];
     this.end();
-    return Promise.resolve({ done: true, value: undefined });
+    return this.next();
   }
 
   [Symbol.asyncIterator](): this {

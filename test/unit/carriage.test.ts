@@ -67,7 +67,7 @@ function linked() {
 
 test('a v1 packet is sealed or not by where it goes, one packet to many too', async () => {
   const { link, sent, isPlain } = linked();
-  link.send(['socket:a', 'http:b', 'http:c', 'socket:d'], PING, true, true);
+  link.send(['socket:a', 'http:b', 'http:c', 'socket:d'], PING, true);
   await link.flush();
   const found = sent.map(({ address, frame }) => `${address} ${isPlain(frame)}`);
   expect(found).toEqual(['socket:a false', 'http:b true', 'http:c true', 'socket:d false']);
@@ -75,7 +75,7 @@ test('a v1 packet is sealed or not by where it goes, one packet to many too', as
 
 test('a native packet is sealed everywhere', async () => {
   const { link, sent, isPlain } = linked();
-  link.send(['socket:a', 'http:b', 'ws:c'], { type: 'nack', seq: 1, from: ME }, true, false);
+  link.send(['socket:a', 'http:b', 'ws:c'], { type: 'nack', seq: 1, from: ME }, true);
   await link.flush();
   expect(sent.map(({ address }) => address)).toEqual(['socket:a', 'http:b', 'ws:c']);
   expect(sent.map(({ frame }) => isPlain(frame))).toEqual([false, false, false]);
@@ -83,7 +83,7 @@ test('a native packet is sealed everywhere', async () => {
 
 test('each frame goes to the first part of a list that can be dialled', async () => {
   const { link, sent } = linked();
-  link.send(['udp:x ws:y http:z', 'ws:only', 'udp:x'], { type: 'nack', seq: 1, from: ME }, true, false);
+  link.send(['udp:x ws:y http:z', 'ws:only', 'udp:x'], { type: 'nack', seq: 1, from: ME }, true);
   await link.flush();
   expect(sent.map(({ address }) => address)).toEqual(['ws:y', 'ws:only', 'udp:x']);
 });

@@ -12,6 +12,7 @@ import { resolveLogger } from '../../src/logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from '../../src/transport/transport.js';
 import { gossipV1 } from '../../src/v1.js';
 import type { WireEnv } from '../../src/wire/env.js';
+import { V1_TYPE } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { settled } from './cluster-harness.js';
 
@@ -119,6 +120,15 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
 }
 
 const nack = (seq: number): Packet => ({ type: 'nack', seq, from: ME });
+const V1_PING: Packet = {
+  dialect: 'v1',
+  type: V1_TYPE.ping,
+  senderId: ME,
+  messageId: 1n,
+  ttl: 0,
+  replyExpected: false,
+  message: { kind: 'ping', id: ME, address: 'me' },
+};
 /** Sequence number of a nack's frame that no cipher has changed. */
 const seqOf = (frame: Uint8Array) => new DataView(frame.buffer, frame.byteOffset).getUint32(3, true);
 
@@ -133,7 +143,7 @@ describe('order', () => {
     const { link, sent } = linkWith({ cipher });
     for (let seq = 0; seq < 60; seq++) {
       const to = [['a'], ['b'], ['a', 'b'], ['b', 'c', 'a']][random.below(4)] as string[];
-      link.send(to, nack(seq), false, false);
+      link.send(to, nack(seq), false);
       if (random.below(3) === 0) await cipher.settle(random.below(cipher.waiting + 1));
     }
     await cipher.settleAll(random);
@@ -165,13 +175,13 @@ describe('order', () => {
     const { link, sent, counted } = linkWith({ cipher });
     const outcomes: string[] = [];
     const done = (name: string) => (error?: GossipError) => void outcomes.push(`${name} ${error?.code ?? 'ok'}`);
-    link.send(['a'], nack(1), false, false, done('1'));
+    link.send(['a'], nack(1), false, done('1'));
     const seal = cipher.seal;
     cipher.seal = () => Promise.reject(new Error('no entropy'));
-    link.send(['a'], nack(2), false, false, done('2'));
+    link.send(['a'], nack(2), false, done('2'));
     cipher.seal = (plaintext) => plaintext.slice();
     await settled();
-    link.send(['a'], nack(3), false, false, done('3'));
+    link.send(['a'], nack(3), false, done('3'));
     cipher.seal = seal;
     await settled();
     expect(sent).toEqual([]);
@@ -184,8 +194,8 @@ describe('order', () => {
   test('one address does not wait for another', async () => {
     const cipher = new SlowCipher();
     const { link, sent } = linkWith({ cipher });
-    link.send(['a'], nack(1), false, false);
-    link.send(['b'], nack(2), false, false);
+    link.send(['a'], nack(1), false);
+    link.send(['b'], nack(2), false);
     await cipher.settle(1);
     expect(sent.map(({ address }) => address)).toEqual(['b']);
     await cipher.settle(0);
@@ -231,19 +241,22 @@ describe('sending', () => {
       metadataBytes: 1007,
     };
     const to = Array.from({ length: 50 }, (_, i) => `a${i}`);
-    link.send(to, { type: 'news', from: ME, news: [{ kind: 'record', record }] }, false, false);
+    link.send(to, { type: 'news', from: ME, news: [{ kind: 'record', record }] }, false);
     expect(sent.map(({ address }) => address)).toEqual(to);
     expect([encodes, compresses, cipher.seals]).toEqual([1, 1, 1]);
     expect(sent[0]?.frame.length).toBeLessThan(300);
     expect(counted.get('framesSent')).toBe(50);
   });
 
-  test('tells the transport what the core wants', () => {
-    const { link, sent } = linkWith();
-    link.send(['a'], nack(1), false, false);
-    link.send(['a'], nack(2), true, true);
+  test('tells the transport what the core wants, and that a v1 peer takes one packet a connection', () => {
+    const { link, sent } = linkWith({}, { v1: true });
+    link.send(['a'], nack(1), false);
+    link.send(['a'], nack(2), true);
+    for (const reliable of [false, true]) link.send(['a'], V1_PING, reliable);
     expect(sent.map(({ options }) => options)).toEqual([
       { reliable: false, connection: 'shared' },
+      { reliable: true, connection: 'shared' },
+      { reliable: false, connection: 'single' },
       { reliable: true, connection: 'single' },
     ]);
   });
@@ -264,7 +277,7 @@ describe('sending', () => {
     for (const [send, code] of fails) {
       const { link, failures } = linkWith({}, { transport: { send } });
       const told: unknown[] = [];
-      link.send(['a', 'b'], nack(1), true, false, (failure) => told.push(failure?.code));
+      link.send(['a', 'b'], nack(1), true, (failure) => told.push(failure?.code));
       await settled();
       expect(failures).toEqual([`a true ${code}`, `b true ${code}`]);
       expect(told).toEqual([code, code]);
@@ -275,7 +288,7 @@ describe('sending', () => {
     const { link, sent, counted } = linkWith();
     const told: unknown[] = [];
     const v1 = { dialect: 'v1' } as Packet;
-    link.send(['a'], v1, true, false, (failure) => told.push(failure?.code));
+    link.send(['a'], v1, true, (failure) => told.push(failure?.code));
     expect(told).toEqual(['ERR_OPTION']);
     expect(sent).toEqual([]);
     expect(counted.get('packetsNotEncoded')).toBe(1);
@@ -288,7 +301,7 @@ describe('sending', () => {
       address === 'bad' ? Promise.reject(new Error('no')) : new Promise<undefined>((resolve) => take.push(resolve));
     const { link } = linkWith({ cipher }, { transport: { send } });
     let flushed = false;
-    link.send(['a', 'bad'], nack(1), true, false);
+    link.send(['a', 'bad'], nack(1), true);
     void link.flush().then(() => {
       flushed = true;
     });

@@ -3,6 +3,7 @@
  * pays, then sealed with the first two bytes as associated data, so that nothing on the wire is unauthenticated.
  */
 import { GossipError } from '../../errors.js';
+import { checkBytes } from '../../limits.js';
 import { compressPayload, decompressPayload, openBytes, sealBytes, type WireEnv } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
 import type { NativePacket } from '../packet.js';
@@ -19,7 +20,7 @@ const COMPRESSED = 0x8000;
 export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybePromise<Uint8Array> {
   const plain = encodePacket(packet, env);
   // Above this no peer would take it back, however small it has become.
-  if (plain.length > env.limits.decompressedBytesMax) throw tooLarge(plain.length, 'decompressedBytesMax');
+  checkBytes('a packet', plain.length, env.limits.decompressedBytesMax, 'decompressedBytesMax');
   const compressed = compressPayload(plain, env);
   const head = new Uint8Array(2);
   const flags = FRAME_VERSION | (compressed ? COMPRESSED : 0);
@@ -28,7 +29,7 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
   const body = compressed ?? plain;
   return andThen(env.cipher ? sealBytes(body, head, env.cipher) : body, (sealed) => {
     const bytes = sealed.length + 2;
-    if (bytes > env.limits.frameBytesMax) throw tooLarge(bytes, 'frameBytesMax');
+    checkFrame(bytes, env);
     const frame = new Uint8Array(bytes);
     frame.set(head);
     frame.set(sealed, 2);
@@ -41,7 +42,7 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
  * @throws GossipError `ERR_FRAME`, `ERR_CIPHER`, `ERR_COMPRESSED`, `ERR_PACKET`, `ERR_CODEC`: dropped, nothing changed.
  */
 export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
-  if (frame.length > env.limits.frameBytesMax) throw tooLarge(frame.length, 'frameBytesMax');
+  checkFrame(frame.length, env);
   const flags = (frame[0] as number) | ((frame[1] as number) << 8);
   const version = flags & 0x3fff;
   if (version !== FRAME_VERSION || flags & 0x4000) {
@@ -54,6 +55,6 @@ export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise
   );
 }
 
-function tooLarge(bytes: number, limit: 'frameBytesMax' | 'decompressedBytesMax'): GossipError {
-  return new GossipError('ERR_TOO_LARGE', `${bytes} bytes are above limits.${limit}`);
+function checkFrame(bytes: number, { limits }: WireEnv): void {
+  checkBytes('a frame', bytes, limits.frameBytesMax, 'frameBytesMax');
 }
