@@ -194,13 +194,12 @@ export class Core {
       return;
     }
     this.count('packetsReceived');
+    if (sender && 'news' in packet) this.news.receive(packet.news, packet.from);
     switch (packet.type) {
       case 'ping':
-        if (sender) this.news.receive(packet.news, packet.from);
         this.probe.onPing(packet, source);
         return;
       case 'ack':
-        if (sender) this.news.receive(packet.news, packet.from);
         this.probe.onAck(packet);
         return;
       case 'ping-req':
@@ -208,9 +207,6 @@ export class Core {
         return;
       case 'nack':
         this.probe.onNack(packet);
-        return;
-      case 'news':
-        this.news.receive(packet.news, packet.from);
         return;
       case 'join':
         this.contacts.onJoin(packet);

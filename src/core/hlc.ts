@@ -35,6 +35,6 @@ export class Hlc {
 
   /** How far a time lies ahead of our wall clock (negative: behind), in milliseconds. */
   aheadMs(time: HlcTime, nowMs: number): number {
-    return Number((time >> COUNTER_BITS) - (this.physical(nowMs) >> COUNTER_BITS)) / 1000;
+    return Number(time >> COUNTER_BITS) / 1000 + EPOCH_MS - this.epochMs - nowMs;
   }
 }
