@@ -49,11 +49,11 @@ export class Cluster implements AsyncDisposable {
     this.#link = link;
     this.#core = core;
     this.#log = log;
-    this.#subscribers = new Subscribers((error, key) => this.#handlerFailed(error, key));
+    this.#subscribers = new Subscribers(this.#handlerFailed);
     this.#answers = new Answers(options, {
       input: this.input,
-      encode: (data) => this.#encode(data),
-      failed: (error, type) => this.#handlerFailed(error, type),
+      encode: this.#encode,
+      failed: this.#handlerFailed,
       drop: this.drop,
     });
     this.#rearm();
@@ -374,14 +374,14 @@ export class Cluster implements AsyncDisposable {
     this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options) });
   }
 
-  #encode(data: unknown): Uint8Array {
+  readonly #encode = (data: unknown): Uint8Array => {
     if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
     const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;
     checkBytes('data', payload.length, bytesMax, 'frameBytesMax or decompressedBytesMax');
     return payload;
-  }
+  };
 
   #changed(change: MembershipChange): void {
     const event = this.#view.event(change);
@@ -406,10 +406,10 @@ export class Cluster implements AsyncDisposable {
     this.#subscribers.call('message', message);
   }
 
-  #handlerFailed(error: unknown, key: string | number): void {
+  readonly #handlerFailed = (error: unknown, handler: string | number): void => {
     this.count('handlersFailed');
-    this.#log.error('a handler failed', { handler: key, error: errorMessage(error) });
-  }
+    this.#log.error('a handler failed', { handler, error: errorMessage(error) });
+  };
 }
 
 /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */

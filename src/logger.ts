@@ -57,21 +57,16 @@ export function resolveLogger(
         method?.apply(logger, empty ? [line] : 'bindings' in logger ? [all, line] : [line, all]);
       } catch {}
     };
+  /** What the application's logger makes of it, or the same logger with more in each line. */
+  const child = (own: Logger | Nothing | undefined, ...inLine: [string, Record<string, unknown>]) =>
+    own ? resolveLogger(own, group, fields) : resolveLogger(logger, ...inLine);
   return {
     trace: at('trace'),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    with: (more) => {
-      const child = logger.with?.(more);
-      return child ? resolveLogger(child, group, fields) : resolveLogger(logger, group, { ...fields, ...more });
-    },
-    withGroup: (name) => {
-      const child = logger.withGroup?.(name);
-      return child
-        ? resolveLogger(child, group, fields)
-        : resolveLogger(logger, group ? `${group}.${name}` : name, fields);
-    },
+    with: (more) => child(logger.with?.(more), group, { ...fields, ...more }),
+    withGroup: (name) => child(logger.withGroup?.(name), group ? `${group}.${name}` : name, fields),
   };
 }

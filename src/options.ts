@@ -136,8 +136,7 @@ export const PRESETS = {
  * @throws GossipError `ERR_OPTION`: nothing was started.
  */
 export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
-  if (!options?.transport)
-    bad('transport', 'is missing: pass for instance socketTransport({ bind: "127.0.0.1:8000" })');
+  if (!options?.transport) bad('transport', 'is missing: pass for instance socketTransport({ bind })');
   const preset = PRESETS[options.preset ?? 'lan'];
   if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
   const limits = numbers<Limits>('limits', DEFAULT_LIMITS, options.limits);
@@ -194,7 +193,7 @@ export function resolveMetadata(
   if (Object.keys(metadata).length === 0) return { metadata: NO_METADATA, metadataBytes: 0 };
   const encoded = encodeValue(metadata, options);
   checkBytes('metadata', encoded.length, options.limits.metadataBytesMax, 'metadataBytesMax');
-  return { metadata: Object.freeze(decodeValue(encoded, options)) as Metadata, metadataBytes: encoded.length };
+  return { metadata: decodeValue(encoded, options) as Metadata, metadataBytes: encoded.length };
 }
 
 function bad(option: string, text: string): never {

@@ -55,7 +55,7 @@ export function createMsgpackDecode(
 /** Go may use integers as keys; as properties they are strings. */
 function keyOf(key: unknown): string {
   if (['string', 'number', 'bigint'].includes(typeof key)) return String(key);
-  throw refuse('a map key that is neither a string nor a number');
+  throw refuse(`a map key of type ${typeof key}`);
 }
 
 /**

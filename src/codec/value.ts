@@ -16,8 +16,8 @@ export const DEPTH_MAX = 64;
 /** The kinds of values that have an encoding. */
 export type ValueKind = 'nil' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'list' | 'map';
 
-const I64_MIN = -0x8000_0000_0000_0000n;
-const U64_MAX = 0xffff_ffff_ffff_ffffn;
+const I64_MIN = -(2n ** 63n);
+const U64_MAX = 2n ** 64n - 1n;
 
 /** Tells what a value is. @throws GossipError `ERR_CODEC`: it has no encoding. */
 export function kindOf(value: unknown): ValueKind {
@@ -80,5 +80,6 @@ export function guard<T>(codec: string, call: () => T): T {
 
 /** Turns an integer of any size into a number when that is exact, into a bigint when not. A number stays what it is. */
 export function exactInteger(value: number | bigint): number | bigint {
-  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }

@@ -46,7 +46,7 @@ export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise
   const flags = (frame[0] as number) | ((frame[1] as number) << 8);
   const version = flags & 0x3fff;
   if (version !== FRAME_VERSION || flags & 0x4000) {
-    throw new GossipError('ERR_FRAME', `native frame version ${version} is unknown`);
+    throw new GossipError('ERR_FRAME', `native frame of version ${version}`);
   }
   const sealed = frame.subarray(2);
   const opened = env.cipher ? openBytes(sealed, frame.subarray(0, 2), env.cipher) : sealed;

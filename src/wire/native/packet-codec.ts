@@ -26,11 +26,19 @@ interface Field<T> {
   read(r: Reader, env: WireEnv): T;
 }
 
-const u8: Field<number> = { write: (w, value) => w.u8(value), read: (r) => r.u8() };
-const u32: Field<number> = { write: (w, value) => w.u32(value), read: (r) => r.u32() };
-const varint: Field<number> = { write: (w, value) => w.varint(value), read: (r) => r.varint() };
-const hlc: Field<bigint> = { write: (w, value) => w.u64(value), read: (r) => r.u64() };
-const id: Field<MemberId> = { write: (w, value) => w.id(value), read: (r) => r.id() };
+/** A field that reader and writer know by themselves. */
+function primitive<K extends 'u8' | 'u32' | 'u64' | 'varint' | 'id'>(kind: K): Field<ReturnType<Reader[K]>> {
+  return {
+    write: (w, value) => w[kind](value as never),
+    read: (r) => r[kind]() as ReturnType<Reader[K]>,
+  };
+}
+
+const u8 = primitive('u8');
+const u32 = primitive('u32');
+const varint = primitive('varint');
+const hlc = primitive('u64');
+const id = primitive('id');
 const bool: Field<boolean> = { write: (w, value) => w.u8(value ? 1 : 0), read: (r) => r.u8() === 1 };
 const string: Field<string> = {
   write: (w, value) => w.string(value),
@@ -43,7 +51,7 @@ const messageType: Field<number> = {
   read(r) {
     const type = r.varint();
     if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
-    throw new GossipError('ERR_PACKET', `message type ${type} is not an application's`);
+    throw new GossipError('ERR_PACKET', `message type ${type}`);
   },
 };
 
@@ -52,9 +60,8 @@ function oneOf<T extends string>(words: readonly T[]): Field<T> {
   return {
     write: (w, value) => w.u8(words.indexOf(value)),
     read(r) {
-      const at = r.u8();
-      const word = words[at];
-      if (word === undefined) throw new GossipError('ERR_PACKET', `${at} is none of ${words.join(', ')}`);
+      const word = words[r.u8()];
+      if (!word) throw new GossipError('ERR_PACKET', `none of ${words}`);
       return word;
     },
   };
@@ -141,16 +148,11 @@ const record: Field<MemberRecord> = {
 function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
   if (bytes.length === 0) return NO_METADATA;
   const value = decodeValue(bytes, env);
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    Array.isArray(value) ||
-    value instanceof Uint8Array ||
-    value instanceof Date
-  ) {
+  // Neither null nor a list, bytes or a date.
+  if (Object.prototype.toString.call(value) !== '[object Object]') {
     throw new GossipError('ERR_PACKET', 'metadata is not a map');
   }
-  return Object.freeze(value) as Metadata;
+  return value as Metadata;
 }
 
 type StateNews = Extract<News, { kind: 'state' }>;
@@ -225,11 +227,11 @@ export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
   const r = new Reader(bytes);
   const at = r.u8();
   const type = TYPES[at];
-  if (!type) throw new GossipError('ERR_PACKET', `packet type ${at} is unknown`);
+  if (!type) throw new GossipError('ERR_PACKET', `packet type ${at}`);
   if (!CARRY_DATA.has(type) && bytes.length > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
     throw new GossipError('ERR_TOO_LARGE', `a ${type} packet of ${bytes.length} bytes`);
   }
   const packet = { type, ...PACKETS[at]?.read(r, env) } as NativePacket;
-  if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after the end of a ${type} packet`);
+  if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${type} packet`);
   return packet;
 }
