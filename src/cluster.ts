@@ -206,13 +206,14 @@ export class Cluster implements AsyncDisposable {
    * @throws GossipError `ERR_TOO_LARGE` (`limits.metadataBytesMax`), `ERR_CODEC`, `ERR_CLOSED`: nothing was changed.
    */
   setMetadata(values: Metadata): void {
-    this.#replaceMetadata({ ...this.#core.self.metadata, ...values });
+    const metadata = { ...this.#core.self.metadata, ...values };
+    this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options) });
   }
 
   /** Removes keys of our own metadata. */
   deleteMetadata(...keys: string[]): void {
-    const kept = Object.entries(this.#core.self.metadata ?? {}).filter(([key]) => !keys.includes(key));
-    this.#replaceMetadata(Object.fromEntries(kept));
+    // As every codec does with it, what is undefined is left out.
+    this.setMetadata(Object.fromEntries(keys.map((key) => [key, undefined])));
   }
 
   /** Forgets a member at once; if it lives it will come back by itself. */
@@ -368,10 +369,6 @@ export class Cluster implements AsyncDisposable {
     const settle = this.#waiting.get(ref);
     this.#waiting.delete(ref);
     settle?.(value, error);
-  }
-
-  #replaceMetadata(metadata: Metadata): void {
-    this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options) });
   }
 
   readonly #encode = (data: unknown): Uint8Array => {

@@ -1,6 +1,6 @@
 /** Reading and writing the primitive fields of native packets. Reads are checked before anything is allocated. */
 import { type MemberId, memberIdFromBytes, memberIdToBytes } from '../../core/member-id.js';
-import { GossipError } from '../../errors.js';
+import { GossipError, toGossipError } from '../../errors.js';
 
 const UTF8 = new TextEncoder();
 const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true });
@@ -12,37 +12,30 @@ export class Writer {
   #at = 0;
 
   u8(value: number): void {
-    this.#room(1);
-    this.#bytes[this.#at++] = value;
+    const at = this.#take(1);
+    this.#bytes[at] = value;
   }
 
   u32(value: number): void {
-    this.#room(4);
-    this.#view.setUint32(this.#at, value, true);
-    this.#at += 4;
+    const at = this.#take(4);
+    this.#view.setUint32(at, value, true);
   }
 
   u64(value: bigint): void {
-    this.#room(8);
-    this.#view.setBigUint64(this.#at, value, true);
-    this.#at += 8;
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, value, true);
   }
 
   /** An unsigned LEB128 of up to 32 bits. */
   varint(value: number): void {
-    this.#room(5);
     let rest = value >>> 0;
-    while (rest > 127) {
-      this.#bytes[this.#at++] = (rest & 127) | 128;
-      rest >>>= 7;
-    }
-    this.#bytes[this.#at++] = rest;
+    for (; rest > 127; rest >>>= 7) this.u8((rest & 127) | 128);
+    this.u8(rest);
   }
 
   id(id: MemberId): void {
-    this.#room(16);
-    memberIdToBytes(id, this.#bytes, this.#at);
-    this.#at += 16;
+    const at = this.#take(16);
+    memberIdToBytes(id, this.#bytes, at);
   }
 
   bytes(value: Uint8Array): void {
@@ -55,21 +48,24 @@ export class Writer {
   }
 
   raw(value: Uint8Array): void {
-    this.#room(value.length);
-    this.#bytes.set(value, this.#at);
-    this.#at += value.length;
+    const at = this.#take(value.length);
+    this.#bytes.set(value, at);
   }
 
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }
 
-  #room(bytes: number): void {
-    if (this.#at + bytes <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + bytes));
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
+  #take(bytes: number): number {
+    const at = this.#at;
+    this.#at += bytes;
+    if (this.#at > this.#bytes.length) {
+      const larger = new Uint8Array(this.#at * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
   }
 }
 
@@ -103,10 +99,7 @@ export class Reader {
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.u8();
       value += (byte & 127) * 2 ** shift;
-      if (byte < 128) {
-        if (value > 0xffffffff) break;
-        return value;
-      }
+      if (byte < 128 && value <= 0xffffffff) return value;
     }
     throw new GossipError('ERR_PACKET', 'bad varint');
   }
@@ -116,9 +109,9 @@ export class Reader {
   }
 
   /** A view into the source, not a copy. */
-  bytes(max: number, what: string): Uint8Array {
+  bytes(max: number): Uint8Array {
     const length = this.varint();
-    if (length > max) throw new GossipError('ERR_PACKET', `${what} of ${length} bytes is above the limit of ${max}`);
+    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes where ${max} may be`);
     const at = this.#take(length);
     return this.source.subarray(at, at + length);
   }
@@ -128,21 +121,19 @@ export class Reader {
     return this.source.slice(this.#take(this.left));
   }
 
-  string(max: number, what: string): string {
-    const bytes = this.bytes(max, what);
+  string(max: number): string {
+    const bytes = this.bytes(max);
     try {
       return FROM_UTF8.decode(bytes);
-    } catch (cause) {
-      throw new GossipError('ERR_PACKET', `${what} is not UTF-8`, { cause });
+    } catch (error) {
+      throw toGossipError(error, 'ERR_PACKET');
     }
   }
 
   /** A count of items that take at least `bytesEach`; refused when the rest of the packet cannot hold them. */
-  count(max: number, bytesEach: number, what: string): number {
+  count(max: number, bytesEach: number): number {
     const count = this.varint();
-    if (count > max || count * bytesEach > this.left) {
-      throw new GossipError('ERR_PACKET', `${count} ${what} cannot be in this packet`);
-    }
+    if (count > max || count * bytesEach > this.left) throw new GossipError('ERR_PACKET', `${count} items`);
     return count;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Native frames: `[u16 LE: 0x8000 when compressed | version][body]`. A body is a packet, compressed as a whole when that
+ * Native frames: `[version u8][u8: 0x80 when compressed][body]`. A body is a packet, compressed as a whole when that
  * pays, then sealed with the first two bytes as associated data, so that nothing on the wire is unauthenticated.
  */
 import { GossipError } from '../../errors.js';
@@ -11,7 +11,8 @@ import { decodePacket, encodePacket } from './packet-codec.js';
 
 /** Version of the native frame. The Go library's headers are never below 30 bytes, so 1–15 in their place mark ours. */
 const FRAME_VERSION = 1;
-const COMPRESSED = 0x8000;
+/** In the second byte; the other bits of it are 0. */
+const COMPRESSED = 0x80;
 
 /**
  * Encodes, compresses and seals one packet.
@@ -22,17 +23,13 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
   // Above this no peer would take it back, however small it has become.
   checkBytes('a packet', plain.length, env.limits.decompressedBytesMax, 'decompressedBytesMax');
   const compressed = compressPayload(plain, env);
-  const head = new Uint8Array(2);
-  const flags = FRAME_VERSION | (compressed ? COMPRESSED : 0);
-  head[0] = flags & 0xff;
-  head[1] = flags >> 8;
+  const head = Uint8Array.of(FRAME_VERSION, compressed ? COMPRESSED : 0);
   const body = compressed ?? plain;
   return andThen(env.cipher ? sealBytes(body, head, env.cipher) : body, (sealed) => {
-    const bytes = sealed.length + 2;
-    checkFrame(bytes, env);
-    const frame = new Uint8Array(bytes);
+    const frame = new Uint8Array(2 + sealed.length);
     frame.set(head);
     frame.set(sealed, 2);
+    checkFrame(frame, env);
     return frame;
   });
 }
@@ -42,19 +39,18 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
  * @throws GossipError `ERR_FRAME`, `ERR_CIPHER`, `ERR_COMPRESSED`, `ERR_PACKET`, `ERR_CODEC`: dropped, nothing changed.
  */
 export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
-  checkFrame(frame.length, env);
-  const flags = (frame[0] as number) | ((frame[1] as number) << 8);
-  const version = flags & 0x3fff;
-  if (version !== FRAME_VERSION || flags & 0x4000) {
+  checkFrame(frame, env);
+  const [version, flags] = frame as unknown as [number, number];
+  if (version !== FRAME_VERSION || flags & ~COMPRESSED) {
     throw new GossipError('ERR_FRAME', `native frame of version ${version}`);
   }
   const sealed = frame.subarray(2);
   const opened = env.cipher ? openBytes(sealed, frame.subarray(0, 2), env.cipher) : sealed;
   return andThen(opened, (body) =>
-    decodePacket(flags & COMPRESSED ? decompressPayload(body, env, env.limits.decompressedBytesMax) : body, env),
+    decodePacket(flags ? decompressPayload(body, env, env.limits.decompressedBytesMax) : body, env),
   );
 }
 
-function checkFrame(bytes: number, { limits }: WireEnv): void {
-  checkBytes('a frame', bytes, limits.frameBytesMax, 'frameBytesMax');
+function checkFrame(frame: Uint8Array, { limits }: WireEnv): void {
+  checkBytes('a frame', frame.length, limits.frameBytesMax, 'frameBytesMax');
 }

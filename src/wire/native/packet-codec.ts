@@ -2,7 +2,6 @@
  * Native packets as bytes: `[type u8][fields]`. The tables below are the wire, field by field in their order;
  * `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
  */
-import type { MemberId } from '../../core/member-id.js';
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
@@ -42,7 +41,7 @@ const id = primitive('id');
 const bool: Field<boolean> = { write: (w, value) => w.u8(value ? 1 : 0), read: (r) => r.u8() === 1 };
 const string: Field<string> = {
   write: (w, value) => w.string(value),
-  read: (r, { limits }) => r.string(limits.stringBytesMax, 'a string'),
+  read: (r, { limits }) => r.string(limits.stringBytesMax),
 };
 /** Everything that is left: only as the last field. */
 const payload: Field<Uint8Array> = { write: (w, value) => w.raw(value), read: (r) => r.rest() };
@@ -75,7 +74,7 @@ function list<T>(item: Field<T>, max: number | keyof Limits, bytesEach: number):
       for (const value of values) item.write(w, value, env);
     },
     read(r, env) {
-      const count = r.count(typeof max === 'number' ? max : env.limits[max], bytesEach, 'items');
+      const count = r.count(typeof max === 'number' ? max : env.limits[max], bytesEach);
       return Array.from({ length: count }, () => item.read(r, env));
     },
   };
@@ -140,7 +139,7 @@ const record: Field<MemberRecord> = {
       ...recordBody.read(r, env),
     };
     if (!(bits & HAS_METADATA)) return { ...common, metadataBytes: r.varint() };
-    const bytes = r.bytes(env.limits.metadataBytesMax, 'metadata');
+    const bytes = r.bytes(env.limits.metadataBytesMax);
     return { ...common, metadata: readMetadata(bytes, env), metadataBytes: bytes.length };
   },
 };
@@ -157,19 +156,16 @@ function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
 
 type StateNews = Extract<News, { kind: 'state' }>;
 const stateNews = struct<Omit<StateNews, 'kind'>>({ id, incarnation: hlc, state, by: id });
-const STATE_NEWS = 0;
-const RECORD_NEWS = 1;
+const newsKind = oneOf<News['kind']>(['state', 'record']);
 const oneNews: Field<News> = {
   write(w, value, env) {
-    w.u8(value.kind === 'record' ? RECORD_NEWS : STATE_NEWS);
+    newsKind.write(w, value.kind, env);
     if (value.kind === 'record') record.write(w, value.record, env);
     else stateNews.write(w, value, env);
   },
   read(r, env) {
-    const kind = r.u8();
-    if (kind === RECORD_NEWS) return { kind: 'record', record: record.read(r, env) };
-    if (kind === STATE_NEWS) return { kind: 'state', ...stateNews.read(r, env) };
-    throw new GossipError('ERR_PACKET', `news of kind ${kind}`);
+    const kind = newsKind.read(r, env);
+    return kind === 'record' ? { kind, record: record.read(r, env) } : { kind, ...stateNews.read(r, env) };
   },
 };
 const someNews = list(oneNews, NEWS_MAX, RECORD_BYTES_MIN);
@@ -205,8 +201,6 @@ const LAYOUTS: Layouts = {
   'native-only': { from: id },
 };
 const TYPES = Object.keys(LAYOUTS) as readonly PacketType[];
-/** Packets of the application's data, as large as a frame allows. */
-const CARRY_DATA: ReadonlySet<PacketType> = new Set(['broadcast', 'message', 'request', 'reply']);
 const PACKETS = TYPES.map((type) => struct(LAYOUTS[type] as Fields<object>));
 
 /** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
@@ -228,7 +222,8 @@ export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
   const at = r.u8();
   const type = TYPES[at];
   if (!type) throw new GossipError('ERR_PACKET', `packet type ${at}`);
-  if (!CARRY_DATA.has(type) && bytes.length > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
+  // Only the application's data may be as large as a frame allows.
+  if (!('payload' in LAYOUTS[type]) && bytes.length > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
     throw new GossipError('ERR_TOO_LARGE', `a ${type} packet of ${bytes.length} bytes`);
   }
   const packet = { type, ...PACKETS[at]?.read(r, env) } as NativePacket;
