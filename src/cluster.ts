@@ -40,7 +40,7 @@ export class Cluster implements AsyncDisposable {
   readonly #closing = new AbortController();
   #ref = 0;
   #cancelTimer = () => {};
-  #timerAtMs = Number.POSITIVE_INFINITY;
+  #timerAtMs: number | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal Use {@link createCluster}. */
@@ -246,7 +246,7 @@ export class Cluster implements AsyncDisposable {
       this.#closing.abort();
       this.#answers.close(closed());
       if (politely) {
-        this.#run(this.#core.handle({ type: 'leave' }, clock.now()));
+        this.input({ type: 'leave' });
         // In a handler's call the farewell goes out once the handler has returned.
         await undefined;
         await new Promise<void>((resolve) => {
@@ -278,7 +278,7 @@ export class Cluster implements AsyncDisposable {
 
   #handle(input: Input): void {
     if (this.#closed) throw closed();
-    this.#run(this.#core.handle(input, this.#options.clock.now()));
+    this.input(input);
   }
 
   #run(effects: readonly Effect[]): void {
@@ -336,10 +336,9 @@ export class Cluster implements AsyncDisposable {
     if (this.#closed || atMs === this.#timerAtMs) return;
     this.#cancelTimer();
     this.#timerAtMs = atMs;
-    if (atMs === Number.POSITIVE_INFINITY) return;
     const { clock } = this.#options;
     this.#cancelTimer = clock.schedule(Math.max(0, atMs - clock.now()), () => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.#timerAtMs = undefined;
       this.input({ type: 'tick' });
     });
   }

@@ -67,29 +67,38 @@ export class Link {
   send(to: readonly string[], packet: Packet, reliable: boolean, done?: (error?: GossipError) => void): void {
     // A v1 peer takes one packet a connection.
     const options: SendOptions = { reliable, connection: packet.dialect === 'v1' ? 'single' : 'shared' };
-    let frame: Uint8Array | Promise<Uint8Array> | undefined;
-    let framePlain = false;
+    const frames: (Uint8Array | Promise<Uint8Array>)[] = [];
     for (const address of to) {
       const plain = packet.dialect === 'v1' && this.transport.carriage(this.#part(address)) === 'v1-plain';
-      try {
-        // Only a member that is on sockets and on HTTP at once ever encodes twice.
-        if (!frame || plain !== framePlain) frame = this.wire.encode(packet, plain);
-      } catch (error) {
-        this.#notEncoded(error, done);
-        return;
-      }
-      framePlain = plain;
+      // Only for a v1 packet to peers on sockets and on HTTP there are two.
+      const kind = Number(plain);
+      const encode = () => {
+        frames[kind] ??= this.wire.encode(packet, plain);
+        return frames[kind] as Uint8Array;
+      };
       this.#inOrder(
         address,
-        frame,
-        (sealed) => this.#sendNow(address, sealed, options, done),
+        encode,
+        (frame) => this.#sendNow(address, frame, options, done),
         (error) => this.#notEncoded(error, done),
       );
     }
   }
 
   /** Goes on with a value: at once, or when it is there and all before it of the same kind have been gone on with. */
-  #inOrder<T>(kind: string, value: T | Promise<T>, next: (value: T) => void, failed: (error: unknown) => void): void {
+  #inOrder<T>(
+    kind: string,
+    make: () => T | Promise<T>,
+    next: (value: T) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    let value: T | Promise<T>;
+    try {
+      value = make();
+    } catch (error) {
+      failed(error);
+      return;
+    }
     const before = this.#tails.get(kind);
     if (!before && !(value instanceof Promise)) {
       next(value);
@@ -217,11 +226,7 @@ export class Link {
       return;
     }
     this.#opening++;
-    try {
-      this.#inOrder(OPENING, this.wire.decode(frame, plain), deliver, refuse);
-    } catch (error) {
-      refuse(error);
-    }
+    this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
   }
 
   #dropFrame(error: unknown, from: string | undefined): void {
