@@ -32,8 +32,7 @@ export class Strangers {
   hold(from: MemberId, message: { messageId: bigint; payload: Uint8Array }, retry: () => void): void {
     const { core } = this;
     const key = `${from}${message.messageId}`;
-    if (this.#waiting.has(key)) return;
-    if (this.#waiting.size >= WAITING_MAX || message.payload.length > BYTES_MAX) {
+    if (this.#waiting.has(key) || this.#waiting.size >= WAITING_MAX || message.payload.length > BYTES_MAX) {
       core.drop('unknownSenders', from);
       return;
     }
