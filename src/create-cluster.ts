@@ -19,18 +19,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const { transport, clock, v1 } = resolved;
   const ownMetadata = resolveMetadata(resolved.metadata, resolved);
   const log = resolveLogger(resolved.logger).withGroup('isogossip');
-  let cluster: Cluster | undefined;
-  // Until the cluster exists nobody can know us; what arrives before is not for us.
-  const link = new Link(
-    new Wire(resolved, v1?.wire),
-    transport,
-    {
-      input: (input) => cluster?.input(input),
-      count: (name) => cluster?.count(name),
-      drop: (name, detail) => cluster?.drop(name, detail),
-    },
-    resolved.id,
-  );
+  const link = new Link(new Wire(resolved, v1?.wire), transport, resolved.id);
   const address = await transport.start(link.host(log));
   const core = new Core(
     {
@@ -43,7 +32,8 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     },
     clock.now(),
   );
-  cluster = new Cluster(resolved, link, core, log);
+  const cluster = new Cluster(resolved, link, core, log);
+  link.owner = cluster;
   log.info('member started', { id: resolved.id, address });
   return cluster;
 }

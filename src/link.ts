@@ -45,8 +45,9 @@ export class Link {
   constructor(
     private readonly wire: Wire,
     private readonly transport: Transport,
-    private readonly owner: LinkOwner,
     private readonly selfId: MemberId,
+    /** Nobody as long as there is no member: what arrives before is not for us. */
+    public owner?: LinkOwner,
   ) {}
 
   /** What the transport calls. */
@@ -55,8 +56,8 @@ export class Link {
       logger,
       limits: this.wire.env.limits,
       receive: (frame, source) => this.#receive(frame, source),
-      disconnected: (address) => this.owner.input({ type: 'disconnected', address }),
-      count: (name, detail) => this.owner.drop(`transport.${name}`, detail ?? ''),
+      disconnected: (address) => this.owner?.input({ type: 'disconnected', address }),
+      count: (name, detail) => this.owner?.drop(`transport.${name}`, detail ?? ''),
     };
   }
 
@@ -115,18 +116,18 @@ export class Link {
 
   #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
     const failure = toGossipError(error, 'ERR_UNREACHABLE');
-    this.owner.drop('packetsNotEncoded', failure.message);
+    this.owner?.drop('packetsNotEncoded', failure.message);
     done?.(failure);
   }
 
   #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
-    this.owner.count('framesSent');
+    this.owner?.count('framesSent');
     // In a function of its own, so that a carrier that throws has rejected.
     const sent = (async () => this.transport.send(this.#part(address), frame, options))().then(
       () => done?.(),
       (error) => {
         const failure = toGossipError(error, 'ERR_UNREACHABLE');
-        this.owner.input({ type: 'send-failed', address, reliable: options.reliable, error: failure });
+        this.owner?.input({ type: 'send-failed', address, reliable: options.reliable, error: failure });
         done?.(failure);
       },
     );
@@ -174,11 +175,11 @@ export class Link {
     frame: Uint8Array,
     { carriage = 'v1', ...source }: FrameSource,
   ): undefined | Promise<Uint8Array | undefined> {
-    this.owner.count('framesReceived');
+    this.owner?.count('framesReceived');
     const peek = peekFrame(frame);
     const plain = carriage === 'v1-plain';
     if (peek?.dialect === 'v1' && (carriage === 'native' || !this.wire.v1)) {
-      this.owner.drop('v1FramesRefused', `on a carrier of ${carriage} frames`);
+      this.owner?.drop('v1FramesRefused', `on a carrier of ${carriage} frames`);
       if (!peek.replyExpected || carriage === 'native') return undefined;
       return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }), plain);
     }
@@ -214,14 +215,14 @@ export class Link {
       this.#opening--;
       // A packet that our own code fails on must not take the carrier down with it.
       try {
-        this.owner.input({ type: 'packet', packet, source });
+        this.owner?.input({ type: 'packet', packet, source });
       } catch (error) {
-        this.owner.drop('packetsFailed', errorMessage(error));
+        this.owner?.drop('packetsFailed', errorMessage(error));
         this.respond(source.exchange);
       }
     };
     if (this.#opening >= OPENING_MAX) {
-      this.owner.drop('framesOverLimit', source.address ?? '');
+      this.owner?.drop('framesOverLimit', source.address ?? '');
       this.respond(source.exchange);
       return;
     }
@@ -231,6 +232,6 @@ export class Link {
 
   #dropFrame(error: unknown, from: string | undefined): void {
     const { code, message } = toGossipError(error, 'ERR_UNREACHABLE');
-    this.owner.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
+    this.owner?.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
   }
 }

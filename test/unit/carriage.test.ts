@@ -52,7 +52,7 @@ function linked() {
     count: () => {},
     drop: (name: string) => void dropped.push(name),
   };
-  const link = new Link(wire, transport, owner, ME);
+  const link = new Link(wire, transport, ME, owner);
   const keyless = new Wire({ codec: env.codec, compressBytesMin: 256, limits: DEFAULT_LIMITS }, gossipV1().wire);
   const isPlain = (frame: Uint8Array) => {
     try {

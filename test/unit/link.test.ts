@@ -96,24 +96,19 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
     { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, ...env },
     options.v1 ? gossipV1().wire : undefined,
   );
-  const link = new Link(
-    wire,
-    transport,
-    {
-      input: (input) => {
-        if (input.type === 'packet') packets.push(input);
-        else if (input.type === 'disconnected') failures.push(`disconnected ${input.address}`);
-        else if (input.type === 'send-failed') failures.push(`${input.address} ${input.reliable} ${input.error.code}`);
-        else throw new Error(input.type);
-      },
-      count,
-      drop: (name, detail) => {
-        count(name);
-        dropped.push(`${name}: ${detail}`);
-      },
+  const link = new Link(wire, transport, ME, {
+    input: (input) => {
+      if (input.type === 'packet') packets.push(input);
+      else if (input.type === 'disconnected') failures.push(`disconnected ${input.address}`);
+      else if (input.type === 'send-failed') failures.push(`${input.address} ${input.reliable} ${input.error.code}`);
+      else throw new Error(input.type);
     },
-    ME,
-  );
+    count,
+    drop: (name, detail) => {
+      count(name);
+      dropped.push(`${name}: ${detail}`);
+    },
+  });
   const host: TransportHost = link.host(resolveLogger());
   const seqs = () => packets.map(({ packet }) => ('seq' in packet ? packet.seq : undefined));
   return { link, host, sent, packets, seqs, failures, counted, dropped, wire };
@@ -378,6 +373,7 @@ describe('opening', () => {
     const link = new Link(
       new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined),
       {} as Transport,
+      ME,
       {
         input(input) {
           if (fail) throw new Error('a bug');
@@ -386,7 +382,6 @@ describe('opening', () => {
         count() {},
         drop: (name, detail) => void counted.push(`${name}: ${detail}`),
       },
-      ME,
     );
     const host = link.host(resolveLogger());
     void host.receive(frameOf(nack(1)), { reliable: false });
