@@ -19,7 +19,7 @@ export class MemberView {
       applicationVersion: row.applicationVersion,
       protocol: row.dialect,
     };
-    if (known && (Object.keys(member) as (keyof Member)[]).every((key) => member[key] === known[key])) return known;
+    if (known && Object.entries(member).every(([key, value]) => known[key as keyof Member] === value)) return known;
     this.#snapshots.set(row, Object.freeze(member));
     return member;
   }

@@ -21,22 +21,11 @@ const U64_MAX = 2n ** 64n - 1n;
 
 /** Tells what a value is. @throws GossipError `ERR_CODEC`: it has no encoding. */
 export function kindOf(value: unknown): ValueKind {
-  switch (typeof value) {
-    case 'undefined':
-      return 'nil';
-    case 'boolean':
-    case 'number':
-    case 'string':
-      return typeof value as 'boolean';
-    case 'bigint':
-      if (value < I64_MIN || value > U64_MAX) throw refuse('an integer beyond 64 bits');
-      return 'bigint';
-    case 'object':
-      break;
-    default:
-      throw refuse(`a ${typeof value}`);
-  }
-  if (value === null) return 'nil';
+  if (value === undefined || value === null) return 'nil';
+  const type = typeof value;
+  if (type === 'function' || type === 'symbol') throw refuse(`a ${type}`);
+  if (typeof value === 'bigint' && (value < I64_MIN || value > U64_MAX)) throw refuse('an integer beyond 64 bits');
+  if (typeof value !== 'object') return type as 'boolean' | 'number' | 'bigint' | 'string';
   if (Array.isArray(value)) return 'list';
   if (value instanceof Uint8Array) return 'bytes';
   if (value instanceof Date) {
