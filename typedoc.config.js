@@ -1,3 +1,4 @@
+import { OptionDefaults } from 'typedoc';
 import { importable } from './tools/entries.mjs';
 
 /** `npm run docs`: the API of every entry, into docs/api/. */
@@ -10,7 +11,10 @@ export default {
   excludeInternal: true,
   excludePrivate: true,
   sort: ['source-order'],
-  // The two halves of the v1 plug-in are opaque to users.
-  intentionallyNotExported: ['V1Wire', 'DialectFactory'],
+  // Links to lines of a host would be broken in a copy without it.
+  disableSources: true,
+  // The two halves of the v1 plug-in are opaque to users; packets are described in docs/protocol.md.
+  intentionallyNotExported: ['V1Wire', 'DialectFactory', 'NativePacket', 'V1Packet'],
+  blockTags: [...OptionDefaults.blockTags, '@source'],
   treatWarningsAsErrors: true,
 };

@@ -14,8 +14,22 @@ export { createCluster } from './create-cluster.js';
 export { GossipError, type GossipErrorCode } from './errors.js';
 export type { ClusterEvent, EventMap, Member, Message } from './events.js';
 export { DEFAULT_LIMITS, type Limits } from './limits.js';
-export type { Logger, LogLevel } from './logger.js';
-export { defineMessage, defineRequest, type MessageType, type RequestType, type Schema } from './message.js';
+export type { Logger, LogLevel, LogMethod, ResolvedLogger } from './logger.js';
+export {
+  defineMessage,
+  defineRequest,
+  type MessageType,
+  type RequestType,
+  type Schema,
+  type SchemaResult,
+} from './message.js';
 export { type ClusterOptions, PRESETS, type Preset, type V1Plugin } from './options.js';
-export type { FrameSource, RequestOptions, SendOptions, Transport, TransportHost } from './transport/transport.js';
+export type {
+  Carriage,
+  FrameSource,
+  RequestOptions,
+  SendOptions,
+  Transport,
+  TransportHost,
+} from './transport/transport.js';
 export type { Dialect, MemberState } from './wire/packet.js';

@@ -5,7 +5,7 @@
  */
 
 /** One line: a message and the fields that belong to it. */
-type LogMethod = (message: string, fields?: Record<string, unknown>) => void;
+export type LogMethod = (message: string, fields?: Record<string, unknown>) => void;
 
 /** The levels, from the most talkative. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';

@@ -14,7 +14,8 @@ export interface Schema<T = unknown> {
   };
 }
 
-type SchemaResult<T> =
+/** What a schema says of a value: the value it makes of it, or what is wrong with it. */
+export type SchemaResult<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] };
 

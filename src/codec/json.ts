@@ -6,6 +6,8 @@ import type { Codec } from './codec.js';
 import { parseJson } from './json-parse.js';
 import { type CodecOptions, DEPTH_MAX, guard, keysOf, kindOf, refuse, tooDeep } from './value.js';
 
+export type { CodecOptions } from './value.js';
+
 /** Characters handed to `String.fromCharCode` at once. Source: well below every engine's argument limit. */
 const CHUNK = 8192;
 

@@ -7,6 +7,8 @@ import type { Codec } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
 import { type CodecOptions, DEPTH_MAX, guard, keysOf, kindOf, tooDeep } from './value.js';
 
+export type { CodecOptions } from './value.js';
+
 /**
  * Makes the codec for clusters whose Go peers use hashicorp's msgpack.
  *

@@ -7,6 +7,8 @@ import type { Codec } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
 import { type CodecOptions, DEPTH_MAX, exactInteger, guard, keysOf, kindOf, tooDeep } from './value.js';
 
+export type { CodecOptions } from './value.js';
+
 /** An encoder whose buffer has grown beyond this is not kept. Source: guess; ordinary packets are below 1.4 kB. */
 const KEPT_BYTES_MAX = 64 * 1024;
 

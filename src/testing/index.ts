@@ -2,9 +2,12 @@
  * `isogossip/testing`: whole clusters in one process and in virtual time, for tests of applications and of the protocol
  * itself.
  */
+export type { Packet, PacketSource } from '../core/input.js';
+export type { Random } from '../core/random.js';
+export type { MemberRecord } from '../wire/packet.js';
 export type { Traffic } from './carrier.js';
 export type { Answer, Delivery, Outcome, SimulationEvent } from './member.js';
-export type { Network, NetworkOptions } from './network.js';
+export type { Arrival, Network, NetworkOptions } from './network.js';
 export {
   createSimulation,
   type SeenMember,

@@ -9,6 +9,8 @@ import { createDeadline, type Deadline } from './deadline.js';
 import { createLookup, type Lookup, type Resolver } from './resolver.js';
 import type { RequestOptions, Transport, TransportHost } from './transport.js';
 
+export type { Endpoint, Resolver, SrvRecord } from './resolver.js';
+
 /** Answers one HTTP request; never rejects. */
 export type HttpHandler = (request: Request) => Promise<Response>;
 

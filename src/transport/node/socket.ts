@@ -13,6 +13,8 @@ import { systemResolver } from './resolver.js';
 import { createTcp, type Tcp } from './tcp.js';
 import { bindUdp, type Udp } from './udp.js';
 
+export type { DialFunction, ListenFunction, Listening } from './dial.js';
+
 /** Options of {@link socketTransport}. */
 export interface SocketTransportOptions {
   /** Where to listen: `ip:port`, `[v6]:port`, `name:port`, `:port` or `port`. Port 0 picks a free one. */
