@@ -69,6 +69,13 @@ export function toGossipError(error: unknown, code: GossipErrorCode, about = '')
   return error instanceof GossipError ? error : new GossipError(code, about + errorMessage(error), { cause: error });
 }
 
+/** Compares a size with its limit. @throws GossipError `ERR_TOO_LARGE`, which names the limit. */
+export function checkBytes(what: string, bytes: number, max: number, limit: string): void {
+  if (bytes > max) {
+    throw new GossipError('ERR_TOO_LARGE', `${what} of ${bytes} bytes is above limits.${limit} (${max})`);
+  }
+}
+
 /** Returns the message of anything that was thrown; never throws itself. */
 export function errorMessage(error: unknown): string {
   try {

@@ -3,8 +3,6 @@
  * is refused because of one is counted in `cluster.stats()` under a name of its own.
  */
 
-import { GossipError } from './errors.js';
-
 /** Upper bounds of one member. All sizes in bytes, all ages in milliseconds, everything else a count. */
 export interface Limits {
   /** Largest frame on a reliable carrier. Source: TCPMaxPacketSize of the Go library. */
@@ -60,10 +58,3 @@ export const DEFAULT_LIMITS = {
   connectionsMax: 900,
   eventQueueMax: 10_000,
 } as const satisfies Limits;
-
-/** Compares a size with its limit. @throws GossipError `ERR_TOO_LARGE`, which names the limit. */
-export function checkBytes(what: string, bytes: number, max: number, limit: string): void {
-  if (bytes > max) {
-    throw new GossipError('ERR_TOO_LARGE', `${what} of ${bytes} bytes is above limits.${limit} (${max})`);
-  }
-}

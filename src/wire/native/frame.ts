@@ -2,8 +2,7 @@
  * Native frames: `[version u8][u8: 0x80 when compressed][body]`. A body is a packet, compressed as a whole when that
  * pays, then sealed with the first two bytes as associated data, so that nothing on the wire is unauthenticated.
  */
-import { GossipError } from '../../errors.js';
-import { checkBytes } from '../../limits.js';
+import { checkBytes, GossipError } from '../../errors.js';
 import { compressPayload, decompressPayload, openBytes, sealBytes, type WireEnv } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
 import type { NativePacket } from '../packet.js';
