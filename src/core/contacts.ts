@@ -31,11 +31,8 @@ export class Contacts {
   /** Addresses the application named, and whether somebody has answered there yet. */
   readonly #seeds = new Map<string, boolean>();
   #retryArmed = false;
-  #seq: number;
 
-  constructor(private readonly core: Core) {
-    this.#seq = core.random.uint32();
-  }
+  constructor(private readonly core: Core) {}
 
   get pending(): number {
     return this.#addresses.size + this.#unverified.size;
@@ -104,8 +101,7 @@ export class Contacts {
 
   #joinNatively(address: string, done: Done): void {
     const { core } = this;
-    this.#seq = (this.#seq + 1) >>> 0;
-    const seq = this.#seq;
+    const seq = core.random.uint32();
     this.#joins.set(seq, { address, done });
     core.send(address, { type: 'join', seq, from: core.self.id, record: core.selfRecord() }, true);
     core.schedule(core.config.timing.joinTimeoutMs, () => {

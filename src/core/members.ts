@@ -45,23 +45,10 @@ export function isActive(row: MemberRow): boolean {
   return row.state === 'alive' || row.state === 'suspect';
 }
 
-/** Builds the record that travels. */
+/** Builds the record that travels: a row without what only we know. */
 export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
-  const record: MemberRecord = {
-    id: row.id,
-    incarnation: row.incarnation,
-    state: row.state,
-    dialect: row.dialect,
-    bilingual: row.bilingual,
-    version: row.version,
-    address: row.address,
-    tags: row.tags,
-    protocolVersion: row.protocolVersion,
-    applicationVersion: row.applicationVersion,
-    metadataBytes: row.metadataBytes,
-  };
-  if (withMetadata && row.metadata) record.metadata = row.metadata;
-  return record;
+  const { heardMs, stateMs, stateTime, metadata, ...record } = row;
+  return withMetadata && metadata ? { ...record, metadata } : record;
 }
 
 /** Makes a row of a record. */
@@ -167,10 +154,9 @@ export class Members {
   }
 
   /** Replaces what a member says about itself when the record's version is newer and complete. */
-  mergeInfo(row: MemberRow, record: MemberRecord): boolean {
-    if (record.version <= row.version) return false;
-    // Its metadata was left out: it is taken as a whole, when it has been pulled.
-    if (!record.metadata && record.metadataBytes > 0) return false;
+  mergeInfo(row: MemberRow, record: MemberRecord): void {
+    // Without its metadata it waits: it is taken as a whole, when it has been pulled.
+    if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
     const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
     const { incarnation, state, address, ...info } = record;
     this.#fingerprint ^= hash(row);
@@ -180,18 +166,17 @@ export class Members {
     this.#activeChanged();
     if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     this.core.news.addRecord(row);
-    return true;
   }
 
   /** Merges an opinion about a member's state; tells news, suspicion and the application when it changed anything. */
-  mergeState(row: MemberRow, incarnation: bigint, state: MemberState, by: MemberId): boolean {
-    if (row === this.self) return false;
+  mergeState(row: MemberRow, incarnation: bigint, state: MemberState, by: MemberId): void {
+    if (row === this.self) return;
     if (!outranks(incarnation, state, row.incarnation, row.state)) {
       // The same suspicion from somebody else is a confirmation.
       if (incarnation === row.incarnation && state === 'suspect' && row.state === 'suspect') {
         this.core.suspicion.confirm(row, by);
       }
-      return false;
+      return;
     }
     const previous = row.state;
     this.core.hlc.observe(incarnation);
@@ -199,7 +184,6 @@ export class Members {
     this.core.suspicion.stateChanged(row, by);
     this.core.news.addState(row, by);
     this.core.rowChanged(row, previous);
-    return true;
   }
 
   #setState(row: MemberRow, incarnation: bigint, state: MemberState): void {
