@@ -63,16 +63,15 @@ export class SuspicionTable {
     }
     const { core } = this;
     const { timing } = core.config;
-    const n = core.members.activeCount;
-    const minMs = timing.suspicionMult * Math.max(1, Math.log10(Math.max(1, n))) * timing.probeIntervalMs;
+    const minMs = timing.suspicionMult * Math.max(1, Math.log10(core.members.activeCount)) * timing.probeIntervalMs;
     // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
     // (memberlist does the same).
     const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');
-    const k = others.length < timing.suspicionMult - 2 ? 0 : Math.max(0, timing.suspicionMult - 2);
+    const k = others.length < timing.suspicionMult - 2 ? 0 : timing.suspicionMult - 2;
     const suspicion: Suspicion = {
       startMs: core.nowMs,
       minMs,
-      maxMs: k === 0 ? minMs : minMs * timing.suspicionMaxMult,
+      maxMs: k > 0 ? minMs * timing.suspicionMaxMult : minMs,
       k,
       witnesses: new Set([by]),
       deadlineMs: 0,
@@ -92,11 +91,10 @@ export class SuspicionTable {
 
   #rearm(id: MemberId, suspicion: Suspicion): void {
     const { core } = this;
-    const confirmations = suspicion.witnesses.size - 1;
-    const part = suspicion.k === 0 ? 1 : Math.log(confirmations + 1) / Math.log(suspicion.k + 1);
+    const part = suspicion.k > 0 ? Math.log(suspicion.witnesses.size) / Math.log(suspicion.k + 1) : 1;
     const lasts = Math.max(suspicion.minMs, suspicion.maxMs - part * (suspicion.maxMs - suspicion.minMs));
     suspicion.deadlineMs = suspicion.startMs + lasts;
-    core.schedule(Math.max(0, suspicion.deadlineMs - core.nowMs), () => this.#deadline(id, suspicion));
+    core.schedule(suspicion.deadlineMs - core.nowMs, () => this.#deadline(id, suspicion));
   }
 
   #deadline(id: MemberId, suspicion: Suspicion): void {

@@ -10,8 +10,6 @@ import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow, toRecord } from './members.js';
 import { recordBytes } from './news.js';
 
-/** Records in one state packet; a packet is cut earlier when its bytes would pass the next limit. Source: guess. */
-const RECORDS_MAX = 500;
 /** Estimated bytes of one state packet. Source: guess; far below the frame limit, large enough to compress well. */
 const STATE_BYTES_MAX = 64 * 1024;
 /** Ids asked for in one pull. Source: guess. */
@@ -88,7 +86,7 @@ export class Sync {
     for (const row of rows) {
       const record = toRecord(row, true);
       const more = recordBytes(record);
-      if (records.length > 0 && (records.length >= RECORDS_MAX || bytes + more > STATE_BYTES_MAX)) flush(false);
+      if (records.length > 0 && bytes + more > STATE_BYTES_MAX) flush(false);
       records.push(record);
       bytes += more;
     }
