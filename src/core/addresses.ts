@@ -8,12 +8,11 @@ const PARTS_MAX = 8;
 
 /** The parts of an address, joined by single spaces, the one its member prefers first. */
 export function addressParts(address: string): readonly string[] {
-  return address.includes(' ') ? address.split(' ', PARTS_MAX) : [address];
+  return address.split(' ', PARTS_MAX);
 }
 
 /** Tells whether an address, or one part of it, is one of the parts of another. */
 export function sharesPart(address: string, other: string): boolean {
-  if (address === other) return true;
   const parts = addressParts(other);
   return addressParts(address).some((part) => parts.includes(part));
 }

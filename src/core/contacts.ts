@@ -92,10 +92,9 @@ export class Contacts {
       this.#joinNatively(address, finish);
       return;
     }
-    core.foreign.contact(address, (contact) => {
-      if (contact.kind === 'native') this.#joinNatively(address, finish);
-      else if (contact.kind === 'foreign') finish();
-      else finish(failure(`${address}: ${contact.reason}`, contact.kind));
+    core.foreign.contact(address, (found) => {
+      if (found === 'native') this.#joinNatively(address, finish);
+      else finish(found === 'foreign' ? undefined : found);
     });
   }
 
@@ -209,7 +208,7 @@ export class Contacts {
     }
     if (!packet.accepted) {
       core.emit({ type: 'log', level: 'warn', message: `join rejected by ${join.address}: ${packet.reason}` });
-      this.#finish(packet.seq, failure(packet.reason, packet.from === core.self.id ? 'failed' : 'rejected'));
+      this.#finish(packet.seq, failure(packet.reason, true));
       return;
     }
     join.accepted = packet.from;
@@ -252,6 +251,7 @@ export class Contacts {
 /** With company, seeds that never answered are tried this many times less often. Source: guess. */
 const RETRY_SLOWER = 10;
 
-function failure(text: string, kind: 'failed' | 'rejected' = 'failed'): GossipError {
-  return new GossipError(kind === 'failed' ? 'ERR_JOIN_FAILED' : 'ERR_JOIN_REJECTED', text);
+/** Why there was no joining; who refused us is not asked again. */
+export function failure(text: string, refused = false): GossipError {
+  return new GossipError(refused ? 'ERR_JOIN_REJECTED' : 'ERR_JOIN_FAILED', text);
 }

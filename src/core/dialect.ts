@@ -12,14 +12,11 @@ import type { MemberRow } from './members.js';
 /** How a request ended. */
 export type Answer = { payload: Uint8Array } | { error: GossipError };
 
-/** What a first contact found at an address. */
-export type Contact =
-  /** A member of the other dialect, which is now in the table. */
-  | { kind: 'foreign' }
-  /** One of our own kind: go on natively. */
-  | { kind: 'native' }
-  | { kind: 'rejected'; reason: string }
-  | { kind: 'failed'; reason: string };
+/**
+ * What a first contact found at an address: one of our own kind, with which we go on natively; a member of the other
+ * dialect, which is in the table now; or why there is nobody.
+ */
+export type Contact = 'native' | 'foreign' | GossipError;
 
 /** The rules of one foreign dialect for one member. All of it is called from inside `core.handle`. */
 export interface ForeignDialect {
