@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { commands, entries } from './entries.mjs';
 
-/** The core with msgpack and AES, without the msgpack library. Source: the promise of the README. */
-const BUDGET_BYTES = 20_000;
+/** The core with msgpack and AES, without the msgpack library: 20 kB of 1,024 bytes. */
+const BUDGET_BYTES = 20 * 1024;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
