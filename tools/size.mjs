@@ -6,7 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { commands, entries } from './entries.mjs';
+import { entries } from './entries.mjs';
 
 /** The core with msgpack and AES, without the msgpack library: 20 kB of 1,024 bytes. */
 const BUDGET_BYTES = 20 * 1024;
@@ -72,7 +72,6 @@ const wanted = [
     isomorphic,
     forbidden: subpath === '.' ? FORBIDDEN_IN_CORE : undefined,
   })),
-  ...commands.map((source) => ({ name: 'the command', files: [source], isomorphic: false })),
 ];
 
 const rows = [];
