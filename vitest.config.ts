@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: ['test/interop/**'],
     environment: 'node',
     pool: 'forks',
+    // By default one core is left idle.
+    maxWorkers: '100%',
     testTimeout: 20_000,
     typecheck: {
       enabled: true,

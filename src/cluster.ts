@@ -201,7 +201,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Sets keys of our own metadata and keeps the others.
+   * Sets keys of our own metadata and keeps the others; a key set to `undefined` is removed.
    * @throws GossipError `ERR_TOO_LARGE` (`limits.metadataBytesMax`), `ERR_CODEC`, `ERR_CLOSED`: nothing was changed.
    */
   setMetadata(values: Metadata): void {

@@ -115,8 +115,11 @@ async function run(command: Command, cluster: Cluster, stop: () => void): Promis
         throw bad('set must be an object');
       }
       if (!isStrings(remove)) throw bad('delete must be a list of keys');
-      cluster.setMetadata(set as Record<string, unknown>);
-      if (remove.length > 0) cluster.deleteMetadata(...remove);
+      // One change, not two: what is set to undefined is deleted.
+      cluster.setMetadata({
+        ...(set as Record<string, unknown>),
+        ...Object.fromEntries(remove.map((key) => [key, undefined])),
+      });
       return { event: 'ok' };
     }
     case 'members':

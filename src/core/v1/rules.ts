@@ -22,6 +22,12 @@ import { PushPull } from './push-pull.js';
  * Source: its SuspectTimeout, and a live measurement (none in 45 s at 1.2 s).
  */
 const KEEPALIVE_MS = 1200;
+/**
+ * Changes of our metadata within this time go out as one. A Go peer's check for the newer of two and its taking of it are
+ * two steps: of two updates at the same moment it may keep the older one for ever. Source: guess, its handlers' time many
+ * times over.
+ */
+const METADATA_PAUSE_MS = 50;
 
 /** Makes the rules for one core. */
 export function createV1Rules(core: Core): ForeignDialect | undefined {
@@ -34,6 +40,7 @@ class V1Rules implements ForeignDialect {
   readonly #introductions: Introductions;
   readonly #pushPull: PushPull;
   #keepaliveArmed = false;
+  #metadataDue = false;
 
   constructor(private readonly core: Core) {
     this.#peers = new V1Peers(core);
@@ -241,6 +248,15 @@ class V1Rules implements ForeignDialect {
   }
 
   metadataChanged(): void {
+    if (this.#metadataDue) return;
+    this.#metadataDue = true;
+    this.core.schedule(METADATA_PAUSE_MS, () => {
+      this.#metadataDue = false;
+      this.#tellMetadata();
+    });
+  }
+
+  #tellMetadata(): void {
     this.#outbox.send(this.#peers.active(), this.#outbox.metadata(), false);
   }
 
@@ -255,7 +271,7 @@ class V1Rules implements ForeignDialect {
     core.schedule(core.random.jitter(KEEPALIVE_MS, 0.1), () => {
       this.#keepaliveArmed = false;
       if (this.#peers.active().length === 0) return;
-      this.metadataChanged();
+      this.#tellMetadata();
       this.#armKeepalive();
     });
   }
