@@ -5,11 +5,10 @@
  * leaving, dead. The merge is the larger of two, so it is commutative, associative and idempotent. What a member says
  * about itself is merged apart, the newer version as a whole.
  */
-import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
+import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { addressParts } from './addresses.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import type { Metadata } from './metadata.js';
 
 const RANK: Record<MemberState, number> = { alive: 0, suspect: 1, leaving: 2, dead: 3 };
 
@@ -19,20 +18,8 @@ export function outranks(aIncarnation: bigint, a: MemberState, bIncarnation: big
 }
 
 /** What we hold about one member. */
-export interface MemberRow {
-  readonly id: MemberId;
-  incarnation: bigint;
-  state: MemberState;
-  dialect: Dialect;
-  bilingual: boolean;
-  version: bigint;
-  address: string;
-  tags: readonly string[];
-  protocolVersion: number;
-  applicationVersion: string;
-  metadata: Metadata | undefined;
-  metadataBytes: number;
-  /** Monotonic time of the last packet from the member itself. */
+export interface MemberRow extends MemberRecord {
+  /** Monotonic time of the last packet from the member itself that cannot be an old one sent again. */
   heardMs: number;
   /** Monotonic time of the last change of `state`. */
   stateMs: number;
