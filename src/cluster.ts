@@ -4,12 +4,12 @@
  */
 
 import { Answers, type RequestHandler } from './answers.js';
-import type { Core } from './core/core.js';
 import type { Effect, MembershipChange } from './core/effect.js';
 import type { Input } from './core/input.js';
+import type { Machine } from './core/machine.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import type { Metadata } from './core/metadata.js';
-import { checkBytes, errorMessage, GossipError } from './errors.js';
+import { checkBytes, errorMessage, GossipError, toGossipError } from './errors.js';
 import type { ClusterEvent, EventMap, Member, Message } from './events.js';
 import type { Link } from './link.js';
 import type { ResolvedLogger } from './logger.js';
@@ -18,16 +18,25 @@ import { type MessageType, type RequestType, validate } from './message.js';
 import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMetadata } from './options.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
+import type { ByeWhy, NativePacket } from './wire/packet.js';
 
 /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
 const FAREWELL_MS = 1000;
+
+/** The gateway's ends of its leaves' connections, by number. */
+interface LeafLinks {
+  send(sessions: readonly number[], packet: NativePacket): void;
+  close(session: number, why: ByeWhy, reason: string): void;
+  /** Resolves when all of them are closed. */
+  stop(): Promise<void>;
+}
 
 /** A member of a cluster: the one object an application works with. Made by {@link createCluster}. */
 export class Cluster implements AsyncDisposable {
   readonly #options: ResolvedClusterOptions;
   readonly #log: ResolvedLogger;
   readonly #link: Link;
-  readonly #core: Core;
+  readonly #core: Machine;
   readonly #subscribers: Subscribers<string | number>;
   readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
@@ -42,8 +51,11 @@ export class Cluster implements AsyncDisposable {
   #timerAtMs: number | undefined;
   #closed: Promise<void> | undefined;
 
+  /** @internal The sockets of the gateway that this member is. */
+  leafLinks: LeafLinks | undefined;
+
   /** @internal Use {@link createCluster}. */
-  constructor(options: ResolvedClusterOptions, link: Link, core: Core, log: ResolvedLogger) {
+  constructor(options: ResolvedClusterOptions, link: Link, core: Machine, log: ResolvedLogger) {
     this.#options = options;
     this.#link = link;
     this.#core = core;
@@ -94,14 +106,17 @@ export class Cluster implements AsyncDisposable {
    * Joins the cluster that is behind one or more addresses. They are remembered and tried again for ever while we are
    * alone, also when this fails.
    *
+   * A leaf joins by itself; this adds gateways to its list, or without any waits until it is at one.
+   *
    * @param addresses - `host:port`, `srv+name`, `https://…`: any form the transport knows.
    * @returns how many of the addresses had answered when the first did, at least 1; 0 only when all of them are our own.
    * @throws GossipError `ERR_JOIN_FAILED` (none answered; they are retried), `ERR_JOIN_REJECTED` (with the peer's reason;
    *   that address is not retried), `ERR_ABORTED` (trying goes on), `ERR_CLOSED`.
    */
-  async join(addresses: string | readonly string[], options: { signal?: AbortSignal } = {}): Promise<number> {
+  async join(addresses: string | readonly string[] = [], options: { signal?: AbortSignal } = {}): Promise<number> {
     const list = [addresses].flat() as string[];
-    if (list.length === 0) throw new GossipError('ERR_OPTION', 'join needs at least one address');
+    if (list.length === 0 && !this.#options.transport.gateways)
+      throw new GossipError('ERR_OPTION', 'join needs at least one address');
     return (await this.#ask((ref) => ({ type: 'join', addresses: list, ref }), options.signal)) as number;
   }
 
@@ -256,9 +271,14 @@ export class Cluster implements AsyncDisposable {
       this.#cancelTimer();
       for (const ref of this.#waiting.keys()) this.#settle(ref, undefined, closed());
       for (const queue of this.#queues) queue.end();
-      await transport.close();
+      await Promise.all([transport.close(), this.leafLinks?.stop()]);
     })();
     return this.#closed;
+  }
+
+  /** @internal What a gateway on this member stands on. */
+  get inside(): { core: Machine; options: ResolvedClusterOptions; log: ResolvedLogger; closing: AbortSignal } {
+    return { core: this.#core, options: this.#options, log: this.#log, closing: this.#closing.signal };
   }
 
   /** @internal What the link calls. */
@@ -321,12 +341,37 @@ export class Cluster implements AsyncDisposable {
       case 'incoming-request':
         void this.#answers.answer(effect, this.member(effect.from));
         return;
+      case 'leaf-send':
+        this.leafLinks?.send(effect.sessions, effect.packet);
+        return;
+      case 'leaf-close':
+        this.leafLinks?.close(effect.session, effect.why, effect.reason);
+        return;
+      case 'attach':
+        void this.#attach(effect);
+        return;
+      case 'disconnect':
+        this.#options.transport.disconnect?.(effect.address);
+        return;
+      case 'resumed':
+        this.#tell({ type: 'resumed', member: this.self, awayMs: effect.awayMs });
+        return;
       case 'settled':
         this.#settle(effect.ref, effect.payload ?? effect.joined, effect.error);
         return;
       case 'log':
         this.#log[effect.level](effect.message, effect.fields);
         return;
+    }
+  }
+
+  async #attach({ to, packet }: Extract<Effect, { type: 'attach' }>): Promise<void> {
+    try {
+      const ticket = (await this.#options.transport.gateways?.ticket()) ?? '';
+      this.#link.send([to], { ...packet, ticket }, true);
+    } catch (cause) {
+      const error = toGossipError(cause, 'ERR_UNREACHABLE', 'no ticket: ');
+      this.input({ type: 'send-failed', address: to, reliable: true, error });
     }
   }
 
@@ -379,8 +424,12 @@ export class Cluster implements AsyncDisposable {
   };
 
   #changed(change: MembershipChange): void {
-    const event = this.#view.event(change);
-    if (change.kind === 'state' && change.row === this.#core.self) return;
+    // That we go we know.
+    if (change.kind === 'state' && change.row === this.#core.self && change.state === 'leaving') return;
+    this.#tell(this.#view.event(change));
+  }
+
+  #tell(event: ClusterEvent): void {
     this.#subscribers.call(event.type, event);
     for (const queue of this.#queues) queue.push(event);
   }

@@ -1,54 +1,20 @@
-/** Puts a member together: options, wire, link, transport, core, shell. */
-import { Cluster } from './cluster.js';
+/** `createCluster` where a member may be a full one. */
+import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
-import { errorMessage } from './errors.js';
-import { Link } from './link.js';
-import { resolveLogger } from './logger.js';
-import { type ClusterOptions, type ResolvedClusterOptions, resolveMetadata, resolveOptions } from './options.js';
-import { Wire } from './wire/wire.js';
+import { createLeaf } from './create-leaf.js';
+import { launch } from './launch.js';
+import type { ClusterOptions } from './options.js';
 
 /**
- * Starts a member. It is alone until it joins somebody or is joined.
+ * Starts a member. It is alone until it joins somebody or is joined; with a transport that has `gateways` it is a leaf, and
+ * joins by itself.
  *
  * @returns the running member; end it with `leave()`, or declare it with `await using`.
  * @throws GossipError `ERR_OPTION`, `ERR_KEY`, `ERR_ADDRESS`, `ERR_ADDRESS_IN_USE`, `ERR_TOO_LARGE` (metadata): nothing
  *   was left open.
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  const resolved = resolveOptions(options);
-  const { transport, clock, v1 } = resolved;
-  const ownMetadata = resolveMetadata(resolved.metadata, resolved);
-  const log = resolveLogger(resolved.logger).withGroup('isogossip');
-  const link = new Link(new Wire(resolved, v1?.wire), transport, resolved.id);
-  const address = await transport.start(link.host(log));
-  const core = new Core(
-    {
-      ...resolved,
-      ...ownMetadata,
-      address,
-      epochMs: clock.epochMs,
-      refuseVersion: (version) => refuseVersion(resolved, version),
-      foreign: v1?.rules,
-    },
-    clock.now(),
-  );
-  const cluster = new Cluster(resolved, link, core, log);
-  link.owner = cluster;
-  log.info('member started', { id: resolved.id, address });
-  return cluster;
-}
-
-/** Longest reason that travels, in UTF-16 units. Source: guess; in UTF-8 it stays below the default `stringBytesMax`. */
-const REASON_MAX = 300;
-
-/** Why the application does not want a joiner, if so; when it fails to have an opinion, the joiner is refused. */
-function refuseVersion({ acceptVersion }: ResolvedClusterOptions, version: string): string | undefined {
-  let verdict: boolean | string;
-  try {
-    verdict = acceptVersion(version);
-  } catch (error) {
-    verdict = `acceptVersion failed: ${errorMessage(error)}`;
-  }
-  if (verdict === true) return undefined;
-  return (verdict || `incompatible application version: ${version}`).slice(0, REASON_MAX);
+  return options?.transport?.gateways
+    ? createLeaf(options)
+    : launch(options, (config, nowMs) => new Core(config, nowMs));
 }

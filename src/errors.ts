@@ -27,6 +27,7 @@
  * - `ERR_UNKNOWN_MEMBER`: no member with that id; nothing was sent.
  * - `ERR_NO_HANDLER`: the peer has no handler for the request's type; it did nothing.
  * - `ERR_HANDLER`: the peer's handler failed; why, its own log says.
+ * - `ERR_REFUSED`: a leaf's gateway did not let it through, by its policy or for a limit; nothing was sent on.
  * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
  */
 export type GossipErrorCode =
@@ -51,6 +52,7 @@ export type GossipErrorCode =
   | 'ERR_UNKNOWN_MEMBER'
   | 'ERR_NO_HANDLER'
   | 'ERR_HANDLER'
+  | 'ERR_REFUSED'
   | 'ERR_INVALID_DATA';
 
 /** The error every part of isogossip throws or rejects with; `cause` holds the underlying one, if any. */
@@ -67,6 +69,11 @@ export class GossipError extends Error {
 /** A GossipError as it is; anything else that was thrown as the cause of a new one, its message after `about`. */
 export function toGossipError(error: unknown, code: GossipErrorCode, about = ''): GossipError {
   return error instanceof GossipError ? error : new GossipError(code, about + errorMessage(error), { cause: error });
+}
+
+/** Why there was no joining; who refused us is not asked again. */
+export function joinFailure(text: string, refused = false): GossipError {
+  return new GossipError(refused ? 'ERR_JOIN_REJECTED' : 'ERR_JOIN_FAILED', text);
 }
 
 /** Compares a size with its limit. @throws GossipError `ERR_TOO_LARGE`, which names the limit. */

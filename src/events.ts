@@ -9,6 +9,8 @@ export interface Member {
   readonly id: MemberId;
   /** What peers dial. */
   readonly address: string;
+  /** The id of its gateway, when it is a leaf. */
+  readonly via: MemberId | undefined;
   readonly state: MemberState | 'removed';
   readonly tags: readonly string[];
   readonly metadata: Metadata;
@@ -27,7 +29,12 @@ export type ClusterEvent =
   /** It said that it leaves. */
   | { readonly type: 'left'; readonly member: Member; readonly previous: VisibleState }
   /** It was forgotten. */
-  | { readonly type: 'removed'; readonly member: Member; readonly previous: VisibleState };
+  | { readonly type: 'removed'; readonly member: Member; readonly previous: VisibleState }
+  /**
+   * We, a leaf, were out of touch with every gateway and are back: the members are current again, what was broadcast or sent
+   * to us in the meantime may be lost.
+   */
+  | { readonly type: 'resumed'; readonly member: Member; readonly awayMs: number };
 
 /** An application message as it arrives. */
 export interface Message<T> {

@@ -13,6 +13,7 @@ export class MemberView {
     const member: Member = {
       id: row.id,
       address: row.address,
+      via: row.via,
       state: row.state,
       tags: Object.freeze(row.tags),
       metadata: Object.freeze(row.metadata ?? NO_METADATA),

@@ -14,7 +14,7 @@ const sourceOf = (output) => output.replace(/^(\.\/)?dist\//, 'src/').replace(/\
  *
  * - `subpath`: what follows the package's name in an import, such as `./codec/json`
  * - `source`: the file for every runtime, or the only one
- * - `nodeSource`: the file chosen by the `node` condition, where there is one
+ * - `nodeSource`, `browserSource`: the file chosen by the `node` or `browser` condition, where there is one
  * - `isomorphic`: runs in browsers too, so it may not reach a `node:` module
  */
 export const entries = Object.entries(manifest.exports)
@@ -23,6 +23,7 @@ export const entries = Object.entries(manifest.exports)
     subpath,
     source: sourceOf(target.default),
     nodeSource: target.node && sourceOf(target.node),
+    browserSource: target.browser && sourceOf(target.browser),
     isomorphic: !target.default.startsWith('./dist/transport/node/'),
   }));
 
@@ -30,7 +31,9 @@ export const entries = Object.entries(manifest.exports)
 export const commands = Object.values(manifest.bin).map(sourceOf);
 
 /** Source files of everything that a user can import. */
-export const importable = entries.flatMap(({ source, nodeSource }) => (nodeSource ? [source, nodeSource] : [source]));
+export const importable = [
+  ...new Set(entries.flatMap(({ source, nodeSource, browserSource }) => [source, nodeSource, browserSource])),
+].filter(Boolean);
 
 /** Source files of everything that a user can import or run. */
 export const sources = [...importable, ...commands];

@@ -1,5 +1,6 @@
 /** What the protocol is told once, at the start. Defaults and presets stand in `options.ts`, checked there. */
 import type { Limits } from '../limits.js';
+import type { MemberRecord } from '../wire/packet.js';
 import type { DialectFactory } from './dialect.js';
 import type { MemberId } from './member-id.js';
 import type { Metadata } from './metadata.js';
@@ -60,3 +61,22 @@ export interface CoreConfig {
 
 /** Version of the native protocol; members of another one are refused when they join. */
 export const PROTOCOL_VERSION = 1;
+
+/** What we tell about ourselves when we begin. */
+export function ownRecord(config: CoreConfig, start: bigint): MemberRecord {
+  const { id, address, tags, applicationVersion, metadata, metadataBytes } = config;
+  return {
+    id,
+    incarnation: start,
+    state: 'alive',
+    dialect: 'native',
+    bilingual: false,
+    version: start,
+    address,
+    tags,
+    protocolVersion: PROTOCOL_VERSION,
+    applicationVersion,
+    metadata,
+    metadataBytes,
+  };
+}

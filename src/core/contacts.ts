@@ -2,7 +2,7 @@
  * Meeting members: joining through an address, being joined, seeds. Whoever introduces itself is believed only after it
  * has answered at the address it names, so that invented members cost nothing but a bounded number of pings.
  */
-import { GossipError } from '../errors.js';
+import { type GossipError, joinFailure } from '../errors.js';
 import type { MemberRecord, NativePacket } from '../wire/packet.js';
 import { sharesPart } from './addresses.js';
 import { PROTOCOL_VERSION } from './config.js';
@@ -53,7 +53,7 @@ export class Contacts {
         } else if (errors.push(error) === others.length) {
           const reasons = [...new Set(errors.map(({ message }) => message))].join('; ');
           const refused = errors.find(({ code }) => code === 'ERR_JOIN_REJECTED');
-          core.emit({ type: 'settled', ref, error: refused ?? failure(`no address could be joined: ${reasons}`) });
+          core.emit({ type: 'settled', ref, error: refused ?? joinFailure(`no address could be joined: ${reasons}`) });
         }
       };
       this.contact(address, done, 'ours');
@@ -68,7 +68,7 @@ export class Contacts {
   contact(address: string, done: Done = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
     const { core } = this;
     if (sharesPart(address, core.self.address)) {
-      done(failure(`${address} is our own address`));
+      done(joinFailure(`${address} is our own address`));
       return;
     }
     const waiting = this.#addresses.get(address);
@@ -78,7 +78,7 @@ export class Contacts {
     }
     if (wish === 'theirs' && this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', address);
-      done(failure('too many joins at once'));
+      done(joinFailure('too many joins at once'));
       return;
     }
     const callers = [done];
@@ -108,14 +108,14 @@ export class Contacts {
       if (!join) return;
       // Accepted but the table is still on its way: being a member is what was asked for.
       if (join.accepted) this.#finish(seq);
-      else this.#finish(seq, failure(`${address} did not answer; can it reach us at ${core.self.address}?`));
+      else this.#finish(seq, joinFailure(`${address} did not answer; can it reach us at ${core.self.address}?`));
     });
   }
 
   /** A reliable send to an address failed: a join that waits for an answer from there has failed as well. */
   unreachable(address: string, why: string): void {
     for (const [seq, join] of this.#joins) {
-      if (sharesPart(join.address, address) && !join.accepted) this.#finish(seq, failure(why));
+      if (sharesPart(join.address, address) && !join.accepted) this.#finish(seq, joinFailure(why));
     }
   }
 
@@ -190,7 +190,7 @@ export class Contacts {
     const { core } = this;
     const { record } = packet;
     if (record.id === core.self.id) return 'unable to join self';
-    if (record.id !== packet.from || record.dialect !== 'native') return 'not its own record';
+    if (record.id !== packet.from || record.dialect !== 'native' || record.via) return 'not its own record';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }
@@ -208,7 +208,7 @@ export class Contacts {
     }
     if (!packet.accepted) {
       core.emit({ type: 'log', level: 'warn', message: `join rejected by ${join.address}: ${packet.reason}` });
-      this.#finish(packet.seq, failure(packet.reason, true));
+      this.#finish(packet.seq, joinFailure(packet.reason, true));
       return;
     }
     join.accepted = packet.from;
@@ -234,10 +234,10 @@ export class Contacts {
     const { core } = this;
     if (this.#retryArmed || this.#seeds.size === 0) return;
     this.#retryArmed = true;
-    const pause = core.config.timing.seedRetryMs * (core.members.activeCount <= 1 ? 1 : RETRY_SLOWER);
+    const pause = core.config.timing.seedRetryMs * (core.members.peers().length === 0 ? 1 : RETRY_SLOWER);
     core.schedule(core.random.jitter(pause, 0.5), () => {
       this.#retryArmed = false;
-      const alone = core.members.activeCount <= 1;
+      const alone = core.members.peers().length === 0;
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
         core.count('seedRetries');
@@ -250,8 +250,3 @@ export class Contacts {
 
 /** With company, seeds that never answered are tried this many times less often. Source: guess. */
 const RETRY_SLOWER = 10;
-
-/** Why there was no joining; who refused us is not asked again. */
-export function failure(text: string, refused = false): GossipError {
-  return new GossipError(refused ? 'ERR_JOIN_REJECTED' : 'ERR_JOIN_FAILED', text);
-}

@@ -3,86 +3,51 @@
  * clock, no global randomness; the same inputs give the same effects anywhere. This file only routes; each rule stands in
  * the part it belongs to.
  */
-import type { MemberRecord, MemberState, NativePacket } from '../wire/packet.js';
-import type { CoreConfig } from './config.js';
-import { PROTOCOL_VERSION } from './config.js';
+import type { MemberState, NativePacket } from '../wire/packet.js';
+import { type CoreConfig, ownRecord } from './config.js';
 import { Contacts } from './contacts.js';
 import type { ForeignDialect } from './dialect.js';
 import { Dissemination } from './dissemination.js';
-import type { Effect, VisibleState } from './effect.js';
-import { History } from './history.js';
-import { Hlc } from './hlc.js';
 import type { Input, Packet, PacketSource } from './input.js';
-import { type MemberRow, Members, toRecord, toRow } from './members.js';
+import { Leaves } from './leaves.js';
+import { Machine } from './machine.js';
+import { type MemberRow, Members, toRow } from './members.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
-import { Random } from './random.js';
-import { Requests } from './requests.js';
 import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
-import { Timers } from './timers.js';
 
 /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
 const CLEANUP_INTERVAL_MS = 20_000;
 
-export class Core {
-  readonly hlc: Hlc;
-  readonly random: Random;
+export class Core extends Machine {
   readonly members: Members;
   readonly news: NewsQueue;
   readonly suspicion: SuspicionTable;
   readonly probe: Prober;
-  readonly history: History;
   readonly dissemination: Dissemination;
   readonly sync: Sync;
   readonly contacts: Contacts;
-  readonly requests: Requests;
   readonly strangers: Strangers;
+  readonly leaves: Leaves;
   readonly foreign: ForeignDialect | undefined;
-  /** Monotonic time of the input being handled. */
-  nowMs: number;
   /** Until then nobody is judged: we were asleep, and what was silent may be us. */
   pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** We have left; nothing is taken, sent or answered any more. */
-  left = false;
-  readonly #timers = new Timers();
-  readonly #counters = new Map<string, number>();
   readonly #exchanges = new Map<number, (result: ExchangeDone) => void>();
   #exchange = 0;
-  #effects: Effect[] = [];
 
-  constructor(
-    readonly config: CoreConfig,
-    nowMs: number,
-  ) {
-    this.nowMs = nowMs;
-    this.hlc = new Hlc(config.epochMs);
-    this.random = new Random(config.seed);
+  constructor(config: CoreConfig, nowMs: number) {
+    super(config, nowMs);
     const start = this.hlc.now(nowMs);
-    const record: MemberRecord = {
-      id: config.id,
-      incarnation: start,
-      state: 'alive',
-      dialect: 'native',
-      bilingual: false,
-      version: start,
-      address: config.address,
-      tags: config.tags,
-      protocolVersion: PROTOCOL_VERSION,
-      applicationVersion: config.applicationVersion,
-      metadata: config.metadata,
-      metadataBytes: config.metadataBytes,
-    };
-    this.members = new Members(this, toRow(record, nowMs, start));
+    this.leaves = new Leaves(this);
+    this.members = new Members(this, toRow(ownRecord(config, start), nowMs, start));
     this.news = new NewsQueue(this);
     this.suspicion = new SuspicionTable(this);
     this.probe = new Prober(this);
-    this.history = new History(this);
     this.dissemination = new Dissemination(this);
     this.sync = new Sync(this);
     this.contacts = new Contacts(this);
-    this.requests = new Requests(this);
     this.strangers = new Strangers(this);
     this.probe.start();
     this.sync.start();
@@ -94,44 +59,13 @@ export class Core {
     this.self.bilingual = this.foreign !== undefined;
   }
 
-  get self(): MemberRow {
-    return this.members.self;
-  }
-
-  /** When the core wants its next tick; monotonic milliseconds. */
-  get wakeAtMs(): number {
-    return this.left ? Number.POSITIVE_INFINITY : this.#timers.nextMs;
-  }
-
-  /**
-   * Takes one input.
-   * @param nowMs - monotonic milliseconds, never less than before.
-   * @returns what is to be done, in order. The array is the caller's.
-   */
-  handle(input: Input, nowMs: number): Effect[] {
-    this.#noticePause(nowMs);
-    this.nowMs = nowMs;
-    if (!this.left) this.#route(input);
-    for (let run = this.#due(); run; run = this.#due()) run();
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
-  #due(): (() => void) | undefined {
-    return this.left ? undefined : this.#timers.takeDue(this.nowMs);
-  }
-
-  /** A timer that fires far too late means that we were suspended or blocked. @source Lifeguard's slow message processing. */
-  #noticePause(nowMs: number): void {
-    const { probeIntervalMs } = this.config.timing;
-    if (nowMs - this.#timers.nextMs < probeIntervalMs) return;
-    this.pausedUntilMs = nowMs + probeIntervalMs * 2;
+  protected woke(): void {
+    this.pausedUntilMs = this.nowMs + this.config.timing.probeIntervalMs * 2;
     this.count('pauses');
     this.suspicion.adjustHealth(1);
   }
 
-  #route(input: Input): void {
+  protected route(input: Input): void {
     switch (input.type) {
       case 'tick':
         return;
@@ -176,6 +110,9 @@ export class Core {
       case 'forget':
         this.members.remove(input.id);
         return;
+      case 'leaf':
+        this.leaves.host?.receive(input.event);
+        return;
     }
   }
 
@@ -195,6 +132,10 @@ export class Core {
     }
     this.count('packetsReceived');
     if (sender && 'news' in packet) this.news.receive(packet.news, packet.from);
+    if ('to' in packet && packet.to !== this.self.id) {
+      this.leaves.deliver(packet);
+      return;
+    }
     switch (packet.type) {
       case 'ping':
         this.probe.onPing(packet, source);
@@ -235,9 +176,8 @@ export class Core {
       case 'reply':
         this.requests.onReply(packet);
         return;
-      case 'native-only':
-        this.drop('repliesNobodyAskedFor', packet.from);
-        return;
+      default:
+        this.drop('packetsMisplaced', packet.type);
     }
   }
 
@@ -262,6 +202,7 @@ export class Core {
     this.members.renewSelf('leaving');
     this.news.announceLeave();
     this.foreign?.leave();
+    this.leaves.host?.leave();
     this.left = true;
   }
 
@@ -280,85 +221,47 @@ export class Core {
 
   // What the parts share.
 
-  emit(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  schedule(delayMs: number, run: () => void): void {
-    this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
-  }
-
-  /** Runs something again and again, each time after a pause that is asked for anew. */
-  every(pauseMs: () => number, run: () => void): void {
-    this.schedule(pauseMs(), () => {
-      this.every(pauseMs, run);
-      run();
-    });
-  }
-
   /**
-   * Sends one packet, encoded once, to a member, to several, or to an address.
+   * Sends one packet, encoded once, to a member, to several that are no leaves, or to an address. What is for a leaf goes to
+   * its gateway.
    * @param ref - of the application's wish, which is settled when the carrier has taken the packet.
    */
   send(to: MemberRow | readonly MemberRow[] | string, packet: Packet, reliable: boolean, ref?: number): void {
-    const rows = typeof to === 'string' ? [{ address: to }] : Array.isArray(to) ? to : [to];
+    const rows: readonly { address: string }[] =
+      typeof to === 'string' ? [{ address: to }] : 'id' in to ? this.leaves.way(to, packet, ref) : to;
+    if (rows.length === 0) return;
     this.emit({ type: 'send', to: rows.map(({ address }) => address), packet, reliable, ref });
   }
 
-  selfRecord(): MemberRecord {
-    return toRecord(this.self, true);
+  foreignOf(row: MemberRow): ForeignDialect | undefined {
+    return row.dialect === 'native' ? undefined : this.foreign;
   }
 
-  /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */
-  tooFarAhead(time: bigint): boolean {
-    const aheadMs = this.hlc.aheadMs(time, this.nowMs);
-    if (aheadMs <= this.config.timing.clockDriftMaxMs) return false;
-    this.drop('clockDrift', `${Math.round(aheadMs)} ms ahead`);
-    return true;
-  }
-
-  emitState(row: MemberRow, state: VisibleState, previous: VisibleState): void {
-    this.emit({ type: 'change', change: { kind: 'state', row, state, previous } });
+  whyNot(row: MemberRow): string | undefined {
+    return row.dialect === 'native' || this.foreign ? undefined : 'speaks v1: pass option v1';
   }
 
   /** A row appeared (`previous` is unknown) or its state was merged. */
   rowChanged(row: MemberRow, previous: MemberState | 'unknown'): void {
     if (previous === 'unknown') {
-      this.probe.added(row);
+      if (!row.via) this.probe.added(row);
       this.news.addRecord(row);
       this.strangers.met(row.id);
       if (row.state === 'suspect') this.suspicion.stateChanged(row, row.id);
     } else if (row.state === 'dead' && previous !== 'dead') {
       this.requests.unreachable(row, 'declared dead');
-    } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native') {
+    } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native' && !row.via) {
       // Back from a partition: the two halves have news for each other.
       this.probe.added(row);
       this.sync.compare(row);
     }
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
+    this.leaves.changed(row);
   }
 
-  count(name: string, by = 1): void {
-    this.#counters.set(name, (this.#counters.get(name) ?? 0) + by);
-  }
-
-  /** Counts something refused, and tells the log of the first of its kind. */
-  drop(name: string, detail: string): void {
-    if (!this.#counters.has(name)) {
-      this.emit({
-        type: 'log',
-        level: 'warn',
-        message: `dropped: ${name} (told once, counted in stats)`,
-        fields: { detail },
-      });
-    }
-    this.count(name);
-  }
-
-  /** Every counter and the present sizes of everything that can grow. */
-  stats(): Record<string, number> {
+  override stats(): Record<string, number> {
     return {
-      ...Object.fromEntries([...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1))),
+      ...super.stats(),
       members: this.members.size,
       membersAlive: this.members.count('alive'),
       membersSuspect: this.members.count('suspect'),
@@ -368,9 +271,6 @@ export class Core {
       newsWaiting: this.news.size,
       probesOpen: this.probe.size,
       suspicionsRunning: this.suspicion.size,
-      historySize: this.history.size,
-      requestsPending: this.requests.pending,
-      requestsIncoming: this.requests.incoming,
       contactsPending: this.contacts.pending,
       strangersWaiting: this.strangers.size,
     };

@@ -3,6 +3,7 @@
  * without it; the Go library's rules are `core/v1`.
  */
 import type { GossipError } from '../errors.js';
+import type { AddressedPacket } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
@@ -35,6 +36,10 @@ export interface ForeignDialect {
   changed(row: MemberRow, first: boolean): void;
   /** Our own metadata changed. */
   metadataChanged(): void;
+  /** A leaf of ours said something new about itself, or is gone; others of that dialect hear it from us. */
+  leafChanged(row: MemberRow, gone: boolean): void;
+  /** Passes on what a leaf of ours has for one member; `answered` is called once, for a request alone. */
+  pass(row: MemberRow, packet: AddressedPacket, answered: (payload?: Uint8Array) => void): void;
   /** We are leaving. */
   leave(): void;
 }

@@ -40,6 +40,7 @@ export class Dissemination {
     core.count('broadcastsSent');
     this.#relay(item, HOPS_MAX, core.self.id);
     core.foreign?.broadcast(item, undefined);
+    core.leaves.host?.broadcast(item);
   }
 
   onBroadcast(packet: Extract<NativePacket, { type: 'broadcast' }>, source: PacketSource): void {
@@ -77,11 +78,12 @@ export class Dissemination {
       });
     }
     core.foreign?.broadcast(item, source);
+    core.leaves.host?.broadcast(item);
     return true;
   }
 
-  /** Carries a foreign member's broadcast into our own kind. */
-  relayForeign(item: BroadcastItem): void {
+  /** Carries the broadcast of somebody who does not relay, of the other dialect or a leaf of ours, into our own kind. */
+  relayFor(item: BroadcastItem): void {
     this.#relay(item, HOPS_MAX, item.origin);
   }
 
@@ -103,7 +105,8 @@ export class Dissemination {
     }
     const known = this.#fingers.get(tag);
     if (known) return known;
-    const ring = core.members.natives().filter((row) => tag === '' || row.tags.includes(tag));
+    const wanted = tag === '' ? undefined : this.#receivers(tag);
+    const ring = core.members.natives().filter((row) => wanted?.has(row.id) ?? true);
     ring.sort((a, b) => (a.id < b.id ? -1 : 1));
     // Nobody after us: the ring goes on with its first.
     const next = Math.max(
@@ -116,6 +119,12 @@ export class Dissemination {
     }
     this.#fingers.set(tag, fingers);
     return fingers;
+  }
+
+  /** Members with a tag, and the gateways of leaves with it. */
+  #receivers(tag: string): Set<MemberId> {
+    const tagged = this.core.members.active().filter((row) => row.tags.includes(tag));
+    return new Set(tagged.map((row) => row.via ?? row.id));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Everything the core can ask of the world. Effects are carried out in order; none of them answers, answers are inputs. */
 import type { GossipError } from '../errors.js';
-import type { MemberState } from '../wire/packet.js';
+import type { ByeWhy, MemberState, NativePacket } from '../wire/packet.js';
 import type { Packet } from './input.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
@@ -25,4 +25,12 @@ export type Effect =
   | { type: 'incoming-request'; exchange: number; from: MemberId; messageType: number; payload: Uint8Array }
   /** A `join` or `request` of the application is over. */
   | { type: 'settled'; ref: number; payload?: Uint8Array; joined?: number; error?: GossipError }
+  /** For a gateway: to the leaves at the other ends of these connections, encoded once. */
+  | { type: 'leaf-send'; sessions: readonly number[]; packet: NativePacket }
+  | { type: 'leaf-close'; session: number; why: ByeWhy; reason: string }
+  /** For a leaf: introduce us to a gateway, with whatever ticket the application has; and let go of a connection. */
+  | { type: 'attach'; to: string; packet: Extract<NativePacket, { type: 'attach' }> }
+  | { type: 'disconnect'; address: string }
+  /** A leaf is attached again; what was broadcast in the meantime it has not heard. */
+  | { type: 'resumed'; awayMs: number }
   | { type: 'log'; level: 'debug' | 'info' | 'warn'; message: string; fields?: Record<string, unknown> };

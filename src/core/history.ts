@@ -2,7 +2,7 @@
  * Which messages have been seen: each is delivered at most once. Bounded by age and by count; what is older than the
  * memory reaches is refused rather than delivered twice.
  */
-import type { Core } from './core.js';
+import type { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
 
 export class History {
@@ -11,7 +11,7 @@ export class History {
   /** Nothing minted at or before this HLC time is accepted: ids that old may have been forgotten for their number. */
   #floor = 0n;
 
-  constructor(private readonly core: Core) {}
+  constructor(private readonly core: Machine) {}
 
   get size(): number {
     return this.#seen.size;

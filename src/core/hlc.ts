@@ -8,13 +8,15 @@ export type HlcTime = bigint;
 
 const EPOCH_MS = 1_735_689_600_000;
 const COUNTER_BITS = 10n;
+/** Times we minted this far ahead of what we follow are given up. Source: guess, what counters and delays explain. */
+const FOLLOW_MS = 1000;
 
 /** The clock of one member. Wall time comes in as an argument, so that a simulation owns it. */
 export class Hlc {
   #last = 0n;
 
   /** @param epochMs - Unix milliseconds at monotonic zero. */
-  constructor(readonly epochMs: number) {}
+  constructor(public epochMs: number) {}
 
   /** Mints a time later than every time minted or observed before. */
   now(nowMs: number): HlcTime {
@@ -26,6 +28,14 @@ export class Hlc {
   /** Learns a time minted elsewhere. */
   observe(time: HlcTime): void {
     if (time > this.#last) this.#last = time;
+  }
+
+  /** Takes a time minted elsewhere for what our wall shows from now on. */
+  follow(time: HlcTime, nowMs: number): void {
+    this.epochMs = Number(time >> COUNTER_BITS) / 1000 + EPOCH_MS - nowMs;
+    // What we minted by a clock that was far ahead nobody has believed.
+    if (this.aheadMs(this.#last, nowMs) > FOLLOW_MS) this.#last = time;
+    this.observe(time);
   }
 
   /** Wall time as an HLC time with counter 0; does not advance the clock. */

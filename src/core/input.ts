@@ -2,6 +2,7 @@
 import type { GossipError } from '../errors.js';
 import type { NativePacket, ReplyStatus } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
+import type { LeafEvent } from './leaves.js';
 import type { MemberId } from './member-id.js';
 import type { Metadata } from './metadata.js';
 
@@ -45,4 +46,8 @@ export type Input =
   /** The application's answer to an `incoming-request` effect. */
   | { type: 'reply'; exchange: number; status: ReplyStatus; payload: Uint8Array }
   | { type: 'set-metadata'; metadata: Metadata; metadataBytes: number }
-  | { type: 'forget'; id: MemberId };
+  | { type: 'forget'; id: MemberId }
+  /** Something happened at a gateway's end of a leaf's connection. */
+  | { type: 'leaf'; event: LeafEvent }
+  /** A leaf's page was hidden or shown, or runs again after it may have stood still; `asleep`: it will not run at all. */
+  | { type: 'page'; hidden: boolean; asleep?: boolean };

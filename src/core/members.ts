@@ -28,8 +28,8 @@ export interface MemberRow extends MemberRecord {
 }
 
 /** Whether a member takes part: others count it, probe it and send to it. */
-export function isActive(row: MemberRow): boolean {
-  return row.state === 'alive' || row.state === 'suspect';
+export function isActive({ state }: { readonly state: MemberState }): boolean {
+  return state === 'alive' || state === 'suspect';
 }
 
 /** Builds the record that travels: a row without what only we know. */
@@ -47,6 +47,7 @@ export function toRow(record: MemberRecord, nowMs: number, stateTime: bigint): M
 export class Members {
   readonly #rows = new Map<MemberId, MemberRow>();
   #active: MemberRow[] | undefined;
+  #peers: MemberRow[] | undefined;
   #natives: MemberRow[] | undefined;
   #fingerprint = 0;
   #counts: Record<MemberState, number> = { alive: 0, suspect: 0, leaving: 0, dead: 0 };
@@ -68,7 +69,7 @@ export class Members {
     return this.#counts[state];
   }
 
-  /** N of the protocol's formulas: alive and suspect, ourselves included. */
+  /** Alive and suspect, ourselves and the leaves included. */
   get activeCount(): number {
     return this.#counts.alive + this.#counts.suspect;
   }
@@ -99,9 +100,15 @@ export class Members {
     return this.#active;
   }
 
-  /** Active members of our own kind but ourselves. */
+  /** Active members that can be dialled, but ourselves: no leaves. One more is N of the protocol's formulas. */
+  peers(): readonly MemberRow[] {
+    this.#peers ??= this.active().filter((row) => !row.via);
+    return this.#peers;
+  }
+
+  /** Those of them that are of our own kind. */
   natives(): readonly MemberRow[] {
-    this.#natives ??= this.active().filter((row) => row.dialect === 'native');
+    this.#natives ??= this.peers().filter((row) => row.dialect === 'native');
     return this.#natives;
   }
 
@@ -146,17 +153,19 @@ export class Members {
     if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
     const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
     const { incarnation, state, address, ...info } = record;
-    this.#fingerprint ^= hash(row);
-    Object.assign(row, info, { metadata: record.metadata });
-    this.#fingerprint ^= hash(row);
+    this.#change(row, { ...info, metadata: record.metadata });
     this.setAddress(row, address);
     this.#activeChanged();
+    this.core.leaves.changed(row);
     if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     this.core.news.addRecord(row);
   }
 
-  /** Merges an opinion about a member's state; tells news, suspicion and the application when it changed anything. */
-  mergeState(row: MemberRow, incarnation: bigint, state: MemberState, by: MemberId): void {
+  /**
+   * Merges an opinion about a member's state; tells news, suspicion and the application when it changed anything.
+   * @param quiet - everybody comes to this opinion without being told.
+   */
+  mergeState(row: MemberRow, incarnation: bigint, state: MemberState, by: MemberId, quiet = false): void {
     if (row === this.self) return;
     if (!outranks(incarnation, state, row.incarnation, row.state)) {
       // The same suspicion from somebody else is a confirmation.
@@ -169,16 +178,13 @@ export class Members {
     this.core.hlc.observe(incarnation);
     this.#setState(row, incarnation, state);
     this.core.suspicion.stateChanged(row, by);
-    this.core.news.addState(row, by);
+    if (!quiet) this.core.news.addState(row, by);
     this.core.rowChanged(row, previous);
   }
 
   #setState(row: MemberRow, incarnation: bigint, state: MemberState): void {
     const previous = row.state;
-    this.#fingerprint ^= hash(row);
-    row.incarnation = incarnation;
-    row.state = state;
-    this.#fingerprint ^= hash(row);
+    this.#change(row, { incarnation, state }, false);
     if (previous === state) return;
     row.stateMs = this.core.nowMs;
     row.stateTime = this.core.hlc.now(this.core.nowMs);
@@ -196,9 +202,7 @@ export class Members {
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
   updateSelf(info: Partial<Pick<MemberRow, 'metadata' | 'metadataBytes'>> = {}): void {
     const { self } = this;
-    this.#fingerprint ^= hash(self);
-    Object.assign(self, info, { version: this.core.hlc.now(this.core.nowMs) });
-    this.#fingerprint ^= hash(self);
+    this.#change(self, { ...info, version: this.core.hlc.now(this.core.nowMs) });
     this.core.news.addRecord(self);
   }
 
@@ -221,7 +225,9 @@ export class Members {
     this.#counts[row.state]--;
     this.#activeChanged();
     this.core.suspicion.end(id);
+    this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
+    this.core.leaves.changed({ ...row, state: 'dead' });
     return true;
   }
 
@@ -230,17 +236,26 @@ export class Members {
     this.#fingerprint ^= hash(row);
     this.#counts[row.state]++;
     this.#activeChanged();
+    this.core.leaves.host?.changed(row.id, true);
+  }
+
+  #change(row: MemberRow, values: Partial<MemberRow>, whole = true): void {
+    this.#fingerprint ^= hash(row);
+    Object.assign(row, values);
+    this.#fingerprint ^= hash(row);
+    this.core.leaves.host?.changed(row.id, whole);
   }
 
   #activeChanged(): void {
     this.#active = undefined;
+    this.#peers = undefined;
     this.#natives = undefined;
     this.epoch++;
   }
 }
 
 /** FNV-1a over what two tables must agree on; rows that are not active count as absent. */
-function hash(row: MemberRow): number {
+export function hash(row: MemberRow): number {
   if (!isActive(row)) return 0;
   let h = 0x811c9dc5;
   for (let i = 0; i < row.id.length; i++) h = Math.imul(h ^ row.id.charCodeAt(i), 0x01000193);

@@ -81,7 +81,7 @@ export class NewsQueue {
   }
 
   #transmitLimit(): number {
-    return this.core.config.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.activeCount + 1));
+    return this.core.config.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peers().length + 2));
   }
 
   /** While news waits, sends some of it every gossip interval; idle members send nothing. */
@@ -145,7 +145,7 @@ export class NewsQueue {
 /** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
 const LEAVE_FAN_OUT = 8;
 
-function stateNews(row: MemberRow, by: MemberId): News {
+export function stateNews(row: MemberRow, by: MemberId): News {
   return { kind: 'state', id: row.id, incarnation: row.incarnation, state: row.state, by };
 }
 
@@ -157,7 +157,7 @@ function newsBytes(news: News): number {
 
 /** An upper bound of a record's encoded size, without encoding. */
 export function recordBytes(record: MemberRecord): number {
-  let bytes = 48 + record.address.length * 3 + record.applicationVersion.length * 3 + 8;
+  let bytes = 48 + (record.via ? 16 : 0) + record.address.length * 3 + record.applicationVersion.length * 3 + 8;
   for (const tag of record.tags) bytes += tag.length * 3 + 2;
   return record.metadata ? bytes + record.metadataBytes : bytes;
 }

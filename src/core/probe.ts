@@ -65,7 +65,7 @@ export class Prober {
     for (let fresh = 0; fresh < 2; ) {
       const id = this.#order[this.#next++];
       if (id === undefined) {
-        this.#order = random.sample(members.active(), Number.POSITIVE_INFINITY).map((row) => row.id);
+        this.#order = random.sample(members.peers(), Number.POSITIVE_INFINITY).map((row) => row.id);
         this.#next = 0;
         fresh++;
         continue;
@@ -77,7 +77,7 @@ export class Prober {
   }
 
   #canProbe(row: MemberRow): boolean {
-    return row.dialect === 'native' || this.core.foreign !== undefined;
+    return !row.via && (row.dialect === 'native' || this.core.foreign !== undefined);
   }
 
   /** A new member is met in this round already, at a random place of what is left of it. */

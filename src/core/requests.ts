@@ -2,15 +2,17 @@
  * Messages to one member, and requests with a reply and a deadline. A reply is believed only from the member that was
  * asked, for a request that is still open.
  */
-import { GossipError } from '../errors.js';
+import { GossipError, type GossipErrorCode } from '../errors.js';
 import type { NativePacket, ReplyStatus } from '../wire/packet.js';
-import type { Core } from './core.js';
 import type { Input, Outgoing } from './input.js';
+import type { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
 
 interface PendingRequest {
   to: MemberId;
+  /** The gateway of a leaf; without it nothing comes back. */
+  via: MemberId | undefined;
   ref: number;
 }
 
@@ -24,7 +26,7 @@ export class Requests {
   readonly #incoming = new Map<number, Asker>();
   #exchange = 0;
 
-  constructor(private readonly core: Core) {}
+  constructor(private readonly core: Machine) {}
 
   get pending(): number {
     return this.#pending.size;
@@ -40,11 +42,9 @@ export class Requests {
     const row = this.#target(input.to, input.ref);
     if (!row) return;
     core.count('messagesSent');
-    if (row.dialect !== 'native') {
-      core.foreign?.send(row, input, input.reliable, input.ref);
-      return;
-    }
-    core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
+    const foreign = core.foreignOf(row);
+    if (foreign) foreign.send(row, input, input.reliable, input.ref);
+    else core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
   }
 
   #addressed(row: MemberRow, { messageType, payload }: Outgoing, messageId = this.core.hlc.now(this.core.nowMs)) {
@@ -63,9 +63,10 @@ export class Requests {
     }
     core.count('requestsSent');
     const messageId = core.hlc.now(core.nowMs);
-    this.#pending.set(messageId, { to: row.id, ref: input.ref });
-    if (row.dialect !== 'native') {
-      core.foreign?.request(row, input, input.timeoutMs, (answer) => {
+    this.#pending.set(messageId, { to: row.id, via: row.via, ref: input.ref });
+    const foreign = core.foreignOf(row);
+    if (foreign) {
+      foreign.request(row, input, input.timeoutMs, (answer) => {
         const pending = this.#pending.get(messageId);
         this.#pending.delete(messageId);
         if (pending) core.emit({ type: 'settled', ref: pending.ref, ...answer });
@@ -86,11 +87,10 @@ export class Requests {
       this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} ${why}`);
       return undefined;
     }
-    if (row.dialect !== 'native' && !core.foreign) {
-      this.#settle(ref, 'ERR_UNREACHABLE', `${to} speaks v1: pass option v1`);
-      return undefined;
-    }
-    return row;
+    const why = core.whyNot(row);
+    if (why === undefined) return row;
+    this.#settle(ref, 'ERR_UNREACHABLE', `${to} ${why}`);
+    return undefined;
   }
 
   #settle(
@@ -116,12 +116,13 @@ export class Requests {
   /** A reliable send to a member failed, or it died: its requests cannot be answered any more. */
   unreachable(row: MemberRow, why: string): void {
     for (const [messageId, pending] of this.#pending) {
-      if (pending.to === row.id) this.#fail(messageId, 'ERR_UNREACHABLE', `${row.id} at ${row.address}: ${why}`);
+      if (pending.to === row.id || pending.via === row.id)
+        this.#fail(messageId, 'ERR_UNREACHABLE', `${row.id} at ${row.address}: ${why}`);
     }
   }
 
   onMessage(packet: Extract<NativePacket, { type: 'message' }>): void {
-    if (this.#isForUs(packet)) this.deliver(packet.from, packet.messageId, packet);
+    this.deliver(packet.from, packet.messageId, packet);
   }
 
   /** Delivers a direct message of either dialect, once. */
@@ -135,7 +136,6 @@ export class Requests {
   }
 
   onRequest(packet: Extract<NativePacket, { type: 'request' }>): void {
-    if (!this.#isForUs(packet)) return;
     this.ask(packet.from, packet.messageId, packet, {
       kind: 'native',
       from: packet.from,
@@ -172,7 +172,8 @@ export class Requests {
     }
     const row = core.members.get(asker.from);
     if (!row) return;
-    core.send(row, { type: 'reply', from: core.self.id, messageId: asker.messageId, status, payload }, true);
+    const { messageId } = asker;
+    core.send(row, { type: 'reply', from: core.self.id, to: row.id, messageId, status, payload }, true);
   }
 
   onReply(packet: Extract<NativePacket, { type: 'reply' }>): void {
@@ -189,16 +190,19 @@ export class Requests {
       core.emit({ type: 'settled', ref, payload: packet.payload });
       return;
     }
-    const error =
-      packet.status === 'no-handler'
-        ? new GossipError('ERR_NO_HANDLER', `${packet.from} has no handler for this type`)
-        : new GossipError('ERR_HANDLER', `the handler of ${packet.from} failed`);
-    core.emit({ type: 'settled', ref, error });
+    core.emit({ type: 'settled', ref, error: new GossipError(...failureOf(packet.status, packet.from)) });
   }
+}
 
-  #isForUs(packet: { to: MemberId }): boolean {
-    if (packet.to === this.core.self.id) return true;
-    this.core.drop('packetsForOthers', packet.to);
-    return false;
+function failureOf(status: ReplyStatus, from: MemberId): [GossipErrorCode, string] {
+  switch (status) {
+    case 'no-handler':
+      return ['ERR_NO_HANDLER', `${from} has no handler for this type`];
+    case 'unreachable':
+      return ['ERR_UNREACHABLE', `${from} is a leaf that is not at its gateway`];
+    case 'refused':
+      return ['ERR_REFUSED', 'our gateway does not let this through'];
+    default:
+      return ['ERR_HANDLER', `the handler of ${from} failed`];
   }
 }

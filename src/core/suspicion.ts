@@ -42,6 +42,17 @@ export class SuspicionTable {
     return this.#running.size;
   }
 
+  get #shortestMs(): number {
+    const { config, members } = this.core;
+    const { suspicionMult, probeIntervalMs } = config.timing;
+    return suspicionMult * Math.max(1, Math.log10(members.peers().length + 1)) * probeIntervalMs;
+  }
+
+  /** How long a suspicion lasts that nobody confirms. */
+  get longestMs(): number {
+    return this.#shortestMs * this.core.config.timing.suspicionMaxMult;
+  }
+
   /** We ourselves found a member silent. `witnesses` above 1: there was evidence beyond silence. */
   suspect(row: MemberRow, evidence: boolean): void {
     const { core } = this;
@@ -57,13 +68,13 @@ export class SuspicionTable {
 
   /** A row's `(incarnation, state)` changed; starts, restarts or ends its suspicion. */
   stateChanged(row: MemberRow, by: MemberId): void {
-    if (row.state !== 'suspect') {
+    if (row.state !== 'suspect' || row.via) {
       this.#running.delete(row.id);
       return;
     }
     const { core } = this;
     const { timing } = core.config;
-    const minMs = timing.suspicionMult * Math.max(1, Math.log10(core.members.activeCount)) * timing.probeIntervalMs;
+    const minMs = this.#shortestMs;
     // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
     // (memberlist does the same).
     const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');

@@ -75,22 +75,7 @@ export class Sync {
   }
 
   #sendRecords(to: MemberRow, rows: Iterable<MemberRow>, wantReply: boolean): void {
-    const { core } = this;
-    let records: MemberRecord[] = [];
-    let bytes = 0;
-    const flush = (last: boolean) => {
-      core.send(to, { type: 'state', from: core.self.id, records, last, wantReply: wantReply && last }, true);
-      records = [];
-      bytes = 0;
-    };
-    for (const row of rows) {
-      const record = toRecord(row, true);
-      const more = recordBytes(record);
-      if (records.length > 0 && bytes + more > STATE_BYTES_MAX) flush(false);
-      records.push(record);
-      bytes += more;
-    }
-    flush(true);
+    for (const packet of statePackets(this.core.self.id, rows, wantReply)) this.core.send(to, packet, true);
   }
 
   onState(packet: Extract<NativePacket, { type: 'state' }>): void {
@@ -141,4 +126,26 @@ export class Sync {
     const rows = [...new Set(packet.ids)].map((id) => core.members.get(id)).filter((found) => found !== undefined);
     if (rows.length > 0) this.#sendRecords(row, rows, false);
   }
+}
+
+/** Records of rows in as many packets as it takes, one at least; the last says so. */
+export function* statePackets(
+  from: MemberId,
+  rows: Iterable<MemberRow>,
+  wantReply: boolean,
+): Generator<Extract<NativePacket, { type: 'state' }>> {
+  let records: MemberRecord[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const record = toRecord(row, true);
+    const more = recordBytes(record);
+    if (records.length > 0 && bytes + more > STATE_BYTES_MAX) {
+      yield { type: 'state', from, records, last: false, wantReply: false };
+      records = [];
+      bytes = 0;
+    }
+    records.push(record);
+    bytes += more;
+  }
+  yield { type: 'state', from, records, last: true, wantReply };
 }

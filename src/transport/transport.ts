@@ -55,11 +55,21 @@ export interface TransportHost {
   readonly limits: Limits;
 }
 
+/** Where a member goes that cannot be dialled. */
+export interface GatewayList {
+  /** The preferred first. */
+  readonly urls: readonly string[];
+  /** What the gateway's `authorize` is to see; asked for at each attempt. */
+  ticket(): string | Promise<string>;
+}
+
 /** One way to move bytes between members. Made by a factory such as `socketTransport()`; used by one cluster. */
 export interface Transport {
   readonly name: string;
   /** The largest frame that may go as a datagram; 0 when this transport has none. */
   readonly datagramBytesMax: number;
+  /** Present when nobody can dial us: the member is a leaf of one of these gateways. */
+  readonly gateways?: GatewayList;
   /**
    * Tells from the form of an address what can travel there; `undefined`: this transport cannot dial it. It is asked
    * of single addresses only, one part of the list that a member has who can be reached in several ways.
@@ -83,6 +93,8 @@ export interface Transport {
    * @throws GossipError as `send`, and `ERR_TIMEOUT` (no answer, or closed without one), `ERR_ABORTED`.
    */
   request(address: string, frame: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
+  /** Ends the shared connection to an address, after what has been sent. */
+  disconnect?(address: string): void;
   /** Closes everything it opened and waits for it; frames already accepted by `send` are flushed, bounded by 1 s. Idempotent. */
   close(): Promise<void>;
 }

@@ -38,12 +38,21 @@ export const CLOSE = {
   tooLarge: 4009,
   /** No room for another connection. */
   full: 4013,
+  /** To a leaf: the gateway goes; another will do. */
+  going: 4001,
+  /** To a leaf: it was not admitted. */
+  refused: 4003,
+  /** To a leaf: it did not take what was for it. */
+  slow: 4008,
+  /** To a leaf: it is on another connection, or at another gateway. */
+  moved: 4010,
+  /** To a leaf: it sent what it may not, again and again. */
+  abusive: 4029,
 } as const;
 
 // readyState, which is a number everywhere.
 const OPEN = 1;
 const CLOSING = 2;
-// Sends wait while more than this is queued. Source: guess, a usual socket buffer several times.
 const HIGH_WATER_BYTES = 1024 * 1024;
 // How often a queue above it is looked at; there is no event that tells. Source: guess, a few round trips of a LAN.
 const DRAIN_POLL_MS = 20;
@@ -59,6 +68,8 @@ export interface WebSocketConnectionOptions {
   timeoutMs: number;
   /** Without traffic in either direction for this time, the connection ends. */
   idleTimeoutMs: number;
+  /** Sends wait while more than this is queued. Default 1 MiB. Source: guess, a usual socket buffer several times. */
+  highWaterBytes?: number;
   /** Silence of a dialled one is normal, that of an accepted one is counted. */
   role: 'dialled' | 'accepted';
   /** The address we say is ours, or `-`. */
@@ -141,7 +152,7 @@ export class WebSocketConnection {
       throw new GossipError('ERR_UNREACHABLE', errorMessage(cause), { cause });
     }
     this.#activeMs = performance.now();
-    if (this.#buffered <= HIGH_WATER_BYTES) return;
+    if (this.#buffered <= this.#highWaterBytes) return;
     await new Promise<void>((resolve, reject) => {
       this.#waiting.add({ resolve, reject });
       if (this.#waiting.size === 1) this.#drain();
@@ -185,6 +196,10 @@ export class WebSocketConnection {
       if (role === 'accepted') count('slowConnections');
       this.close(CLOSE.idle, 'idle');
     }
+  }
+
+  get #highWaterBytes(): number {
+    return this.#options.highWaterBytes ?? HIGH_WATER_BYTES;
   }
 
   get #buffered(): number {
@@ -252,7 +267,7 @@ export class WebSocketConnection {
   #drain(): void {
     if (this.#ended || this.#waiting.size === 0) return;
     const queued = this.#buffered;
-    if (queued <= HIGH_WATER_BYTES) {
+    if (queued <= this.#highWaterBytes) {
       this.#stalledSinceMs = undefined;
       for (const { resolve } of this.#waiting) resolve();
       this.#waiting.clear();
@@ -282,5 +297,17 @@ export class WebSocketConnection {
     } catch {
       // It is closed already.
     }
+  }
+}
+
+/** Closes a socket that is not wanted, as soon as that can be done. */
+export function refuseSocket(socket: WebSocketLike, code: number, reason: string): void {
+  socket.addEventListener('error', () => {});
+  const close = () => socket.close(code, reason);
+  socket.addEventListener('open', close);
+  try {
+    close();
+  } catch {
+    // It is not open yet, or not any more.
   }
 }

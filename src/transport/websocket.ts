@@ -9,7 +9,7 @@ import { createBackoff } from './backoff.js';
 import { createDeadline, type Deadline } from './deadline.js';
 import type { Transport, TransportHost } from './transport.js';
 import { platformWebSocket, type WebSocketConstructor } from './websocket-client.js';
-import { CLOSE, WebSocketConnection, type WebSocketLike } from './websocket-connection.js';
+import { CLOSE, refuseSocket, WebSocketConnection, type WebSocketLike } from './websocket-connection.js';
 
 export type { WebSocketConstructor } from './websocket-client.js';
 export type { WebSocketLike, WebSocketLikeEvent } from './websocket-connection.js';
@@ -18,6 +18,9 @@ export type { WebSocketLike, WebSocketLikeEvent } from './websocket-connection.j
 export interface AcceptedInfo {
   /** Whom it came from, for the log. */
   remoteAddress?: string;
+  /** Of the request that became a WebSocket. */
+  url?: string;
+  headers?: Headers;
 }
 
 /** What a listener needs of the transport. */
@@ -26,6 +29,8 @@ export interface WebSocketListenContext {
   count(name: string, detail?: string): void;
   /** Takes over a socket that was accepted. */
   accept(socket: WebSocketLike, info?: AcceptedInfo): void;
+  /** Whether a page of this origin may connect to the host it asked for. Default: only the host's own pages. */
+  allowsOrigin?(origin: string, host: string): boolean;
 }
 
 /** A listener that is running. */
@@ -45,6 +50,13 @@ export interface WebSocketTransportOptions {
   advertise?: string;
   /** Accepts connections. Default: nothing does, and the application passes its own server's sockets to `accept`. */
   listen?: WebSocketListenFunction;
+  /**
+   * URLs of gateways, the preferred first: this member cannot be dialled, and takes part as a leaf of one of them. Excludes
+   * `advertise` and `listen`.
+   */
+  gateways?: readonly string[];
+  /** With `gateways`: what the gateway's `authorize` is to see, or a function that is asked at each attempt. */
+  ticket?: string | (() => string | Promise<string>);
   /** Subprotocols to offer when dialling. Default: none. */
   protocols?: string[];
   /** A connection without traffic ends after this. Default: 60,000 ms. Source: as `socketTransport`. */
@@ -89,15 +101,29 @@ interface Dialled {
  * @throws {GossipError} `ERR_ADDRESS`, `ERR_OPTION` when an option cannot work.
  */
 export function webSocketTransport(options: WebSocketTransportOptions = {}): WebSocketTransport {
-  const { advertise, listen, idleTimeoutMs = 60_000, timeoutMs = 10_000, protocols = [] } = options;
+  const {
+    advertise,
+    listen,
+    gateways,
+    ticket = '',
+    idleTimeoutMs = 60_000,
+    timeoutMs = 10_000,
+    protocols = [],
+  } = options;
   for (const [name, value] of Object.entries({ idleTimeoutMs, timeoutMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
   }
-  if (advertise !== undefined) checkUrl(advertise);
+  if (gateways) {
+    if (advertise !== undefined || listen) throw new GossipError('ERR_OPTION', 'a leaf, with gateways, is not dialled');
+    if (gateways.length === 0) throw new GossipError('ERR_OPTION', 'gateways needs at least one URL');
+    for (const url of gateways) checkUrl(url);
+  } else if (advertise !== undefined) checkUrl(advertise);
   else if (!listen) {
-    throw new GossipError('ERR_OPTION', 'pass advertise, the URL peers dial, or listen, such as webSocketListener()');
+    const text = 'pass gateways, or advertise, the URL peers dial, or listen, such as webSocketListener()';
+    throw new GossipError('ERR_OPTION', text);
   }
-  const backoff = createBackoff(options.random);
+  // A leaf paces itself: it has other gateways to go to.
+  const backoff = createBackoff(gateways ? () => 0 : options.random);
   const incoming = new Set<WebSocketConnection>();
   const outgoing = new Set<WebSocketConnection>();
   const dialled = new Map<string, Dialled>();
@@ -245,13 +271,14 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
       return;
     }
     running?.host.count('refusedConnections', info.remoteAddress);
-    refuse(socket);
+    refuseSocket(socket, CLOSE.full, 'no room');
   };
 
   return {
     name: 'websocket',
     carriage: (address) => (canDial(address) ? 'native' : undefined),
     datagramBytesMax: 0,
+    ...(gateways && { gateways: { urls: gateways, ticket: () => (typeof ticket === 'function' ? ticket() : ticket) } }),
 
     accept,
 
@@ -264,7 +291,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
         await listening?.close();
         throw new GossipError('ERR_CLOSED', 'the WebSocket transport was closed while it started');
       }
-      const ownAddress = advertise ?? (listening as WebSocketListening).url;
+      const ownAddress = gateways ? '-' : (advertise ?? (listening as WebSocketListening).url);
       running = { host, Client, ownAddress };
       tick = setInterval(
         () => {
@@ -275,7 +302,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
       );
       // A number in browsers and workers.
       (tick as { unref?(): void }).unref?.();
-      return ownAddress;
+      return gateways ? '' : ownAddress;
     },
 
     async send(address, frame) {
@@ -312,6 +339,10 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     async request(address) {
       if (!running || closing) throw closedError();
       throw new GossipError('ERR_ADDRESS', `no exchange of the Go library can be had by WebSocket at ${address}`);
+    },
+
+    disconnect(address) {
+      dialled.get(address)?.connection.close();
     },
 
     close() {
@@ -353,15 +384,4 @@ function checkUrl(text: string, stringBytesMax?: number): void {
     'ERR_ADDRESS',
     `the WebSocket transport cannot use ${JSON.stringify(text)}; write wss://host[:port]/path`,
   );
-}
-
-function refuse(socket: WebSocketLike): void {
-  socket.addEventListener('error', () => {});
-  const close = () => socket.close(CLOSE.full, 'no room');
-  socket.addEventListener('open', close);
-  try {
-    close();
-  } catch {
-    // It is not open yet, or not any more.
-  }
 }

@@ -23,6 +23,8 @@ export interface MemberRecord {
   dialect: Dialect;
   /** A native member that speaks v1 too, so that v1 peers can be told of it and it can serve them. */
   bilingual: boolean;
+  /** Its gateway, when it cannot be dialled itself: it is a leaf, and only its gateway watches it. */
+  via?: MemberId | undefined;
   /** HLC time at which the member last changed anything below. */
   version: bigint;
   address: string;
@@ -41,7 +43,14 @@ export type News =
   | { kind: 'state'; id: MemberId; incarnation: bigint; state: MemberState; by: MemberId };
 
 /** How a request ended at the peer. */
-export type ReplyStatus = 'ok' | 'no-handler' | 'failed';
+export type ReplyStatus = 'ok' | 'no-handler' | 'failed' | 'unreachable' | 'refused';
+
+/**
+ * Why a leaf and its gateway part. The gateway says `refused` (not admitted, or its version is not welcome), `moved` (the
+ * leaf is at another gateway or on another connection), `closing` (the gateway goes, another will do), `slow` (it did not
+ * take what was for it), `abusive` (it sent what it may not, again and again). The leaf says `left`.
+ */
+export type ByeWhy = 'refused' | 'moved' | 'closing' | 'slow' | 'abusive' | 'left';
 
 /** A packet of the native dialect. `from` is the member that sent this packet, not necessarily its origin. */
 export type NativePacket =
@@ -77,5 +86,29 @@ export type NativePacket =
     }
   | { type: 'message'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
   | { type: 'request'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
-  | { type: 'reply'; from: MemberId; messageId: bigint; status: ReplyStatus; payload: Uint8Array }
-  | { type: 'native-only'; from: MemberId };
+  | { type: 'reply'; from: MemberId; to: MemberId; messageId: bigint; status: ReplyStatus; payload: Uint8Array }
+  | { type: 'native-only'; from: MemberId }
+  | {
+      /** A leaf asks to be admitted. */
+      type: 'attach';
+      from: MemberId;
+      record: MemberRecord;
+      hidden: boolean;
+      /** Of the leaf's view, so that one that is still right need not be sent again. */
+      fingerprint: number;
+      members: number;
+      /** What only the owner of the id can know. */
+      proof: Uint8Array;
+      /** What the application's `authorize` may want to see. */
+      ticket: string;
+    }
+  /** It is a member now, under this record. */
+  | { type: 'welcome'; from: MemberId; pingIntervalMs: number; record: MemberRecord }
+  | { type: 'bye'; from: MemberId; why: ByeWhy; reason: string }
+  /** The leaf's page is hidden, or no longer: its silence means less. */
+  | { type: 'hidden'; from: MemberId; hidden: boolean }
+  /** Members that are no more. */
+  | { type: 'forgotten'; from: MemberId; ids: readonly MemberId[] };
+
+/** What is addressed to one member, and may have to pass its gateway. */
+export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;

@@ -1,8 +1,8 @@
 /** Meeting peers of the Go library: our joins to them, theirs to us. Whoever joins is believed once it has answered a join of ours. */
+import { joinFailure } from '../../errors.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
 import { v1Part } from '../addresses.js';
 import { PROTOCOL_VERSION } from '../config.js';
-import { failure } from '../contacts.js';
 import type { Core } from '../core.js';
 import type { Contact } from '../dialect.js';
 import type { Packet } from '../input.js';
@@ -41,7 +41,7 @@ export class Introductions {
     };
     const packet = this.outbox.packet(V1_TYPE.join, message, NOBODY);
     this.outbox.exchange(address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply, error }) => {
-      done(reply ? this.#met(address, reply) : failure(`${address}: ${error?.message}`));
+      done(reply ? this.#met(address, reply) : joinFailure(`${address}: ${error?.message}`));
     });
   }
 
@@ -51,20 +51,20 @@ export class Introductions {
     const { message } = reply;
     const { core } = this;
     if (message.kind !== 'join-reply' || message.id !== reply.senderId) {
-      return failure(`${address}: the answer to our join is not one`);
+      return joinFailure(`${address}: the answer to our join is not one`);
     }
     if (message.id === core.self.id) {
       core.drop('idConflicts', `the answer from ${address} bears our own id ${message.id}`);
-      return failure(`${address}: the answer to our join bears our own id`);
+      return joinFailure(`${address}: the answer to our join bears our own id`);
     }
-    if (!message.accepted) return failure(`${address}: ${message.reason}`, true);
+    if (!message.accepted) return joinFailure(`${address}: ${message.reason}`, true);
     // Our own kind sends its whole table when we go on natively.
     if (message.iso !== undefined) return 'native';
     for (const node of message.nodes) {
       const known = core.members.get(node.id);
       if (node.id !== core.self.id && (!known || !isActive(known))) core.contacts.contact(node.address);
     }
-    if (core.tooFarAhead(reply.messageId)) return failure(`${address}: its clock is too far ahead of ours`);
+    if (core.tooFarAhead(reply.messageId)) return joinFailure(`${address}: its clock is too far ahead of ours`);
 
     const peer = this.peers.get(message.id);
     peer.latestId = reply.messageId;
@@ -72,7 +72,7 @@ export class Introductions {
     const info = { version: message.metadataTime, metadata: message.metadata, tags: message.tags };
     peer.introduced = true;
     const row = core.members.merge(this.peers.record(message.id, at, info), core.self.id);
-    if (!row) return failure(`${address}: the table of members is full`);
+    if (!row) return joinFailure(`${address}: the table of members is full`);
     row.heardMs = core.nowMs;
     core.members.setAddress(row, at);
     return 'foreign';

@@ -29,12 +29,13 @@ export class V1Outbox {
     else this.core.emit({ type: 'respond', exchange, packet: { ...this.packet(V1_TYPE.reply, message), ttl: 1 } });
   }
 
-  packet(type: number, message: V1Message, targetId?: MemberId): V1Packet {
+  /** @param senderId - ourselves, or a leaf of ours. */
+  packet(type: number, message: V1Message, targetId?: MemberId, senderId = this.core.self.id): V1Packet {
     const { core } = this;
     return {
       dialect: 'v1',
       type,
-      senderId: core.self.id,
+      senderId,
       ...(targetId === undefined ? {} : { targetId }),
       messageId: core.hlc.now(core.nowMs),
       // Nothing of ours needs to be forwarded: each peer is sent to by whoever serves it.

@@ -5,6 +5,7 @@
  * frame, and get each broadcast from exactly one of us.
  */
 import { GossipError } from '../../errors.js';
+import type { AddressedPacket } from '../../wire/packet.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
 import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
@@ -13,7 +14,7 @@ import type { BroadcastItem } from '../dissemination.js';
 import type { Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
 import { Introductions } from './introductions.js';
-import { V1Outbox } from './outbox.js';
+import { EXCHANGE_TIMEOUT_MS, V1Outbox } from './outbox.js';
 import { V1Peers } from './peers.js';
 import { PushPull } from './push-pull.js';
 
@@ -152,7 +153,7 @@ class V1Rules implements ForeignDialect {
       reliable: source.reliable,
     };
     // The Go library carries a reliable broadcast one hop only; all of them go on from here.
-    if (core.dissemination.receive(item, source)) core.dissemination.relayForeign(item);
+    if (core.dissemination.receive(item, source)) core.dissemination.relayFor(item);
   }
 
   contact(address: string, done: (contact: Contact) => void): void {
@@ -230,6 +231,21 @@ class V1Rules implements ForeignDialect {
       if (error?.code === 'ERR_UNREACHABLE') core.probe.ask(row, true);
       const text = 'the answer is not from the member that was asked';
       done({ error: error ?? new GossipError('ERR_PACKET', text) });
+    });
+  }
+
+  leafChanged(_row: MemberRow, _gone: boolean): void {}
+
+  pass(row: MemberRow, passed: AddressedPacket, answered: (payload?: Uint8Array) => void): void {
+    if (passed.type === 'reply') return;
+    const { type, from, messageType, payload } = passed;
+    const packet = this.#outbox.packet(messageType, { kind: 'data', payload }, row.id, from);
+    if (type === 'message') {
+      this.#outbox.send([row], packet, true);
+      return;
+    }
+    this.#outbox.exchange(row.address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply }) => {
+      answered(reply?.dialect === 'v1' && reply.message.kind === 'data' ? reply.message.payload : undefined);
     });
   }
 

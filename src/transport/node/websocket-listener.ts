@@ -56,7 +56,7 @@ export function webSocketListener(options: WebSocketListenerOptions): WebSocketL
 }
 
 /** Turns upgrade requests into sockets and hands them to the transport. */
-function createSockets({ limits, count, accept }: WebSocketListenContext) {
+function createSockets({ limits, count, accept, allowsOrigin = sameHost }: WebSocketListenContext) {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.frameBytesMax,
@@ -70,8 +70,9 @@ function createSockets({ limits, count, accept }: WebSocketListenContext) {
   return {
     upgrade(request: IncomingMessage, stream: Duplex, head: Buffer) {
       stream.on('error', () => {});
-      if (isForeign(request)) {
-        count('foreignOrigins', request.headers.origin);
+      const { origin, host = '' } = request.headers;
+      if (origin !== undefined && !allowsOrigin(origin, host)) {
+        count('foreignOrigins', origin);
         answer(stream, '403 Forbidden');
       } else if (server.clients.size >= limits.connectionsMax) {
         count('refusedConnections');
@@ -79,7 +80,8 @@ function createSockets({ limits, count, accept }: WebSocketListenContext) {
       } else {
         server.handleUpgrade(request, stream, head, (socket) => {
           const { remoteAddress } = request.socket;
-          accept(socket, remoteAddress === undefined ? {} : { remoteAddress });
+          const url = new URL(request.url ?? '/', `ws://${host || 'unknown'}`).href;
+          accept(socket, { url, headers: headersOf(request), ...(remoteAddress !== undefined && { remoteAddress }) });
         });
       }
     },
@@ -91,9 +93,15 @@ function createSockets({ limits, count, accept }: WebSocketListenContext) {
 }
 
 /** A page of another site must not speak to us with its visitor's reach; only browsers send an origin, and always do. */
-function isForeign({ headers }: IncomingMessage): boolean {
-  if (headers.origin === undefined) return false;
-  return !URL.canParse(headers.origin) || new URL(headers.origin).host !== headers.host;
+function sameHost(origin: string, host: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+function headersOf({ headers }: IncomingMessage): Headers {
+  const pairs = Object.entries(headers).flatMap(([name, values]) =>
+    [values ?? []].flat().map((value): [string, string] => [name, value]),
+  );
+  return new Headers(pairs);
 }
 
 /** Where a server that the application runs can be dialled. */

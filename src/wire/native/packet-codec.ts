@@ -6,7 +6,7 @@ import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
 import { decodeValue, encodeValue, LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
-import type { MemberRecord, MemberState, NativePacket, News, ReplyStatus } from '../packet.js';
+import type { ByeWhy, MemberRecord, MemberState, NativePacket, News, ReplyStatus } from '../packet.js';
 import { Reader, Writer } from './bytes.js';
 
 /** Pieces of news, records and ids in one packet; more is a broken or hostile sender. Source: guess. */
@@ -105,8 +105,9 @@ const tags = list(string, 'tagsMax', 1);
 const DIALECT_V1 = 4;
 const HAS_METADATA = 8;
 const BILINGUAL = 16;
+const LEAF = 32;
 
-type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'metadata' | 'metadataBytes'>;
+type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'via' | 'metadata' | 'metadataBytes'>;
 const recordBody = struct<RecordBody>({
   id,
   incarnation: hlc,
@@ -124,8 +125,10 @@ const record: Field<MemberRecord> = {
       STATES.indexOf(value.state) |
         (value.dialect === 'v1' ? DIALECT_V1 : 0) |
         (metadata ? HAS_METADATA : 0) |
-        (value.bilingual ? BILINGUAL : 0),
+        (value.bilingual ? BILINGUAL : 0) |
+        (value.via ? LEAF : 0),
     );
+    if (value.via) w.id(value.via);
     recordBody.write(w, value, env);
     if (metadata && metadataBytes > 0) w.bytes(encodeValue(metadata, env));
     else w.varint(metadata ? 0 : metadataBytes);
@@ -136,6 +139,7 @@ const record: Field<MemberRecord> = {
       state: STATES[bits & 3] as MemberState,
       dialect: bits & DIALECT_V1 ? ('v1' as const) : ('native' as const),
       bilingual: (bits & BILINGUAL) !== 0,
+      via: bits & LEAF ? r.id() : undefined,
       ...recordBody.read(r, env),
     };
     if (!(bits & HAS_METADATA)) return { ...common, metadataBytes: r.varint() };
@@ -177,6 +181,13 @@ const news: Field<readonly News[]> = {
   read: (r, env) => (r.left === 0 ? [] : someNews.read(r, env)),
 };
 
+const STATUSES: readonly ReplyStatus[] = ['ok', 'no-handler', 'failed', 'unreachable', 'refused'];
+const WHY: readonly ByeWhy[] = ['refused', 'moved', 'closing', 'slow', 'abusive', 'left'];
+/** A secret of 16 bytes, or none. */
+const proof: Field<Uint8Array> = { write: (w, value) => w.bytes(value), read: (r) => r.bytes(16).slice() };
+/** Room for a signed token. Source: guess; cookies have 4 KiB. */
+const TICKET_BYTES_MAX = 8192;
+const ticket: Field<string> = { write: string.write, read: (r) => r.string(TICKET_BYTES_MAX) };
 const addressed = { from: id, to: id, messageId: hlc, messageType, payload };
 
 type PacketType = NativePacket['type'];
@@ -197,8 +208,13 @@ const LAYOUTS: Layouts = {
   broadcast: { from: id, origin: id, messageId: hlc, messageType, ttl: u8, reliable: bool, tag: string, payload },
   message: addressed,
   request: addressed,
-  reply: { from: id, messageId: hlc, status: oneOf<ReplyStatus>(['ok', 'no-handler', 'failed']), payload },
+  reply: { from: id, to: id, messageId: hlc, status: oneOf(STATUSES), payload },
   'native-only': { from: id },
+  attach: { from: id, record, hidden: bool, fingerprint: u32, members: varint, proof, ticket },
+  welcome: { from: id, pingIntervalMs: varint, record },
+  bye: { from: id, why: oneOf(WHY), reason: string },
+  hidden: { from: id, hidden: bool },
+  forgotten: { from: id, ids: list(id, IDS_MAX, 16) },
 };
 const TYPES = Object.keys(LAYOUTS) as readonly PacketType[];
 const PACKETS = TYPES.map((type) => struct(LAYOUTS[type] as Fields<object>));

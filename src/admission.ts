@@ -1,0 +1,115 @@
+/** Who may be a leaf of a gateway, and what a leaf may do: what an application decides, and the limits when it does not. */
+import type { MemberId } from './core/member-id.js';
+import type { Metadata } from './core/metadata.js';
+import { errorMessage } from './errors.js';
+import type { Member } from './events.js';
+
+/** What is known of somebody who wants to be a leaf. */
+export interface LeafRequest {
+  /** The id it asks for; it is its own, or nobody else's at the moment. */
+  readonly id: MemberId;
+  readonly tags: readonly string[];
+  readonly metadata: Metadata;
+  readonly applicationVersion: string;
+  /** What `webSocketTransport({ ticket })` sent; empty without it. */
+  readonly ticket: string;
+  /** Of the WebSocket's request; a ticket may be in its query. Absent when the server did not pass it on. */
+  readonly url: URL | undefined;
+  readonly headers: Headers;
+  readonly cookies: Readonly<Record<string, string>>;
+  /** The page's origin. Only browsers send it. */
+  readonly origin: string | undefined;
+  /** What it offered as subprotocols; a ticket may be among them. */
+  readonly protocols: readonly string[];
+  readonly remoteAddress: string | undefined;
+}
+
+/** What a leaf wants to send. */
+export interface LeafMessage {
+  readonly kind: 'broadcast' | 'message' | 'request';
+  readonly type: number;
+  /** Of a broadcast; empty for all. */
+  readonly tag: string;
+  /** Absent for a broadcast. */
+  readonly to: Member | undefined;
+}
+
+/** What a leaf may do beyond its limits. Both are asked often: they must be quick, and must not change anything. */
+export interface LeafPolicy {
+  /** Whether it may send this. Default: everything. Requests that may not are answered with `ERR_REFUSED`. */
+  send?(leaf: Member, message: LeafMessage): boolean;
+  /** Whether it may see a member, and hear from it. Default: everybody. */
+  see?(leaf: Member, member: Member): boolean;
+}
+
+/** Upper bounds for one leaf. What is above is dropped and counted; a leaf that goes on is expelled. */
+export interface LeafLimits {
+  /** Messages, requests and answers a second; twice as many in a burst. Source: guess, what a lively page sends ten times over. */
+  messagesPerS: number;
+  /** Bytes a second; twice as many in a burst. Source: guess. */
+  bytesPerS: number;
+  /** Encoded data of one message. Source: guess. */
+  payloadBytesMax: number;
+  /** Encoded metadata. Source: guess; a cluster's members hold those of all leaves. */
+  metadataBytesMax: number;
+  /** What waits to be taken by it; a leaf with more is closed. Source: guess. */
+  queueBytesMax: number;
+  /** Types it may send. Default: any. */
+  types: readonly number[] | undefined;
+}
+
+/** The limits of a gateway that sets none. */
+export const LEAF_LIMITS: LeafLimits = {
+  messagesPerS: 200,
+  bytesPerS: 4 * 1024 * 1024,
+  payloadBytesMax: 1024 * 1024,
+  metadataBytesMax: 16 * 1024,
+  queueBytesMax: 4 * 1024 * 1024,
+  types: undefined,
+};
+
+/** What becomes of a leaf that is let in. */
+export interface Admission {
+  /** The id it gets, whatever it asked for; with it nothing needs to be proven. */
+  id?: MemberId;
+  /** Its tags, whatever it asked for. */
+  tags?: readonly string[];
+  /** Its limits, over those of the gateway. */
+  limits?: Partial<LeafLimits>;
+  /** Its policy, in place of the gateway's. */
+  policy?: LeafPolicy;
+}
+
+/** Decides on a leaf: `true` or an admission lets it in, `false` or a text, which it is told, does not. */
+export type Authorize = (request: LeafRequest) => Verdict | Promise<Verdict>;
+
+type Verdict = boolean | string | Admission;
+
+/** Asks the application. @returns an admission, or why there is none. Never rejects. */
+export async function decide(authorize: Authorize | undefined, request: LeafRequest): Promise<Admission | string> {
+  if (!authorize) return {};
+  try {
+    const verdict = await authorize(request);
+    if (verdict === true) return {};
+    return verdict || 'not authorized';
+  } catch (error) {
+    // Why is for the log of the gateway, not for whoever knocks.
+    return `authorize failed: ${errorMessage(error)}`;
+  }
+}
+
+/** Names and values of a `cookie` header. */
+export function readCookies(header: string | null): Record<string, string> {
+  const pairs = (header ?? '').split(';').flatMap((pair) => {
+    const at = pair.indexOf('=');
+    return at > 0 ? [[pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const] : [];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** Which origins pages of leaves may have: those listed, `*` for any, by default that of the gateway itself. */
+export function allowsOrigin(origins: readonly string[] | '*' | undefined, origin: string, host: string): boolean {
+  if (origins === '*') return true;
+  if (!URL.canParse(origin)) return false;
+  return origins ? origins.includes(new URL(origin).origin) : new URL(origin).host === host;
+}

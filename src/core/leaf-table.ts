@@ -1,0 +1,79 @@
+/** The members as a leaf knows them: what its gateway says, as it says it. */
+import type { MemberRecord, MemberState } from '../wire/packet.js';
+import type { Machine, MemberTable } from './machine.js';
+import type { MemberId } from './member-id.js';
+import { hash, isActive, type MemberRow, toRow } from './members.js';
+
+export class LeafTable implements MemberTable {
+  readonly #rows = new Map<MemberId, MemberRow>();
+
+  constructor(
+    private readonly core: Machine,
+    readonly self: MemberRow,
+  ) {
+    this.#rows.set(self.id, self);
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  get(id: MemberId): MemberRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  all(): IterableIterator<MemberRow> {
+    return this.#rows.values();
+  }
+
+  heard(): void {}
+
+  get activeCount(): number {
+    return [...this.#rows.values()].filter(isActive).length;
+  }
+
+  /** As a full member's table makes it, so that the two can be compared. */
+  fingerprint(): number {
+    let all = 0;
+    for (const row of this.#rows.values()) all ^= hash(row);
+    return all >>> 0;
+  }
+
+  /** Takes what the gateway says of a member. */
+  take(record: MemberRecord): void {
+    const { core } = this;
+    const row = this.#rows.get(record.id);
+    if (row === this.self) return;
+    if (!row) {
+      if (!isActive(record)) return;
+      if (this.size >= core.config.limits.membersMax) {
+        core.drop('membersOverLimit', record.id);
+        return;
+      }
+      const added = toRow(record, core.nowMs, record.incarnation);
+      this.#rows.set(added.id, added);
+      core.emitState(added, added.state, 'unknown');
+      if (added.metadataBytes > 0) core.emit({ type: 'change', change: { kind: 'metadata', row: added } });
+      return;
+    }
+    const { state, ...info } = record;
+    const told = record.version !== row.version && row.metadataBytes + record.metadataBytes > 0;
+    Object.assign(row, info);
+    if (told) core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    this.setState(row, state);
+  }
+
+  setState(row: MemberRow, state: MemberState): void {
+    const previous = row.state;
+    if (previous === state) return;
+    Object.assign(row, { state, stateMs: this.core.nowMs });
+    this.core.emitState(row, state, previous);
+  }
+
+  remove(id: MemberId): void {
+    const row = this.#rows.get(id);
+    if (!row || row === this.self) return;
+    this.#rows.delete(id);
+    this.core.emitState(row, 'removed', row.state);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What every state machine of ours is made of: time, a clock for messages, randomness, timers, counters and the list of
+ * things to do. A member's core and a leaf's are such machines, and so the shell drives both alike.
+ */
+import type { MemberRecord } from '../wire/packet.js';
+import type { CoreConfig } from './config.js';
+import type { ForeignDialect } from './dialect.js';
+import type { Effect, VisibleState } from './effect.js';
+import { History } from './history.js';
+import { Hlc } from './hlc.js';
+import type { Input, Packet } from './input.js';
+import type { MemberId } from './member-id.js';
+import { type MemberRow, toRecord } from './members.js';
+import { Random } from './random.js';
+import { Requests } from './requests.js';
+import { Timers } from './timers.js';
+
+/** The members a machine knows, itself included. */
+export interface MemberTable {
+  readonly self: MemberRow;
+  get(id: MemberId): MemberRow | undefined;
+  all(): IterableIterator<MemberRow>;
+  /** Something that cannot be an old packet sent again came from a member itself. */
+  heard(id: MemberId): void;
+}
+
+export abstract class Machine {
+  abstract readonly members: MemberTable;
+  readonly hlc: Hlc;
+  readonly random: Random;
+  readonly history: History;
+  readonly requests: Requests;
+  /** Monotonic time of the input being handled. */
+  nowMs: number;
+  /** We have left; nothing is taken, sent or answered any more. */
+  left = false;
+  readonly #timers = new Timers();
+  readonly #counters = new Map<string, number>();
+  #effects: Effect[] = [];
+
+  constructor(
+    readonly config: CoreConfig,
+    nowMs: number,
+  ) {
+    this.nowMs = nowMs;
+    this.hlc = new Hlc(config.epochMs);
+    this.random = new Random(config.seed);
+    this.history = new History(this);
+    this.requests = new Requests(this);
+  }
+
+  /** Takes one input. */
+  protected abstract route(input: Input): void;
+  /** A timer fired far too late: we were suspended or blocked, and what was silent may be us. */
+  protected abstract woke(): void;
+  /**
+   * Sends one packet to a member, or to several by one encoding.
+   * @param ref - of the application's wish, which is settled when the carrier has taken the packet.
+   */
+  abstract send(to: MemberRow | readonly MemberRow[], packet: Packet, reliable: boolean, ref?: number): void;
+  /** The rules by which a member is spoken to, when it is not by ours. */
+  abstract foreignOf(row: MemberRow): ForeignDialect | undefined;
+  /** Why nothing can be sent to a member, if so. */
+  abstract whyNot(row: MemberRow): string | undefined;
+
+  get self(): MemberRow {
+    return this.members.self;
+  }
+
+  selfRecord(): MemberRecord {
+    return toRecord(this.self, true);
+  }
+
+  /** When the machine wants its next tick; monotonic milliseconds. */
+  get wakeAtMs(): number {
+    return this.left ? Number.POSITIVE_INFINITY : this.#timers.nextMs;
+  }
+
+  /**
+   * Takes one input.
+   * @param nowMs - monotonic milliseconds, never less than before.
+   * @returns what is to be done, in order. The array is the caller's.
+   */
+  handle(input: Input, nowMs: number): Effect[] {
+    this.nowMs = nowMs;
+    // @source Lifeguard's slow message processing
+    if (nowMs - this.#timers.nextMs >= this.config.timing.probeIntervalMs) this.woke();
+    if (!this.left) this.route(input);
+    for (let run = this.#due(); run; run = this.#due()) run();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #due(): (() => void) | undefined {
+    return this.left ? undefined : this.#timers.takeDue(this.nowMs);
+  }
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  emitState(row: MemberRow, state: VisibleState, previous: VisibleState): void {
+    this.emit({ type: 'change', change: { kind: 'state', row, state, previous } });
+  }
+
+  schedule(delayMs: number, run: () => void): void {
+    this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
+  }
+
+  /** Runs something again and again, each time after a pause that is asked for anew. */
+  every(pauseMs: () => number, run: () => void): void {
+    this.schedule(pauseMs(), () => {
+      this.every(pauseMs, run);
+      run();
+    });
+  }
+
+  /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */
+  tooFarAhead(time: bigint): boolean {
+    const aheadMs = this.hlc.aheadMs(time, this.nowMs);
+    if (aheadMs <= this.config.timing.clockDriftMaxMs) return false;
+    this.drop('clockDrift', `${Math.round(aheadMs)} ms ahead`);
+    return true;
+  }
+
+  count(name: string, by = 1): void {
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + by);
+  }
+
+  /** Counts something refused, and tells the log of the first of its kind. */
+  drop(name: string, detail: string): void {
+    if (!this.#counters.has(name)) {
+      const message = `dropped: ${name} (told once, counted in stats)`;
+      this.emit({ type: 'log', level: 'warn', message, fields: { detail } });
+    }
+    this.count(name);
+  }
+
+  /** Every counter and the present sizes of everything that can grow. */
+  stats(): Record<string, number> {
+    return {
+      ...Object.fromEntries([...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1))),
+      historySize: this.history.size,
+      requestsPending: this.requests.pending,
+      requestsIncoming: this.requests.incoming,
+    };
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * A gateway: an endpoint on a member through which browsers, and whoever else cannot be dialled, take part in the cluster.
+ * It attaches to any server that accepts WebSockets, or listens by itself; what it does with a leaf is the core's
+ * (`core/gateway.ts`).
+ */
+import { type Authorize, allowsOrigin, LEAF_LIMITS, type LeafLimits, type LeafPolicy } from './admission.js';
+import type { Clock } from './clock.js';
+import type { Cluster } from './cluster.js';
+import { Core } from './core/core.js';
+import { Gateway as GatewayRules } from './core/gateway.js';
+import type { LeafEvent } from './core/leaves.js';
+import type { MemberId } from './core/member-id.js';
+import { GossipError } from './errors.js';
+import type { Member } from './events.js';
+import { LeafSession } from './leaf-session.js';
+import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
+import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-connection.js';
+import type { WireEnv } from './wire/env.js';
+import { encodeNativeFrame } from './wire/native/frame.js';
+import type { NativePacket } from './wire/packet.js';
+
+export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest } from './admission.js';
+export { LEAF_LIMITS } from './admission.js';
+
+/** Options of {@link createGateway}. */
+export interface GatewayOptions {
+  /** The URL leaves dial. Default: what `listen` reports. Behind a load balancer: its URL. */
+  url?: string;
+  /** Accepts connections, for instance `webSocketListener({ bind })`. Default: nothing does, and the application calls `accept`. */
+  listen?: WebSocketListenFunction;
+  /** Decides who may be a leaf. Default: every page of an allowed origin, and every program. */
+  authorize?: Authorize;
+  /** Origins of pages, `*` for any. Default: the gateway's own host alone. */
+  origins?: readonly string[] | '*';
+  /** Single limits on top of {@link LEAF_LIMITS}, for each leaf. */
+  limits?: Partial<LeafLimits>;
+  /** What leaves may send, and whom they see. Default: everything and everybody. */
+  policy?: LeafPolicy;
+  /** Leaves at the same time, and those that want to be. Default 20,000. Source: guess, twice the largest tested. */
+  leavesMax?: number;
+  /** A leaf's death is told within twice this. Default 5,000 ms. Source: guess; a tenth of socket.io's pings' time. */
+  pingIntervalMs?: number;
+  /** Changes of the membership are told to leaves this often. Default 100 ms. Source: guess, below what a person notices. */
+  batchMs?: number;
+}
+
+/** A running gateway. */
+export interface Gateway extends AsyncDisposable {
+  /** The URL leaves dial. */
+  readonly url: string;
+  /** Leaves that are attached here. */
+  readonly leaves: number;
+  /**
+   * Takes over a WebSocket that a server accepted.
+   * @param info - its request, or what is known of it. Without headers there is no origin to be checked, no cookie and no
+   *   ticket but the leaf's own. Never throws.
+   */
+  accept(socket: WebSocketLike, info?: AcceptedInfo | Request): void;
+  /** Sends its leaves to other gateways and closes. Idempotent; happens by itself when the member leaves. */
+  close(): Promise<void>;
+}
+
+/** What a leaf's session needs of its gateway. */
+export interface GatewayShell {
+  readonly id: MemberId;
+  readonly env: WireEnv;
+  readonly clock: Clock;
+  readonly limits: LeafLimits;
+  readonly policy: LeafPolicy;
+  readonly authorize: Authorize | undefined;
+  encode(packet: NativePacket): Uint8Array;
+  event(event: LeafEvent): void;
+  member(id: MemberId): Member | undefined;
+  drop(name: string, detail: string): void;
+  ended(session: LeafSession): void;
+}
+
+/** How long leaves have to go elsewhere when the gateway closes. Source: as the transports' flush. */
+const CLOSE_MS = 1000;
+const CHECK_MS = 1000;
+
+/**
+ * Makes a member a gateway.
+ * @throws GossipError `ERR_OPTION`: no `url` to be known by, a leaf, or a member that is one already; what `listen` throws.
+ */
+export async function createGateway(cluster: Cluster, options: GatewayOptions = {}): Promise<Gateway> {
+  const { core, options: own, closing } = cluster.inside;
+  const { leavesMax = 20_000, pingIntervalMs = 5000, batchMs = 100, policy = {}, origins, authorize } = options;
+  for (const [name, value] of Object.entries({ leavesMax, pingIntervalMs, batchMs })) {
+    if (!(value > 0)) throw new GossipError('ERR_OPTION', `option ${name} must be above 0, not ${value}`);
+  }
+  if (!(core instanceof Core)) throw new GossipError('ERR_OPTION', 'a leaf cannot be a gateway');
+  if (core.leaves.host) throw new GossipError('ERR_OPTION', 'the member is a gateway already');
+  if (closing.aborted) throw new GossipError('ERR_CLOSED', 'this member has left or been closed');
+  const sessions = new Map<number, LeafSession>();
+  let lastSession = 0;
+  let onEmpty = () => {};
+  // Toward leaves nothing is sealed: TLS does that, and they have no key.
+  const env: WireEnv = { codec: own.codec, compressBytesMin: Number.POSITIVE_INFINITY, limits: own.limits };
+  const shell: GatewayShell = {
+    id: cluster.id,
+    env,
+    clock: own.clock,
+    limits: { ...LEAF_LIMITS, ...options.limits },
+    policy,
+    authorize,
+    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array,
+    event: (event) => cluster.input({ type: 'leaf', event }),
+    member: (id) => cluster.member(id),
+    drop: cluster.drop,
+    ended({ number }) {
+      sessions.delete(number);
+      if (sessions.size === 0) onEmpty();
+    },
+  };
+
+  const accept: Gateway['accept'] = (socket, info = {}) => {
+    const { url, headers } = info;
+    const origin = headers?.get('origin');
+    const host = headers?.get('host') ?? (url && URL.canParse(url) ? new URL(url).host : '');
+    if (origin && !allowsOrigin(origins, origin, host)) {
+      cluster.drop('foreignOrigins', origin);
+      refuseSocket(socket, CLOSE.refused, 'origin not allowed');
+    } else if (closing.aborted || sessions.size >= leavesMax) {
+      cluster.drop('leavesOverLimit', `leavesMax, ${leavesMax}, are here`);
+      refuseSocket(socket, CLOSE.full, 'no room');
+    } else {
+      const session = new LeafSession(++lastSession, socket, info, shell);
+      sessions.set(session.number, session);
+    }
+  };
+
+  const { limits } = own;
+  const listening = await options.listen?.({
+    limits: { ...limits, connectionsMax: leavesMax },
+    count: (name, detail) => cluster.drop(`leaf.${name}`, detail ?? ''),
+    accept,
+    allowsOrigin: (origin, host) => allowsOrigin(origins, origin, host),
+  });
+  const url = options.url ?? listening?.url;
+  if (url === undefined) {
+    throw new GossipError('ERR_OPTION', 'pass url, which leaves dial, or listen, such as webSocketListener({ bind })');
+  }
+  const rules = new GatewayRules(core, { url, pingIntervalMs, batchMs });
+  core.leaves.host = rules;
+  const tick = setInterval(() => {
+    const nowMs = performance.now();
+    for (const session of sessions.values()) session.check(nowMs);
+  }, CHECK_MS);
+  (tick as { unref?(): void }).unref?.();
+  // The core has a new timer.
+  cluster.input({ type: 'tick' });
+
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= (async () => {
+      const empty = new Promise<void>((resolve) => {
+        onEmpty = resolve;
+        if (sessions.size === 0) resolve();
+      });
+      let late: ReturnType<typeof setTimeout> | undefined;
+      await Promise.race([
+        empty,
+        new Promise<void>((resolve) => {
+          late = setTimeout(resolve, CLOSE_MS);
+        }),
+      ]);
+      clearTimeout(late);
+      clearInterval(tick);
+      for (const session of sessions.values()) session.connection.destroy('the gateway was closed');
+      await listening?.close();
+    })();
+    return stopped;
+  };
+  cluster.leafLinks = {
+    send(to, packet) {
+      const frame = shell.encode(packet);
+      for (const session of to) sessions.get(session)?.send(frame);
+    },
+    close: (session, why, reason) => sessions.get(session)?.close(why, reason),
+    stop,
+  };
+  const close = () => {
+    if (core.leaves.host === rules) {
+      cluster.input({ type: 'leaf', event: { kind: 'close' } });
+      core.leaves.host = undefined;
+    }
+    return stop();
+  };
+  return {
+    url,
+    get leaves() {
+      return rules.size;
+    },
+    accept,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
