@@ -19,6 +19,7 @@ import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMe
 import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
 import type { ByeWhy, NativePacket } from './wire/packet.js';
+import { Wishes } from './wishes.js';
 
 /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
 const FAREWELL_MS = 1000;
@@ -40,13 +41,11 @@ export class Cluster implements AsyncDisposable {
   readonly #subscribers: Subscribers<string | number>;
   readonly #answers: Answers;
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
-  /** The application's wishes that are not settled yet. */
-  readonly #waiting = new Map<number | undefined, (value: unknown, error?: GossipError) => void>();
+  readonly #wishes: Wishes;
   /** What is being carried out. */
   readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
   readonly #closing = new AbortController();
-  #ref = 0;
   #cancelTimer = () => {};
   #timerAtMs: number | undefined;
   #closed: Promise<void> | undefined;
@@ -60,6 +59,7 @@ export class Cluster implements AsyncDisposable {
     this.#link = link;
     this.#core = core;
     this.#log = log;
+    this.#wishes = new Wishes(this.input);
     this.#subscribers = new Subscribers(this.#handlerFailed);
     this.#answers = new Answers(options, {
       input: this.input,
@@ -269,7 +269,7 @@ export class Cluster implements AsyncDisposable {
         });
       }
       this.#cancelTimer();
-      for (const ref of this.#waiting.keys()) this.#settle(ref, undefined, closed());
+      this.#wishes.fail(closed());
       for (const queue of this.#queues) queue.end();
       await Promise.all([transport.close(), this.leafLinks?.stop()]);
     })();
@@ -318,7 +318,7 @@ export class Cluster implements AsyncDisposable {
     switch (effect.type) {
       case 'send':
         this.#link.send(effect.to, effect.packet, effect.reliable, (error) =>
-          this.#settle(effect.ref, undefined, error),
+          this.#wishes.settle(effect.ref, undefined, error),
         );
         return;
       case 'exchange': {
@@ -357,7 +357,7 @@ export class Cluster implements AsyncDisposable {
         this.#tell({ type: 'resumed', member: this.self, awayMs: effect.awayMs });
         return;
       case 'settled':
-        this.#settle(effect.ref, effect.payload ?? effect.joined, effect.error);
+        this.#wishes.settle(effect.ref, effect.payload ?? effect.joined, effect.error);
         return;
       case 'log':
         this.#log[effect.level](effect.message, effect.fields);
@@ -387,31 +387,9 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
-  /** Hands a wish to the core and waits for the `settled` that belongs to it. */
-  #ask(input: (ref: number) => Input, signal?: AbortSignal): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(closed());
-      if (signal?.aborted) return reject(aborted(signal));
-      const ref = ++this.#ref;
-      const onAbort = () => {
-        this.input({ type: 'cancel', ref });
-        this.#settle(ref, undefined, aborted(signal));
-      };
-      signal?.addEventListener('abort', onAbort);
-      this.#waiting.set(ref, (value, error) => {
-        signal?.removeEventListener('abort', onAbort);
-        if (error) reject(error);
-        else resolve(value);
-      });
-      this.input(input(ref));
-    });
-  }
-
-  /** Without a `ref` nobody waits. */
-  #settle(ref: number | undefined, value: unknown, error?: GossipError): void {
-    const settle = this.#waiting.get(ref);
-    this.#waiting.delete(ref);
-    settle?.(value, error);
+  async #ask(wish: (ref: number) => Input, signal?: AbortSignal): Promise<unknown> {
+    if (this.#closed) throw closed();
+    return this.#wishes.ask(wish, signal);
   }
 
   readonly #encode = (data: unknown): Uint8Array => {
@@ -467,8 +445,4 @@ function idOf(member: Member | MemberId): MemberId {
 
 function closed(): GossipError {
   return new GossipError('ERR_CLOSED', 'this member has left or been closed');
-}
-
-function aborted(signal: AbortSignal | undefined): GossipError {
-  return new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason });
 }

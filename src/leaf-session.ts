@@ -19,7 +19,7 @@ import type { GatewayShell } from './gateway.js';
 import type { AcceptedInfo } from './transport/websocket.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './transport/websocket-connection.js';
 import { idOfProof } from './uuid.js';
-import { decodeNativeFrame, encodeNativeFrame } from './wire/native/frame.js';
+import { decodeNativeFrame } from './wire/native/frame.js';
 import type { ByeWhy, NativePacket } from './wire/packet.js';
 
 /** A connection must be open, and the leaf admitted, within this. Source: as `webSocketTransport`. */

@@ -137,6 +137,8 @@ export class Core extends Machine {
       return;
     }
     switch (packet.type) {
+      case 'news':
+        return;
       case 'ping':
         this.probe.onPing(packet, source);
         return;

@@ -136,7 +136,9 @@ test('replies nobody asked for, strangers and invented members', async () => {
   const payload = msgpack().encode('hello');
   const post = async (frame: Uint8Array) => assert.oneOf(await send(victim, frame), [200, 204]);
   await post(frameOf(victim, v1Packet(from, V1_TYPE.reply, { kind: 'data', payload }), true));
-  await post(frameOf(victim, { type: 'reply', from, messageId: timeIn(), status: 'ok', payload }));
+  await post(
+    frameOf(victim, { type: 'reply', from, to: victim.cluster.id, messageId: timeIn(), status: 'ok', payload }),
+  );
   for (let n = 0; n < 600; n += 20) {
     const some = Array.from({ length: 20 }, (_, i) => n + i);
     await Promise.all(

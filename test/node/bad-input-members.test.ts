@@ -92,7 +92,9 @@ test('what a member sends is believed no more than it must be', async () => {
   await attack(
     victim,
     'repliesNobodyAskedFor',
-    frames(...asked.map((messageId) => ({ type: 'reply', from, messageId, status: 'ok', payload }) as const)),
+    frames(
+      ...asked.map((messageId) => ({ type: 'reply', from, to: head.to, messageId, status: 'ok', payload }) as const),
+    ),
   );
   // Each is sent twice, so that the second of them is a replay.
   await datagrams(victim.port, frames({ type: 'message', ...head, messageId: timeIn() }));

@@ -152,7 +152,7 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
       victim,
       'unknownSenders',
       native(
-        { type: 'reply', from, messageId, status: 'ok', payload },
+        { type: 'reply', from, to: self, messageId, status: 'ok', payload },
         { type: 'news', from, news },
         { type: 'state', from, records: [inventedRecord(3)], last: true, wantReply: true },
         { type: 'digest', from, fingerprint: 1, members: 9 },

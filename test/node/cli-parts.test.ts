@@ -178,6 +178,7 @@ describe('values', () => {
 const member = (more: Partial<Member>): Member => ({
   id: '00000000-0000-4000-8000-000000000001',
   address: '127.0.0.1:1',
+  via: undefined,
   state: 'alive',
   tags: [],
   metadata: {},

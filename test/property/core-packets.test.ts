@@ -7,7 +7,7 @@ import { memberIdFromBytes } from '../../src/core/member-id.js';
 import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { decodePacket, encodePacket } from '../../src/wire/native/packet-codec.js';
-import type { MemberRecord, NativePacket, News } from '../../src/wire/packet.js';
+import type { ByeWhy, MemberRecord, NativePacket, News, ReplyStatus } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 
 const codec = msgpack();
@@ -38,6 +38,7 @@ const record: fc.Arbitrary<MemberRecord> = fc
     state,
     dialect: fc.constantFrom('native' as const, 'v1' as const),
     bilingual: fc.boolean(),
+    via: fc.option(id, { nil: undefined }),
     version: time,
     address: text,
     tags: fc.array(text, { maxLength: 5 }),
@@ -102,11 +103,31 @@ const packet: fc.Arbitrary<NativePacket> = fc.oneof(
   fc.record({
     type: type('reply'),
     from: id,
+    to: id,
     messageId: time,
-    status: fc.constantFrom('ok' as const, 'no-handler' as const, 'failed' as const),
+    status: fc.constantFrom<ReplyStatus[]>('ok', 'no-handler', 'failed', 'unreachable', 'refused'),
     payload,
   }),
   fc.record({ type: type('native-only'), from: id }),
+  fc.record({
+    type: type('attach'),
+    from: id,
+    record,
+    hidden: fc.boolean(),
+    fingerprint: u32,
+    members: u32,
+    proof: fc.uint8Array({ maxLength: 16 }),
+    ticket: text,
+  }),
+  fc.record({ type: type('welcome'), from: id, pingIntervalMs: u32, record }),
+  fc.record({
+    type: type('bye'),
+    from: id,
+    why: fc.constantFrom<ByeWhy[]>('refused', 'moved', 'closing', 'slow', 'abusive', 'left'),
+    reason: text,
+  }),
+  fc.record({ type: type('hidden'), from: id, hidden: fc.boolean() }),
+  fc.record({ type: type('forgotten'), from: id, ids: fc.array(id, { maxLength: 50 }) }),
 );
 
 /** Decodes; anything but a packet or a GossipError fails the test. */

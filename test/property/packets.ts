@@ -82,7 +82,7 @@ export function packetsOfEveryType(): NativePacket[] {
     { type: 'broadcast', ...head, origin: OTHER, ttl: 255, reliable: true, tag: 'web' },
     { type: 'message', ...head, to: SELF },
     { type: 'request', ...head, to: SELF },
-    { type: 'reply', from: OTHER, messageId: TIME, status: 'ok', payload },
+    { type: 'reply', from: OTHER, to: SELF, messageId: TIME, status: 'ok', payload },
     { type: 'native-only', from: OTHER },
   ];
 }

@@ -195,13 +195,13 @@ test('a reply is believed only from the member that was asked, for a request tha
   const nowUs = BigInt(Math.floor((Date.UTC(2026, 0, 1) - 1_735_689_600_000 + sim.nowMs) * 1000));
   for (let counter = 0n; counter < 1024n; counter++) {
     const messageId = (nowUs << 10n) | counter;
-    sim.inject(0, { type: 'reply', from: sim.id(2), messageId, status: 'ok', payload });
+    sim.inject(0, { type: 'reply', from: sim.id(2), to: sim.id(0), messageId, status: 'ok', payload });
   }
   expect(outcome.settled).toBe(false);
   expect(sim.stats(0).repliesNobodyAskedFor).toBe(1024);
   for (let counter = 0n; counter < 1024n; counter++) {
     const messageId = (nowUs << 10n) | counter;
-    sim.inject(0, { type: 'reply', from: sim.id(1), messageId, status: 'ok', payload });
+    sim.inject(0, { type: 'reply', from: sim.id(1), to: sim.id(0), messageId, status: 'ok', payload });
   }
   expect(outcome.value).toBe('lie');
 });

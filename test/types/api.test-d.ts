@@ -117,10 +117,14 @@ test('the type of an event tells what it has', () => {
       // @ts-expect-error: a change of metadata has no previous state
       return event.previous;
     }
+    if (event.type === 'resumed') {
+      expectTypeOf(event.awayMs).toEqualTypeOf<number>();
+      return event.member.state;
+    }
     expectTypeOf(event.type).toEqualTypeOf<'joined' | 'state' | 'left' | 'removed'>();
     return event.previous;
   };
-  for (const name of ['joined', 'state', 'metadata', 'left', 'removed'] as const) cluster.on(name, told);
+  for (const name of ['joined', 'state', 'metadata', 'left', 'removed', 'resumed'] as const) cluster.on(name, told);
   cluster.on('joined', ({ type, previous }) => {
     expectTypeOf(type).toEqualTypeOf<'joined'>();
     expectTypeOf(previous).toBeString();
