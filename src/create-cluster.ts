@@ -1,7 +1,6 @@
 /** `createCluster` where a member may be a full one. */
 import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
-import { createLeaf } from './create-leaf.js';
 import { launch } from './launch.js';
 import type { ClusterOptions } from './options.js';
 
