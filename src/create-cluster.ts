@@ -13,7 +13,8 @@ import type { ClusterOptions } from './options.js';
  *   was left open.
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  return options?.transport?.gateways
-    ? createLeaf(options)
-    : launch(options, (config, nowMs) => new Core(config, nowMs));
+  if (!options?.transport?.gateways) return launch(options, (config, nowMs) => new Core(config, nowMs));
+  // Loaded only here, as most members are no leaves.
+  const { createLeaf } = await import('./create-leaf.js');
+  return createLeaf(options);
 }
