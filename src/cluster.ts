@@ -28,8 +28,8 @@ const FAREWELL_MS = 1000;
 interface LeafLinks {
   send(sessions: readonly number[], packet: NativePacket): void;
   close(session: number, why: ByeWhy, reason: string): void;
-  /** Resolves when all of them are closed. */
-  stop(): Promise<void>;
+  /** Resolves when all of them are closed; those that have been told to go are given a moment. */
+  stop(politely: boolean): Promise<void>;
 }
 
 /** A member of a cluster: the one object an application works with. Made by {@link createCluster}. */
@@ -271,7 +271,7 @@ export class Cluster implements AsyncDisposable {
       this.#cancelTimer();
       this.#wishes.fail(closed());
       for (const queue of this.#queues) queue.end();
-      await Promise.all([transport.close(), this.leafLinks?.stop()]);
+      await Promise.all([transport.close(), this.leafLinks?.stop(politely)]);
     })();
     return this.#closed;
   }

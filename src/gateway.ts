@@ -13,6 +13,7 @@ import type { MemberId } from './core/member-id.js';
 import { GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { LeafSession } from './leaf-session.js';
+import { createDeadline } from './transport/deadline.js';
 import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
 import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-connection.js';
 import type { WireEnv } from './wire/env.js';
@@ -152,20 +153,15 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   cluster.input({ type: 'tick' });
 
   let stopped: Promise<void> | undefined;
-  const stop = () => {
+  const stop = (politely: boolean) => {
     stopped ??= (async () => {
       const empty = new Promise<void>((resolve) => {
         onEmpty = resolve;
         if (sessions.size === 0) resolve();
       });
-      let late: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        empty,
-        new Promise<void>((resolve) => {
-          late = setTimeout(resolve, CLOSE_MS);
-        }),
-      ]);
-      clearTimeout(late);
+      const patience = createDeadline(politely ? CLOSE_MS : 0, 'leaves did not go');
+      await patience.race(empty).catch(() => {});
+      patience.done();
       clearInterval(tick);
       for (const session of sessions.values()) session.connection.destroy('the gateway was closed');
       await listening?.close();
@@ -185,7 +181,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
       cluster.input({ type: 'leaf', event: { kind: 'close' } });
       core.leaves.host = undefined;
     }
-    return stop();
+    return stop(true);
   };
   return {
     url,
