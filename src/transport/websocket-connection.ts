@@ -40,7 +40,7 @@ export const CLOSE = {
   full: 4013,
   /** To a leaf: the gateway goes; another will do. */
   going: 4001,
-  /** To a leaf: it was not admitted. */
+  /** To a leaf: it was not admitted. To anybody: a page of another site. */
   refused: 4003,
   /** To a leaf: it did not take what was for it. */
   slow: 4008,
