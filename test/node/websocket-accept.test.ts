@@ -114,6 +114,34 @@ test('each way of not keeping to the protocol is counted and closed', async () =
   assert.equal(a.host.received.length, 0);
 });
 
+test('a peer that asks for it is told what came, every 64 KiB and not more often', async () => {
+  const a = await member();
+  const half = new Uint8Array(32 * 1024);
+  const peer = await rawClient(a.address, 'isogossip 1 - window', half, half, half, new Uint8Array(300_000), half);
+  assert.equal(await peer.message(1), 'got 65536');
+  assert.equal(await peer.message(2), 'got 398304');
+  const silent = await rawClient(a.address, 'isogossip 1 -', half, half, half);
+  await a.host.frames(8);
+  silent.socket.close();
+  await silent.closed;
+  assert.deepEqual([peer.messages.length, silent.messages.length], [3, 1]);
+});
+
+test('a peer that asks for it, sends, and does not read is let go', async () => {
+  // So small that what the machine keeps for a socket is above it.
+  const a = await member({}, { frameBytesMax: 65_536, sendQueueBytesMax: 65_536 });
+  const peer = await rawClient(a.address, 'isogossip 1 ws://127.0.0.1:1/peer window');
+  await peer.message(0);
+  peer.socket.pause();
+  const frame = new Uint8Array(65_536);
+  const at = 'ws://127.0.0.1:1/peer';
+  // Fills what the machine keeps, and then our own queue.
+  let full = false;
+  while (!full) full = (await outcome(a.transport.send(at, frame, SEND))) === 'ERR_OVERLOADED';
+  for (let i = 0; i < 200; i++) peer.socket.send(frame);
+  await a.host.until(() => a.host.counts.has('stalledConnections'), 'the end');
+});
+
 test('accepted connections fill three quarters of the table and no more', async () => {
   const a = await member({}, { connectionsMax: 4 });
   for (let i = 0; i < 3; i++) await (await rawClient(a.address, 'isogossip 1 -')).message(0);
