@@ -37,6 +37,8 @@ export const CLOSE = {
   /** A protocol error: no hello, or a text after it that was not asked for or cannot be true. */
   protocol: 4002,
   tooLarge: 4009,
+  /** The member behind the socket is gone and another is in its place: connect anew. */
+  restart: 4012,
   /** No room for another connection. */
   full: 4013,
   /** To a leaf: the gateway goes; another will do. */

@@ -75,7 +75,8 @@ export interface WebSocketTransportOptions {
 export interface WebSocketTransport extends Transport {
   /**
    * Takes over a socket that a server accepted, open or about to be, or closes it when there is no room. Never throws.
-   * @param info - pass the `Request` where there is one: then pages of other sites are closed out.
+   * @param info - pass the `Request` where there is one: then pages of other sites are closed out. Deno's cannot be read
+   *   after the upgrade: copy its headers before.
    */
   accept(socket: WebSocketLike, info?: AcceptedInfo): void;
 }
@@ -272,8 +273,8 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     const { connectionsMax } = running?.host.limits ?? { connectionsMax: 0 };
     const most = Math.max(1, Math.floor(connectionsMax * (1 - OUTGOING_SHARE)));
     const { headers, remoteAddress } = info;
-    const origin = headers?.get('origin');
-    if (origin && !isOwnSite(origin, headers?.get('host') ?? '')) {
+    const origin = foreignOrigin(headers);
+    if (origin !== undefined) {
       running?.host.count('foreignOrigins', origin);
       refuseSocket(socket, CLOSE.refused, 'origin not allowed');
     } else if (running && !closing && incoming.size < most && total() < connectionsMax) {
@@ -400,4 +401,14 @@ function checkUrl(text: string, stringBytesMax?: number): void {
 /** A page of another site must not speak to us with its visitor's reach; only browsers send an origin, and always do. */
 function isOwnSite(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+/** The other site whose page asked, if one did. Headers that cannot be read are nobody's. */
+function foreignOrigin(headers: Headers | undefined): string | undefined {
+  try {
+    const origin = headers?.get('origin') ?? undefined;
+    return origin === undefined || isOwnSite(origin, headers?.get('host') ?? '') ? undefined : origin;
+  } catch (error) {
+    return errorMessage(error);
+  }
 }
