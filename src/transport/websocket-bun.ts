@@ -3,8 +3,8 @@
  * socket of its own again.
  */
 import { DEFAULT_LIMITS } from '../limits.js';
-import type { AcceptedInfo } from './websocket.js';
 import { PushedSocket, upgradeHeaders, upgradeRequired, type WebSocketAcceptor } from './websocket-pushed.js';
+import type { AcceptedInfo } from './websocket-request.js';
 
 export type { WebSocketAcceptor } from './websocket-pushed.js';
 

@@ -2,8 +2,8 @@
  * For servers that call handlers where others give out a standard WebSocket (Bun, Durable Objects that hibernate): a
  * socket whose events are pushed into it, and the parts of an upgrade that such servers leave to us.
  */
-import type { AcceptedInfo } from './websocket.js';
 import type { WebSocketLike, WebSocketLikeEvent } from './websocket-connection.js';
+import type { AcceptedInfo } from './websocket-request.js';
 
 /** Who takes over accepted sockets; a `webSocketTransport` is one. */
 export interface WebSocketAcceptor {

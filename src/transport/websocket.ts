@@ -10,18 +10,11 @@ import { createDeadline, type Deadline } from './deadline.js';
 import type { Transport, TransportHost } from './transport.js';
 import { platformWebSocket, type WebSocketConstructor } from './websocket-client.js';
 import { CLOSE, refuseSocket, WebSocketConnection, type WebSocketLike } from './websocket-connection.js';
+import { type AcceptedInfo, isOwnSite, readRequest } from './websocket-request.js';
 
 export type { WebSocketConstructor } from './websocket-client.js';
 export type { WebSocketLike, WebSocketLikeEvent } from './websocket-connection.js';
-
-/** What is known of a socket that a server accepted. A standard `Request` is one. */
-export interface AcceptedInfo {
-  /** The URL that was asked for; its host is what the server or the client calls itself, and no proof of anything. */
-  readonly url?: string;
-  readonly headers?: Headers;
-  /** Whom it came from, for the log. */
-  readonly remoteAddress?: string;
-}
+export type { AcceptedInfo } from './websocket-request.js';
 
 /** What a listener needs of the transport. */
 export interface WebSocketListenContext {
@@ -272,15 +265,15 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
   const accept: WebSocketTransport['accept'] = (socket, info = {}) => {
     const { connectionsMax } = running?.host.limits ?? { connectionsMax: 0 };
     const most = Math.max(1, Math.floor(connectionsMax * (1 - OUTGOING_SHARE)));
-    const { headers, remoteAddress } = info;
-    const origin = foreignOrigin(headers);
-    if (origin !== undefined) {
-      running?.host.count('foreignOrigins', origin);
+    const request = readRequest(info);
+    // A page of another site must not speak to us with its visitor's reach.
+    if (!request || (request.origin !== undefined && !isOwnSite(request.origin, request.host))) {
+      running?.host.count('foreignOrigins', request?.origin ?? 'the request cannot be read any more');
       refuseSocket(socket, CLOSE.refused, 'origin not allowed');
     } else if (running && !closing && incoming.size < most && total() < connectionsMax) {
       adopt(running, socket);
     } else {
-      running?.host.count('refusedConnections', remoteAddress);
+      running?.host.count('refusedConnections', request.remoteAddress);
       refuseSocket(socket, CLOSE.full, 'no room');
     }
   };
@@ -396,19 +389,4 @@ function checkUrl(text: string, stringBytesMax?: number): void {
     'ERR_ADDRESS',
     `the WebSocket transport cannot use ${JSON.stringify(text)}; write wss://host[:port]/path`,
   );
-}
-
-/** A page of another site must not speak to us with its visitor's reach; only browsers send an origin, and always do. */
-function isOwnSite(origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
-}
-
-/** The other site whose page asked, if one did. Headers that cannot be read are nobody's. */
-function foreignOrigin(headers: Headers | undefined): string | undefined {
-  try {
-    const origin = headers?.get('origin') ?? undefined;
-    return origin === undefined || isOwnSite(origin, headers?.get('host') ?? '') ? undefined : origin;
-  } catch (error) {
-    return errorMessage(error);
-  }
 }
