@@ -3,6 +3,7 @@ import type { MemberId } from './core/member-id.js';
 import type { Metadata } from './core/metadata.js';
 import { errorMessage } from './errors.js';
 import type { Member } from './events.js';
+import { isOwnSite } from './transport/websocket-request.js';
 
 /** What is known of somebody who wants to be a leaf. */
 export interface LeafRequest {
@@ -110,6 +111,6 @@ export function readCookies(header: string | null): Record<string, string> {
 /** Which origins pages of leaves may have: those listed, `*` for any, by default that of the gateway itself. */
 export function allowsOrigin(origins: readonly string[] | '*' | undefined, origin: string, host: string): boolean {
   if (origins === '*') return true;
-  if (!URL.canParse(origin)) return false;
-  return origins ? origins.includes(new URL(origin).origin) : new URL(origin).host === host;
+  if (!origins) return isOwnSite(origin, host);
+  return URL.canParse(origin) && origins.includes(new URL(origin).origin);
 }

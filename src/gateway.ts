@@ -16,6 +16,7 @@ import { LeafSession } from './leaf-session.js';
 import { createDeadline } from './transport/deadline.js';
 import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
 import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-connection.js';
+import { readRequest } from './transport/websocket-request.js';
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
 import type { NativePacket } from './wire/packet.js';
@@ -116,17 +117,15 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   };
 
   const accept: Gateway['accept'] = (socket, info = {}) => {
-    const { url, headers } = info;
-    const origin = headers?.get('origin');
-    const host = headers?.get('host') ?? (url && URL.canParse(url) ? new URL(url).host : '');
-    if (origin && !allowsOrigin(origins, origin, host)) {
-      cluster.drop('foreignOrigins', origin);
+    const request = readRequest(info);
+    if (!request || (request.origin !== undefined && !allowsOrigin(origins, request.origin, request.host))) {
+      cluster.drop('foreignOrigins', request?.origin ?? 'the request cannot be read any more');
       refuseSocket(socket, CLOSE.refused, 'origin not allowed');
     } else if (closing.aborted || sessions.size >= leavesMax) {
       cluster.drop('leavesOverLimit', `leavesMax, ${leavesMax}, are here`);
       refuseSocket(socket, CLOSE.full, 'no room');
     } else {
-      const session = new LeafSession(++lastSession, socket, info, shell);
+      const session = new LeafSession(++lastSession, socket, request, shell);
       sessions.set(session.number, session);
     }
   };

@@ -19,10 +19,15 @@ interface Option {
 const OPTIONS = {
   bind: { type: 'string', value: 'HOST:PORT', help: 'listen here; port 0 picks one (default 127.0.0.1:0)' },
   advertise: { type: 'string', value: 'ADDR', help: 'what peers dial (default: the bound address)' },
-  join: { type: 'string', multiple: true, value: 'ADDR', help: 'a member to join: host:port, srv+name, https://…' },
+  join: {
+    type: 'string',
+    multiple: true,
+    value: 'ADDR',
+    help: 'a member to join: host:port, srv+name, https://…, wss://…',
+  },
   id: { type: 'string', value: 'UUID', help: 'default: a new UUIDv7' },
-  transport: { type: 'string', value: 'socket|http', help: 'UDP and TCP (default), or HTTP' },
-  path: { type: 'string', value: 'PATH', help: 'path of the cluster, for http (default /gossip)' },
+  transport: { type: 'string', value: 'socket|http|ws', help: 'UDP and TCP (default), HTTP, or WebSocket' },
+  path: { type: 'string', value: 'PATH', help: 'path of the cluster, for http and ws (default /gossip)' },
   gateway: { type: 'string', value: 'HOST:PORT', help: 'not there yet' },
   codec: { type: 'string', value: 'NAME', help: 'msgpack (default), msgpack-raw or json' },
   cipher: { type: 'string', value: 'NAME', help: 'aes-gcm or secretbox' },
@@ -52,7 +57,7 @@ export interface MemberArgs {
   advertise?: string;
   join: string[];
   id?: string;
-  transport: 'socket' | 'http';
+  transport: 'socket' | 'http' | 'ws';
   path: string;
   codec: 'msgpack' | 'msgpack-raw' | 'json';
   cipher?: 'aes-gcm' | 'secretbox';
@@ -84,18 +89,15 @@ export function readArgs(argv: readonly string[]): MemberArgs | 'help' | 'versio
   if (rest.length > 0) throw bad(`unexpected "${rest.join(' ')}" after "member"`);
 
   if (values.gateway !== undefined) throw bad('--gateway is not there yet');
-  if (values.transport === 'ws') throw bad('--transport ws is not there yet; there are socket and http');
-  const transport = oneOf('transport', values.transport, ['socket', 'http'] as const) ?? 'socket';
+  const transport = oneOf('transport', values.transport, ['socket', 'http', 'ws'] as const) ?? 'socket';
   const cipher = oneOf('cipher', values.cipher, ['aes-gcm', 'secretbox'] as const);
   const compressor = oneOf('compressor', values.compressor, ['snappy', 'deflate'] as const);
   const keys = (values.key ?? []).map(hexKey);
   if (cipher && keys.length === 0) throw bad('--cipher needs at least one --key HEX');
   if (!cipher && keys.length > 0) throw bad('--key needs --cipher aes-gcm or --cipher secretbox');
   if (!compressor && values['compress-min'] !== undefined) throw bad('--compress-min needs --compressor');
-  if (transport !== 'http') {
-    if (values.bearer !== undefined) throw bad('--bearer needs --transport http');
-    if (values.path !== undefined) throw bad('--path needs --transport http');
-  }
+  if (transport !== 'http' && values.bearer !== undefined) throw bad('--bearer needs --transport http');
+  if (transport === 'socket' && values.path !== undefined) throw bad('--path needs --transport http or ws');
   if (values['accept-app-version'] !== undefined) versionRange(values['accept-app-version']);
   const preset = oneOf('preset', values.preset, ['local', 'lan', 'wan'] as const);
   const compressBytesMin = integer('compress-min', values['compress-min']);

@@ -11,6 +11,8 @@ import { httpTransport } from '../transport/http.js';
 import { httpListener } from '../transport/node/http-listener.js';
 import { systemResolver } from '../transport/node/resolver.js';
 import { socketTransport } from '../transport/node/socket.js';
+import { webSocketListener } from '../transport/node/websocket-listener.js';
+import { webSocketTransport } from '../transport/websocket.js';
 import { gossipV1 } from '../v1.js';
 import type { MemberArgs } from './args.js';
 import { versionRange } from './version-range.js';
@@ -43,13 +45,15 @@ export function clusterOptions(args: MemberArgs, logger: Logger): ClusterOptions
 }
 
 function transportOf({ transport, bind, advertise, path, bearerToken }: MemberArgs): Transport {
-  if (transport === 'socket') return socketTransport({ bind, ...(advertise !== undefined && { advertise }) });
+  const own = advertise === undefined ? {} : { advertise };
+  if (transport === 'socket') return socketTransport({ bind, ...own });
+  if (transport === 'ws') return webSocketTransport({ listen: webSocketListener({ bind, path }), ...own });
   return httpTransport({
     path,
     listen: httpListener({ bind }),
     resolver: systemResolver(),
     ...(bearerToken !== undefined && { bearerToken }),
-    ...(advertise !== undefined && { advertise }),
+    ...own,
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import { errorMessage, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
+import { Window } from './websocket-window.js';
 
 /** What is used of a standard WebSocket; the global one, `ws` and `Deno.upgradeWebSocket`'s all fit. */
 export interface WebSocketLike {
@@ -33,14 +34,16 @@ export const CLOSE = {
   done: 1000,
   /** Nothing was said for long; no sign of trouble. */
   idle: 4000,
-  /** A protocol error: no hello, or text after it. */
+  /** A protocol error: no hello, or a text after it that was not asked for or cannot be true. */
   protocol: 4002,
   tooLarge: 4009,
+  /** The member behind the socket is gone and another is in its place: connect anew. */
+  restart: 4012,
   /** No room for another connection. */
   full: 4013,
   /** To a leaf: the gateway goes; another will do. */
   going: 4001,
-  /** To a leaf: it was not admitted. */
+  /** To a leaf: it was not admitted. To anybody: a page of another site. */
   refused: 4003,
   /** To a leaf: it did not take what was for it. */
   slow: 4008,
@@ -58,8 +61,8 @@ const HIGH_WATER_BYTES = 1024 * 1024;
 const DRAIN_POLL_MS = 20;
 // How long a socket that is being closed may linger, waiting for the peer to close it too. Source: as TCP's.
 const LINGER_MS = 1_000;
-const HELLO = /^isogossip 1 (\S+)$/;
-const HELLO_ROOM = 16;
+const HELLO = /^isogossip 1 (\S+)( window)?$/;
+const HELLO_ROOM = 32;
 
 /** What a connection is for and whom it tells. */
 export interface WebSocketConnectionOptions {
@@ -87,6 +90,9 @@ export class WebSocketConnection {
   readonly #socket: WebSocketLike;
   readonly #options: WebSocketConnectionOptions;
   readonly #waiting = new Set<{ resolve(): void; reject(error: GossipError): void }>();
+  readonly #window = new Window();
+  /** The peer wants to be told what we have received. */
+  #tells = false;
   #greeted = false;
   #closedByUs = false;
   #ended = false;
@@ -147,7 +153,7 @@ export class WebSocketConnection {
       throw new GossipError('ERR_OVERLOADED', `${queued} bytes are queued; the limit is sendQueueBytesMax`);
     }
     try {
-      this.#socket.send(frame.slice());
+      this.#send(frame.slice());
     } catch (cause) {
       throw new GossipError('ERR_UNREACHABLE', errorMessage(cause), { cause });
     }
@@ -203,14 +209,20 @@ export class WebSocketConnection {
   }
 
   get #buffered(): number {
-    return this.#socket.bufferedAmount ?? 0;
+    return this.#socket.bufferedAmount ?? this.#window.underWayBytes;
+  }
+
+  #send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.#socket.send(data);
+    this.#window.sent(data.length);
   }
 
   #onOpen(): void {
     if (this.#closingSinceMs !== undefined || this.#ended) return;
     this.#activeMs = performance.now();
+    const wish = this.#socket.bufferedAmount === undefined ? ' window' : '';
     try {
-      this.#socket.send(`isogossip 1 ${this.#options.ownAddress}`);
+      this.#socket.send(`isogossip 1 ${this.#options.ownAddress}${wish}`);
     } catch (error) {
       this.#onError(errorMessage(error));
     }
@@ -223,24 +235,52 @@ export class WebSocketConnection {
     if (!this.#greeted) {
       this.#onHello(data);
     } else if (typeof data === 'string') {
-      this.#refuse('textMessages', CLOSE.protocol, 'frames are binary');
+      this.#onText(data);
     } else if (!(data instanceof ArrayBuffer)) {
       this.#refuse('badFrames', CLOSE.protocol, 'not an ArrayBuffer');
     } else if (data.byteLength > limits.frameBytesMax) {
       this.#refuse('oversizedFrames', CLOSE.tooLarge, `a frame has at most ${limits.frameBytesMax} bytes`);
     } else {
       onFrame(new Uint8Array(data));
+      this.#received(data.byteLength);
+    }
+  }
+
+  #onText(text: string): void {
+    if (this.#socket.bufferedAmount !== undefined) {
+      this.#refuse('textMessages', CLOSE.protocol, 'frames are binary');
+    } else if (this.#window.told(text)) {
+      this.#received(text.length);
+    } else {
+      this.#refuse('badWindows', CLOSE.protocol, 'that was not sent, or told before');
+    }
+  }
+
+  /** Counts what came, and tells the peer if it has asked for that; one that sends and never reads is let go. */
+  #received(bytes: number): void {
+    this.#window.received(bytes);
+    const text = this.#tells && this.usable ? this.#window.due() : undefined;
+    if (text === undefined) return;
+    if (this.#buffered + text.length > this.#options.limits.sendQueueBytesMax) {
+      this.#refuse('stalledConnections', CLOSE.full, 'you do not read');
+      return;
+    }
+    try {
+      this.#send(text);
+    } catch {
+      // It is closing: there is nothing to tell any more.
     }
   }
 
   #onHello(data: unknown): void {
     const { limits, onHello } = this.#options;
     const short = typeof data === 'string' && data.length <= limits.stringBytesMax + HELLO_ROOM;
-    const address = short ? HELLO.exec(data)?.[1] : undefined;
+    const [, address, window] = (short && HELLO.exec(data)) || [];
     if (address === undefined) {
       this.#refuse('badHellos', CLOSE.protocol, 'the first message must be: isogossip 1 ADDRESS');
       return;
     }
+    this.#tells = window !== undefined;
     this.#greeted = true;
     onHello(address === '-' ? undefined : address);
   }

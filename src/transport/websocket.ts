@@ -10,27 +10,22 @@ import { createDeadline, type Deadline } from './deadline.js';
 import type { Transport, TransportHost } from './transport.js';
 import { platformWebSocket, type WebSocketConstructor } from './websocket-client.js';
 import { CLOSE, refuseSocket, WebSocketConnection, type WebSocketLike } from './websocket-connection.js';
+import { type AcceptedInfo, isOwnSite, readRequest } from './websocket-request.js';
 
 export type { WebSocketConstructor } from './websocket-client.js';
 export type { WebSocketLike, WebSocketLikeEvent } from './websocket-connection.js';
-
-/** What is known of a socket that a server accepted. */
-export interface AcceptedInfo {
-  /** Whom it came from, for the log. */
-  remoteAddress?: string;
-  /** Of the request that became a WebSocket. */
-  url?: string;
-  headers?: Headers;
-}
+export type { AcceptedInfo } from './websocket-request.js';
 
 /** What a listener needs of the transport. */
 export interface WebSocketListenContext {
   limits: Limits;
   count(name: string, detail?: string): void;
+  /** Whether a page of this origin may connect to the host it asked for. Other programs than browsers have no origin. */
+  allowsOrigin(origin: string, host: string): boolean;
+  /** Chooses one of the subprotocols that a client offers, or none. Default: the first. */
+  protocol?(offered: readonly string[]): string | undefined;
   /** Takes over a socket that was accepted. */
   accept(socket: WebSocketLike, info?: AcceptedInfo): void;
-  /** Whether a page of this origin may connect to the host it asked for. Default: only the host's own pages. */
-  allowsOrigin?(origin: string, host: string): boolean;
 }
 
 /** A listener that is running. */
@@ -71,7 +66,11 @@ export interface WebSocketTransportOptions {
 
 /** The transport, and the method that takes in what a server accepted. */
 export interface WebSocketTransport extends Transport {
-  /** Takes over a socket that a server accepted, open or about to be, or closes it when there is no room. Never throws. */
+  /**
+   * Takes over a socket that a server accepted, open or about to be, or closes it when there is no room. Never throws.
+   * @param info - pass the `Request` where there is one: then pages of other sites are closed out. Deno's cannot be read
+   *   after the upgrade: copy its headers before.
+   */
   accept(socket: WebSocketLike, info?: AcceptedInfo): void;
 }
 
@@ -266,12 +265,17 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
   const accept: WebSocketTransport['accept'] = (socket, info = {}) => {
     const { connectionsMax } = running?.host.limits ?? { connectionsMax: 0 };
     const most = Math.max(1, Math.floor(connectionsMax * (1 - OUTGOING_SHARE)));
-    if (running && !closing && incoming.size < most && total() < connectionsMax) {
+    const request = readRequest(info);
+    // A page of another site must not speak to us with its visitor's reach.
+    if (!request || (request.origin !== undefined && !isOwnSite(request.origin, request.host))) {
+      running?.host.count('foreignOrigins', request?.origin ?? 'the request cannot be read any more');
+      refuseSocket(socket, CLOSE.refused, 'origin not allowed');
+    } else if (running && !closing && incoming.size < most && total() < connectionsMax) {
       adopt(running, socket);
-      return;
+    } else {
+      running?.host.count('refusedConnections', request.remoteAddress);
+      refuseSocket(socket, CLOSE.full, 'no room');
     }
-    running?.host.count('refusedConnections', info.remoteAddress);
-    refuseSocket(socket, CLOSE.full, 'no room');
   };
 
   return {
@@ -286,7 +290,8 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
       if (started || closing) throw new GossipError('ERR_OPTION', 'a transport is started once, by one cluster');
       started = true;
       const Client = options.WebSocket ?? (await platformWebSocket(host.limits.frameBytesMax));
-      listening = closing ? undefined : await listen?.({ limits: host.limits, count: host.count, accept });
+      const context = { limits: host.limits, count: host.count, allowsOrigin: isOwnSite, accept };
+      listening = closing ? undefined : await listen?.(context);
       if (closing) {
         await listening?.close();
         throw new GossipError('ERR_CLOSED', 'the WebSocket transport was closed while it started');

@@ -200,12 +200,13 @@ describe('two members', () => {
       ],
     ],
     ['HTTP with a bearer token', ['--transport', 'http', '--bearer', 'token', '--path', '/inner']],
+    ['WebSocket, sealed', ['--transport', 'ws', '--path', '/inner', '--cipher', 'aes-gcm', '--key', 'ab'.repeat(32)]],
   ];
   for (const [name, args] of ways) {
     test(`by ${name}`, async () => {
       const seed = await start(...args, '--echo', '130');
       const joiner = await start(...args, '--join', seed.address);
-      if (args.includes('http')) expect(seed.address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/inner$/);
+      if (args.includes('--path')) expect(seed.address).toMatch(/^(http|ws):\/\/127\.0\.0\.1:\d+\/inner$/);
       await joiner.waitFor(sees(seed, 'alive'));
       const data = { text: 'x'.repeat(5000), widest: VALUES.widest, list: VALUES.list };
       const answer = await joiner.call({ cmd: 'request', to: seed.id, type: 130, data });
@@ -329,7 +330,7 @@ describe('ends with 2 and one line', () => {
   const wrong: [string, RegExp][] = [
     ['', /no command/],
     ['member --colour red', /--colour/],
-    ['member --transport ws', /not there yet/],
+    ['member --gateway 127.0.0.1:0', /not there yet/],
     ['member --cipher aes-gcm --key 00ff', /bytes/],
     ['member --id 12', /"12"/],
     ['member --echo 5', /128/],
@@ -342,7 +343,7 @@ describe('ends with 2 and one line', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
-  test.each(['socket', 'http'])('an address in use: %s', async (transport) => {
+  test.each(['socket', 'http', 'ws'])('an address in use: %s', async (transport) => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };

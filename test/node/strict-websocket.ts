@@ -15,8 +15,10 @@ export class StrictWebSocket {
   readonly #listeners: { type: string; listener: Listener }[] = [];
   #opened = false;
 
-  constructor(url: string, protocols: string[] = []) {
-    this.client = new Client(url, protocols, { perMessageDeflate: false });
+  /** @param to - a URL to dial, or a socket that a server accepted. */
+  constructor(to: string | Client, protocols: string[] = []) {
+    this.client = typeof to === 'string' ? new Client(to, protocols, { perMessageDeflate: false }) : to;
+    this.#opened = this.readyState === Client.OPEN;
     this.client.binaryType = 'arraybuffer';
     this.client.addEventListener('open', () => {
       this.#opened = true;

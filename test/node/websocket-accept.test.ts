@@ -10,9 +10,9 @@ import type { AddressInfo } from 'node:net';
 import { assert, test, vi } from 'vitest';
 import Client, { WebSocketServer } from 'ws';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
-import { webSocketTransport } from '../../src/transport/websocket.js';
+import { type AcceptedInfo, type WebSocketListenContext, webSocketTransport } from '../../src/transport/websocket.js';
 import { createFakeHost } from '../contract/fake-host.js';
-import { after, member, outcome, rawClient, SEND } from './websocket-peers.js';
+import { after, member, outcome, rawClient, rawServer, SEND } from './websocket-peers.js';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url), 'utf8');
 const tls = { key: fixture('test-key.pem'), cert: fixture('test-cert.pem') };
@@ -114,6 +114,34 @@ test('each way of not keeping to the protocol is counted and closed', async () =
   assert.equal(a.host.received.length, 0);
 });
 
+test('a peer that asks for it is told what came, every 64 KiB and not more often', async () => {
+  const a = await member();
+  const half = new Uint8Array(32 * 1024);
+  const peer = await rawClient(a.address, 'isogossip 1 - window', half, half, half, new Uint8Array(300_000), half);
+  assert.equal(await peer.message(1), 'got 65536');
+  assert.equal(await peer.message(2), 'got 398304');
+  const silent = await rawClient(a.address, 'isogossip 1 -', half, half, half);
+  await a.host.frames(8);
+  silent.socket.close();
+  await silent.closed;
+  assert.deepEqual([peer.messages.length, silent.messages.length], [3, 1]);
+});
+
+test('a peer that asks for it, sends, and does not read is let go', async () => {
+  // So small that what the machine keeps for a socket is above it.
+  const a = await member({}, { frameBytesMax: 65_536, sendQueueBytesMax: 65_536 });
+  const peer = await rawClient(a.address, 'isogossip 1 ws://127.0.0.1:1/peer window');
+  await peer.message(0);
+  peer.socket.pause();
+  const frame = new Uint8Array(65_536);
+  const at = 'ws://127.0.0.1:1/peer';
+  // Fills what the machine keeps, and then our own queue.
+  let full = false;
+  while (!full) full = (await outcome(a.transport.send(at, frame, SEND))) === 'ERR_OVERLOADED';
+  for (let i = 0; i < 200; i++) peer.socket.send(frame);
+  await a.host.until(() => a.host.counts.has('stalledConnections'), 'the end');
+});
+
 test('accepted connections fill three quarters of the table and no more', async () => {
   const a = await member({}, { connectionsMax: 4 });
   for (let i = 0; i < 3; i++) await (await rawClient(a.address, 'isogossip 1 -')).message(0);
@@ -198,6 +226,60 @@ test('the listener says no in HTTP: other paths, other requests, other sites', a
   assert.equal(await status('/gossip?x=1', { ...valid, origin: `http://127.0.0.1:${port}` }), 101);
   assert.equal(await status('/gossip', valid), 101);
   assert.equal(a.host.counts.get('foreignOrigins'), 2);
+});
+
+test('whoever listens learns what was asked for, and decides on pages and subprotocols', async () => {
+  const host = createFakeHost();
+  const accepted: AcceptedInfo[] = [];
+  const context: WebSocketListenContext = {
+    limits: host.limits,
+    count: host.count,
+    allowsOrigin: (origin, to) => origin === 'https://page.test' && to === new URL(listening.url).host,
+    protocol: (offered) => offered.find((one) => one === 'b'),
+    accept(socket, info = {}) {
+      accepted.push(info);
+      socket.close();
+    },
+  };
+  const listening = await webSocketListener({ bind: '127.0.0.1:0', path: '/g' })(context);
+  after(() => listening.close());
+  const dial = async (protocols: string[], origin: string) => {
+    const client = new Client(`${listening.url}?leaf=1`, protocols, { origin, headers: { 'x-token': 'abc' } });
+    const [event] = await Promise.race([once(client, 'open').then(() => ['open']), once(client, 'error')]);
+    return event instanceof Error ? event.message : `speaks ${client.protocol || 'nothing'}`;
+  };
+  assert.equal(await dial(['a', 'b'], 'https://page.test'), 'speaks b');
+  assert.equal(await dial([], 'https://page.test'), 'speaks nothing');
+  assert.match(await dial(['a', 'c'], 'https://page.test'), /no subprotocol/);
+  assert.match(await dial(['b'], listening.url.replace('ws', 'http')), /403/);
+  const [info] = accepted;
+  assert.equal(info?.url, `${listening.url.replace('ws', 'http')}?leaf=1`);
+  assert.equal(info?.headers?.get('x-token'), 'abc');
+  assert.equal(info?.headers?.get('sec-websocket-protocol'), 'a,b');
+  assert.equal(info?.remoteAddress, '127.0.0.1');
+});
+
+test('a page of another site is closed out where the server lets it in and passes the request', async () => {
+  const transport = webSocketTransport({ advertise: 'ws://me.test/' });
+  const host = createFakeHost();
+  after(() => transport.close());
+  await transport.start(host);
+  let headers: Record<string, string> = {};
+  const { url } = await rawServer((socket) => transport.accept(socket, new Request('http://a/', { headers })));
+  const own = { origin: 'http://me.test', host: 'me.test' };
+  for (const [sent, welcome] of [
+    [{}, true],
+    [own, true],
+    [{ ...own, origin: 'http://me.test:81' }, false],
+    [{ ...own, origin: 'null' }, false],
+    [{ origin: own.origin }, false],
+  ] as const) {
+    headers = sent;
+    const peer = await rawClient(url, 'isogossip 1 -');
+    if (welcome) assert.equal(await peer.message(0), 'isogossip 1 ws://me.test/');
+    else assert.deepEqual(await peer.closed, { code: 4003, reason: 'origin not allowed' });
+  }
+  assert.deepEqual([...host.counts], [['foreignOrigins', 3]]);
 });
 
 for (const [scheme, make] of [

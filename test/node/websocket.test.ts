@@ -8,20 +8,30 @@ import { createServer } from 'node:net';
 import { assert, test, vi } from 'vitest';
 import type Client from 'ws';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
-import { type WebSocketTransportOptions, webSocketTransport } from '../../src/transport/websocket.js';
+import {
+  type WebSocketListenFunction,
+  type WebSocketTransportOptions,
+  webSocketTransport,
+} from '../../src/transport/websocket.js';
 import { transportContract } from '../contract/transport.js';
 import { StrictWebSocket } from './strict-websocket.js';
 import { after, listenTo, member, outcome, rawServer, SEND } from './websocket-peers.js';
 
-for (const [name, client] of [
-  ['websocket by ws', {}],
-  ['websocket by a strict client', { WebSocket: StrictWebSocket }],
+const byWs = webSocketListener({ bind: '127.0.0.1:0' });
+/** Its sockets have the habits of workerd's. */
+const strictly: WebSocketListenFunction = (context) =>
+  byWs({ ...context, accept: (socket, info) => context.accept(new StrictWebSocket(socket as Client), info) });
+
+for (const [name, options] of [
+  ['websocket by ws', { listen: byWs }],
+  ['websocket by a strict client', { listen: byWs, WebSocket: StrictWebSocket }],
+  ['websocket strict on both sides', { listen: strictly, WebSocket: StrictWebSocket }],
 ] as const) {
   transportContract(
     { test, assert },
     {
       name,
-      create: () => webSocketTransport({ listen: webSocketListener({ bind: '127.0.0.1:0' }), ...client }),
+      create: () => webSocketTransport(options),
       // Port 1 (tcpmux) is bound nowhere.
       nobody: 'ws://127.0.0.1:1/',
       unreadable: '127.0.0.1:1',
@@ -199,21 +209,109 @@ test('an idle connection is closed by the side that dialled, without alarm', asy
   assert.deepEqual(a.host.disconnections, []);
 });
 
-test('what a peer does not take is bounded, and a peer that takes nothing is given up', async () => {
-  const a = await member({ timeoutMs: 300 }, { sendQueueBytesMax: 6_000_000 });
+for (const [name, client] of [
+  ['ws', {}],
+  ['a client that does not tell what it has queued', { WebSocket: StrictWebSocket }],
+] as const) {
+  test(`what a peer does not take is bounded, and a peer that takes nothing is given up, by ${name}`, async () => {
+    const a = await member({ timeoutMs: 300, ...client }, { sendQueueBytesMax: 6_000_000 });
+    const { url } = await rawServer((socket) => {
+      hello(socket);
+      socket.pause();
+    });
+    const frame = new Uint8Array(1_000_000);
+    const sends = Array.from({ length: 20 }, () => outcome(a.transport.send(url, frame, SEND)));
+    const outcomes = await Promise.all(sends);
+    const overloaded = outcomes.filter((code) => code === 'ERR_OVERLOADED').length;
+    assert.ok(overloaded >= 10 && overloaded <= 17, `${overloaded} of 20 were refused`);
+    assert.ok(outcomes.includes('ERR_UNREACHABLE'), `${outcomes}`);
+    assert.ok((a.host.counts.get('sendQueueFull') ?? 0) >= overloaded);
+    assert.equal(a.host.counts.get('stalledConnections'), 1);
+    assert.deepEqual(a.host.disconnections, [url]);
+  });
+}
+
+test('a socket that does not tell what it has queued asks for the count of what came, and waits for it', async () => {
+  const a = await member({ WebSocket: StrictWebSocket });
+  let greet = (_socket: Client) => {};
+  const arrived = new Promise<Client>((resolve) => {
+    greet = resolve;
+  });
   const { url } = await rawServer((socket) => {
     hello(socket);
-    socket.pause();
+    greet(socket);
   });
-  const frame = new Uint8Array(1_000_000);
-  const sends = Array.from({ length: 20 }, () => outcome(a.transport.send(url, frame, SEND)));
-  const outcomes = await Promise.all(sends);
-  const overloaded = outcomes.filter((code) => code === 'ERR_OVERLOADED').length;
-  assert.ok(overloaded >= 10 && overloaded <= 17, `${overloaded} of 20 were refused`);
-  assert.ok(outcomes.includes('ERR_UNREACHABLE'), `${outcomes}`);
-  assert.ok((a.host.counts.get('sendQueueFull') ?? 0) >= overloaded);
-  assert.equal(a.host.counts.get('stalledConnections'), 1);
-  assert.deepEqual(a.host.disconnections, [url]);
+  const sent: number[] = [];
+  const send = (bytes: number) =>
+    a.transport.send(url, new Uint8Array(bytes), SEND).then(() => {
+      sent.push(bytes);
+      a.host.count('sent');
+    });
+  // What the peer may keep to itself, and what may be under way: with one byte more it waits.
+  const window = 64 * 1024 + 1024 * 1024;
+  await send(window);
+  const waits = send(1);
+  const socket = await arrived;
+  const { message } = listenTo(socket);
+  assert.equal(await message(0), `isogossip 1 ${a.address} window`);
+  await message(2);
+  assert.deepEqual(sent, [window]);
+  socket.send('got 1');
+  await waits;
+  socket.send(`got ${window + 1}`);
+  await send(window);
+  assert.deepEqual(sent, [window, 1, window]);
+});
+
+test('counts have their part in what is counted, so that they are bounded too', async () => {
+  const a = await member({ WebSocket: StrictWebSocket });
+  let greet = (_socket: Client) => {};
+  const arrived = new Promise<Client>((resolve) => {
+    greet = resolve;
+  });
+  const { url } = await rawServer((socket) => {
+    socket.send('isogossip 1 - window');
+    greet(socket);
+  });
+  const sent = a.transport.send(url, new Uint8Array(8), SEND);
+  const socket = await arrived;
+  const { message } = listenTo(socket);
+  await sent;
+  socket.send(new Uint8Array(65_536));
+  assert.equal(await message(2), 'got 65536');
+  const [told, next] = ['got 17', 'got 131072'];
+  assert.equal(8 + 'got 65536'.length, 17);
+  socket.send(told);
+  socket.send(new Uint8Array(65_536 - told.length));
+  assert.equal(await message(3), next);
+});
+
+test('a count that cannot be true ends the connection', async () => {
+  const a = await member({ WebSocket: StrictWebSocket });
+  const lies = [
+    ['got 9'],
+    ['got 5', 'got 5'],
+    ['got 5', 'got 4'],
+    ['got 0'],
+    ['got -1'],
+    ['got 1e0'],
+    ['got'],
+    ['hello'],
+  ];
+  for (const [i, texts] of lies.entries()) {
+    const closed = new Promise<number>((resolve) => {
+      void rawServer((socket) => {
+        hello(socket);
+        socket.on('close', resolve).once('message', () =>
+          socket.once('message', () => {
+            for (const text of texts) socket.send(text);
+          }),
+        );
+      }).then(({ url }) => a.transport.send(url, new Uint8Array(8), SEND));
+    });
+    assert.equal(await closed, 4002, `${texts}`);
+    assert.deepEqual([...a.host.counts], [['badWindows', i + 1]], `${texts}`);
+  }
 });
 
 test('with a full table it closes the connection of its own that was unused the longest', async () => {

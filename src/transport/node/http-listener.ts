@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpHandler, HttpListenFunction } from '../http.js';
-import { type HttpServerOptions, openHttpServer } from './http-server.js';
+import { type HttpServerOptions, openHttpServer, toHeaders } from './http-server.js';
 
 export type { HttpServerOptions as HttpListenerOptions } from './http-server.js';
 
@@ -39,10 +39,7 @@ async function serve(
 }
 
 function toRequest(incoming: IncomingMessage, scheme: string): Request {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    for (const one of Array.isArray(value) ? value : [value ?? '']) headers.append(name, one);
-  }
+  const headers = toHeaders(incoming);
   const method = incoming.method ?? 'GET';
   // The Host header is the client's to choose and matters to nobody here.
   const url = new URL(`${scheme}://localhost`);

@@ -2,7 +2,7 @@
  * An HTTP or HTTPS server on a port of its own, for listeners that need one. It bounds what a client can hold:
  * connections, and the time of a request.
  */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { errorMessage, GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
@@ -93,6 +93,15 @@ export function openHttpServer(options: HttpServerOptions): OpenHttpServer {
         }),
     };
   };
+}
+
+/** The headers of a request in their standard form. */
+export function toHeaders(incoming: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    for (const one of Array.isArray(value) ? value : [value ?? '']) headers.append(name, one);
+  }
+  return headers;
 }
 
 function asText(pem: string | Uint8Array): string | Buffer {

@@ -71,6 +71,8 @@ function receive(host: TransportHost, socket: Socket): void {
 
 function createUdp(host: TransportHost, socket: Socket, v6: boolean, dualStack: boolean): Udp {
   let closing: Promise<void> | undefined;
+  // Counted here: Deno's socket cannot be asked.
+  let queuedBytes = 0;
   return {
     reachable(endpoint) {
       if (isIpv6(endpoint.host) === v6) return endpoint;
@@ -82,14 +84,16 @@ function createUdp(host: TransportHost, socket: Socket, v6: boolean, dualStack: 
           reject(new GossipError('ERR_CLOSED', 'the socket transport was closed'));
           return;
         }
-        if (socket.getSendQueueSize() + frame.length > host.limits.sendQueueBytesMax) {
+        if (queuedBytes + frame.length > host.limits.sendQueueBytesMax) {
           host.count('sendQueueFull');
           reject(
             new GossipError('ERR_OVERLOADED', 'the datagrams the kernel has not taken yet fill sendQueueBytesMax'),
           );
           return;
         }
+        queuedBytes += frame.length;
         socket.send(frame, port, to, (error) => {
+          queuedBytes -= frame.length;
           if (!error) {
             resolve();
             return;

@@ -1,6 +1,6 @@
 /**
  * A WebSocket server for `webSocketTransport({ listen })` on Node: on a port of its own, or beside what an application's
- * HTTP server does already. It bounds what a client can hold and lets no foreign web page in.
+ * HTTP server does already. It bounds what a client can hold and lets in only the web pages that its owner allows.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import { Server as TlsServer } from 'node:https';
@@ -9,7 +9,7 @@ import { WebSocketServer } from 'ws';
 import { GossipError } from '../../errors.js';
 import { formatHostPort } from '../address.js';
 import type { WebSocketListenContext, WebSocketListenFunction } from '../websocket.js';
-import { type HttpServer, type HttpServerOptions, openHttpServer } from './http-server.js';
+import { type HttpServer, type HttpServerOptions, openHttpServer, toHeaders } from './http-server.js';
 import { dialableHost } from './interfaces.js';
 
 /** Options of {@link webSocketListener}: where to listen, or the server to listen on. */
@@ -38,7 +38,7 @@ export function webSocketListener(options: WebSocketListenerOptions): WebSocketL
       response.end('this is a WebSocket\n');
     });
     const { server, origin } = own ?? given((options as { server: Server }).server);
-    const sockets = createSockets(context);
+    const sockets = createSockets(context, origin);
     const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       if (request.url?.split('?')[0] === path) sockets.upgrade(request, stream, head);
       else if (own || server.listenerCount('upgrade') === 1) answer(stream, '404 Not Found');
@@ -56,12 +56,13 @@ export function webSocketListener(options: WebSocketListenerOptions): WebSocketL
 }
 
 /** Turns upgrade requests into sockets and hands them to the transport. */
-function createSockets({ limits, count, accept, allowsOrigin = sameHost }: WebSocketListenContext) {
+function createSockets({ limits, count, allowsOrigin, protocol, accept }: WebSocketListenContext, ownOrigin: string) {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.frameBytesMax,
     // Frames may be compressed already; and what has not been inflated cannot be a bomb.
     perMessageDeflate: false,
+    ...(protocol && { handleProtocols: (offered: Set<string>) => protocol([...offered]) ?? false }),
   });
   server.on('wsClientError', (_error, stream) => {
     count('brokenRequests');
@@ -80,8 +81,8 @@ function createSockets({ limits, count, accept, allowsOrigin = sameHost }: WebSo
       } else {
         server.handleUpgrade(request, stream, head, (socket) => {
           const { remoteAddress } = request.socket;
-          const url = new URL(request.url ?? '/', `ws://${host || 'unknown'}`).href;
-          accept(socket, { url, headers: headersOf(request), ...(remoteAddress !== undefined && { remoteAddress }) });
+          const info = { url: `${ownOrigin}${request.url}`, headers: toHeaders(request) };
+          accept(socket, remoteAddress === undefined ? info : { ...info, remoteAddress });
         });
       }
     },
@@ -90,18 +91,6 @@ function createSockets({ limits, count, accept, allowsOrigin = sameHost }: WebSo
       server.close();
     },
   };
-}
-
-/** A page of another site must not speak to us with its visitor's reach; only browsers send an origin, and always do. */
-function sameHost(origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
-}
-
-function headersOf({ headers }: IncomingMessage): Headers {
-  const pairs = Object.entries(headers).flatMap(([name, values]) =>
-    [values ?? []].flat().map((value): [string, string] => [name, value]),
-  );
-  return new Headers(pairs);
 }
 
 /** Where a server that the application runs can be dialled. */
