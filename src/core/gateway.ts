@@ -9,7 +9,7 @@ import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
 import type { LeafEvent, LeafHost } from './leaves.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow, toRecord } from './members.js';
+import { hash, isActive, type MemberRow, toRecord } from './members.js';
 import { recordBytes, stateNews } from './news.js';
 import { statePackets } from './sync.js';
 
@@ -42,6 +42,8 @@ interface Leaf {
   pingedMs: number;
   hidden: boolean;
   sees: ((id: MemberId) => boolean) | undefined;
+  /** It has just come and has not been shown the members; these it knew, as a fingerprint and a number. */
+  fresh: readonly [fingerprint: number, members: number] | undefined;
   /** It is slow: what it has to be told when it has caught up. */
   behind: Changes | undefined;
 }
@@ -56,6 +58,9 @@ export class Gateway implements LeafHost {
   readonly #sessions = new Map<number, Leaf>();
   /** What leaves have to be told, each member once. */
   #changed: Changes = new Map();
+  /** When leaves were last told, and whether there is a time at which they will be. */
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #armed = false;
 
   constructor(
     private readonly core: Core,
@@ -120,6 +125,7 @@ export class Gateway implements LeafHost {
       pingedMs: core.nowMs,
       hidden: event.hidden,
       sees: event.sees,
+      fresh: [event.fingerprint, event.members],
       behind: undefined,
     };
     this.#leaves.set(leaf.id, leaf);
@@ -147,10 +153,7 @@ export class Gateway implements LeafHost {
     const row = core.members.get(leaf.id) as MemberRow;
     core.count('leavesAttached');
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
-    const same =
-      !leaf.sees && event.fingerprint === core.members.fingerprint && event.members === core.members.activeCount;
-    const rows = same ? [] : [...core.members.all()].filter(({ id }) => leaf.sees?.(id) ?? true);
-    for (const packet of statePackets(core.self.id, rows, !same)) this.#send([session], packet);
+    this.#arm();
   }
 
   #refusal({ record }: Attach): string | undefined {
@@ -245,7 +248,7 @@ export class Gateway implements LeafHost {
     const leaf = this.#leaves.get(packet.to);
     if (leaf?.session === undefined) return false;
     // Not before it knows whom it is from.
-    if (this.#changed.has(packet.from)) this.#tell();
+    if (leaf.fresh || this.#changed.has(packet.from)) this.#tell();
     if (leaf.sees?.(packet.from) ?? true) this.#sendTo(leaf, packet);
     return true;
   }
@@ -253,34 +256,83 @@ export class Gateway implements LeafHost {
   broadcast({ origin, messageId, messageType, tag, reliable, payload }: BroadcastItem): void {
     const { core } = this;
     const to: number[] = [];
+    let unknown = this.#changed.has(origin);
     for (const leaf of this.#sessions.values()) {
       if (leaf.id === origin || leaf.session === undefined || !(leaf.sees?.(origin) ?? true)) continue;
-      if (tag === '' || core.members.get(leaf.id)?.tags.includes(tag)) to.push(leaf.session);
+      if (tag !== '' && !core.members.get(leaf.id)?.tags.includes(tag)) continue;
+      to.push(leaf.session);
+      unknown ||= leaf.fresh !== undefined;
     }
     if (to.length === 0) return;
-    if (this.#changed.has(origin)) this.#tell();
+    if (unknown) this.#tell();
     const from = core.self.id;
     this.#send(to, { type: 'broadcast', from, origin, messageId, messageType, ttl: 0, reliable, tag, payload });
   }
 
   changed(id: MemberId, whole: boolean): void {
     if (this.#sessions.size === 0) return;
-    if (this.#changed.size === 0) this.core.schedule(this.config.batchMs, () => this.#tell());
     note(this.#changed, id, whole);
+    this.#arm();
+  }
+
+  /** Leaves are told at once after a quiet time, else once per batch: a change, or a crowd that comes in, is encoded once. */
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    this.core.schedule(this.#toldMs + this.config.batchMs - this.core.nowMs, () => this.#tell());
   }
 
   /** Tells the leaves what has changed; those that are slow will hear it when they have caught up. */
   #tell(): void {
-    if (this.#changed.size === 0) return;
+    this.#armed = false;
+    this.#toldMs = this.core.nowMs;
     const changes = this.#changed;
     this.#changed = new Map();
     const all: number[] = [];
+    const fresh: Leaf[] = [];
     for (const [session, leaf] of this.#sessions) {
-      if (leaf.behind) for (const [id, whole] of changes) note(leaf.behind, id, whole);
+      if (leaf.fresh) fresh.push(leaf);
+      else if (leaf.behind) for (const [id, whole] of changes) note(leaf.behind, id, whole);
       else if (leaf.sees) this.#tellOf(changes, [session], leaf.sees);
       else all.push(session);
     }
     if (all.length > 0) this.#tellOf(changes, all);
+    this.#show(fresh);
+  }
+
+  /** Shows the members to those that have just come, but to those that still know them. */
+  #show(fresh: readonly Leaf[]): void {
+    const { members } = this.core;
+    const current: number[] = [];
+    const all: number[] = [];
+    for (const leaf of fresh) {
+      const knows = this.#knowsAll(leaf);
+      leaf.fresh = undefined;
+      const session = leaf.session as number;
+      if (leaf.sees)
+        this.#showRows(
+          [...members.all()].filter(({ id }) => leaf.sees?.(id)),
+          true,
+          [session],
+        );
+      else if (knows) current.push(session);
+      else all.push(session);
+    }
+    this.#showRows([], false, current);
+    this.#showRows(members.all(), true, all);
+  }
+
+  /** Whether what it knew of all others is what we know of them. */
+  #knowsAll({ id, fresh }: Leaf): boolean {
+    const { members } = this.core;
+    const row = members.get(id) as MemberRow;
+    return fresh?.[0] === (members.fingerprint ^ hash(row)) >>> 0 && fresh[1] === members.activeCount - 1;
+  }
+
+  /** @param whole - whoever is not among the rows is no more. */
+  #showRows(rows: Iterable<MemberRow>, whole: boolean, sessions: readonly number[]): void {
+    if (sessions.length === 0) return;
+    for (const packet of statePackets(this.core.self.id, rows, whole)) this.#send(sessions, packet);
   }
 
   #tellOf(changes: Changes, sessions: readonly number[], sees?: (id: MemberId) => boolean): void {

@@ -53,7 +53,7 @@ export class LeafCore extends Machine {
   #joins: number[] = [];
   /** What we told about ourselves when we asked to be admitted. */
   #told: Metadata | undefined;
-  /** Ids of the view that is arriving. */
+  /** Ids of the view that is arriving; until it is there we do not know the members. */
   #view: Set<MemberId> | undefined;
 
   constructor(
@@ -154,7 +154,7 @@ export class LeafCore extends Machine {
   /** The application names gateways, or only waits until we are at one. */
   #join(addresses: readonly string[], ref: number): void {
     for (const address of addresses) if (!this.#gateways.includes(address)) this.#gateways.push(address);
-    if (this.#attached) {
+    if (this.#attached && !this.#view) {
       this.emit({ type: 'settled', ref, joined: 1 });
       return;
     }
@@ -180,8 +180,7 @@ export class LeafCore extends Machine {
         from: self.id,
         record: this.selfRecord(),
         hidden: this.#hidden,
-        fingerprint: this.members.fingerprint(),
-        members: this.members.activeCount,
+        ...this.members.digest(),
         proof: this.config.proof,
         ticket: '',
       },
@@ -312,13 +311,10 @@ export class LeafCore extends Machine {
     Object.assign(this.self, { address, via, incarnation, version });
     this.members.setState(this.self, 'alive');
     this.count('attached');
-    const away = this.#awaySinceMs;
-    this.#awaySinceMs = undefined;
-    for (const ref of this.#joins.splice(0)) this.emit({ type: 'settled', ref, joined: 1 });
+    this.#view = new Set();
     // It was changed while we were on our way.
     if (this.self.metadata !== this.#told) this.#sayMetadata();
     for (const effect of this.#waiting.splice(0)) this.emit({ ...effect, to: [this.#url as string] });
-    if (away !== undefined) this.emit({ type: 'resumed', awayMs: this.nowMs - away });
     this.#watch(this.#attempt);
   }
 
@@ -337,15 +333,19 @@ export class LeafCore extends Machine {
   }
 
   #takeView({ records, last, wantReply }: Extract<NativePacket, { type: 'state' }>): void {
-    this.#view ??= new Set();
+    const view = this.#view ?? new Set<MemberId>();
+    this.#view = view;
     for (const record of records) {
-      this.#view.add(record.id);
+      view.add(record.id);
       this.members.take(record);
     }
     if (!last) return;
     // `wantReply` marks a whole view, after which who was not in it is no more.
-    if (wantReply) for (const { id } of [...this.members.all()]) if (!this.#view.has(id)) this.members.remove(id);
+    if (wantReply) for (const { id } of [...this.members.all()]) if (!view.has(id)) this.members.remove(id);
     this.#view = undefined;
+    for (const ref of this.#joins.splice(0)) this.emit({ type: 'settled', ref, joined: 1 });
+    if (this.#awaySinceMs !== undefined) this.emit({ type: 'resumed', awayMs: this.nowMs - this.#awaySinceMs });
+    this.#awaySinceMs = undefined;
   }
 
   #takeNews(news: News): void {

@@ -28,15 +28,10 @@ export class LeafTable implements MemberTable {
 
   heard(): void {}
 
-  get activeCount(): number {
-    return [...this.#rows.values()].filter(isActive).length;
-  }
-
-  /** As a full member's table makes it, so that the two can be compared. */
-  fingerprint(): number {
-    let all = 0;
-    for (const row of this.#rows.values()) all ^= hash(row);
-    return all >>> 0;
+  /** What we know of all others, as a full member's table makes it, so that the two can be compared. */
+  digest(): { fingerprint: number; members: number } {
+    const others = [...this.#rows.values()].filter((row) => row !== this.self && isActive(row));
+    return { fingerprint: others.reduce((all, row) => all ^ hash(row), 0) >>> 0, members: others.length };
   }
 
   /** Takes what the gateway says of a member. */
