@@ -14,7 +14,7 @@ import type { MemberRecord, NativePacket } from '../src/wire/packet.js';
 /** A packet's place in the table of types is its first byte, after the two of the frame. */
 const PING = 0;
 const STATE = 8;
-const DIALLING_MAX = 100;
+const DIALLING_MAX = 500;
 
 const [url = '', count = '0'] = process.argv.slice(2);
 const env = { codec: msgpack(), compressBytesMin: Number.POSITIVE_INFINITY, limits: DEFAULT_LIMITS };

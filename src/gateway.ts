@@ -70,7 +70,8 @@ export interface GatewayShell {
   readonly limits: LeafLimits;
   readonly policy: LeafPolicy;
   readonly authorize: Authorize | undefined;
-  encode(packet: NativePacket): Uint8Array;
+  /** The frame of a packet, which goes to many and is not changed. */
+  encode(packet: NativePacket): Uint8Array<ArrayBuffer>;
   event(event: LeafEvent): void;
   member(id: MemberId): Member | undefined;
   drop(name: string, detail: string): void;
@@ -106,7 +107,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     limits: { ...LEAF_LIMITS, ...options.limits },
     policy,
     authorize,
-    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array,
+    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array<ArrayBuffer>,
     event: (event) => cluster.input({ type: 'leaf', event }),
     member: (id) => cluster.member(id),
     drop: cluster.drop,

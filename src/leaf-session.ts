@@ -92,7 +92,7 @@ export class LeafSession {
   }
 
   /** Sends a frame; a leaf that does not take what it gets is told of changes later, all at once, and in the end closed. */
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array<ArrayBuffer>): void {
     if (!this.connection.usable) return;
     const sent = this.connection.write(frame);
     if (!this.#slow && !this.connection.quiet) this.#setSlow(true);

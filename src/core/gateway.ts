@@ -19,7 +19,7 @@ export interface GatewayConfig {
   url: string;
   /** Each leaf is pinged this often. */
   pingIntervalMs: number;
-  /** Changes of the membership within this time reach leaves as one packet. */
+  /** Changes of the membership within this time reach leaves as one packet; longer in proportion beyond `CROWD` leaves. */
   batchMs: number;
 }
 
@@ -33,6 +33,9 @@ const HIDDEN_MS = 75_000;
 /** Bytes and pieces of news in one packet to leaves. Source: guess, as state packets. */
 const BATCH_BYTES_MAX = 64 * 1024;
 const BATCH_MAX = 256;
+
+/** So many leaves are told in a moment; to tell more takes longer, and so is done less often. Source: measured, 20 µs each. */
+const CROWD = 1000;
 
 interface Leaf {
   readonly id: MemberId;
@@ -279,7 +282,8 @@ export class Gateway implements LeafHost {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    this.core.schedule(this.#toldMs + this.config.batchMs - this.core.nowMs, () => this.#tell());
+    const pauseMs = this.config.batchMs * Math.max(1, this.#sessions.size / CROWD);
+    this.core.schedule(this.#toldMs + pauseMs - this.core.nowMs, () => this.#tell());
   }
 
   /** Tells the leaves what has changed; those that are slow will hear it when they have caught up. */

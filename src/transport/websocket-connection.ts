@@ -141,10 +141,10 @@ export class WebSocketConnection {
   }
 
   /**
-   * Sends one frame, as a copy: not every runtime makes one. Settles when little is queued.
+   * Sends one frame, which must not be changed any more: not every runtime copies it. Settles when little is queued.
    * @throws {GossipError} `ERR_UNREACHABLE` when the connection ends first, `ERR_OVERLOADED` when the queue is full.
    */
-  async write(frame: Uint8Array): Promise<void> {
+  async write(frame: Uint8Array<ArrayBuffer>): Promise<void> {
     if (!this.usable) throw new GossipError('ERR_UNREACHABLE', 'the connection has ended');
     const { limits, count } = this.#options;
     const queued = this.#buffered;
@@ -153,7 +153,7 @@ export class WebSocketConnection {
       throw new GossipError('ERR_OVERLOADED', `${queued} bytes are queued; the limit is sendQueueBytesMax`);
     }
     try {
-      this.#send(frame.slice());
+      this.#send(frame);
     } catch (cause) {
       throw new GossipError('ERR_UNREACHABLE', errorMessage(cause), { cause });
     }

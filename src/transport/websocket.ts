@@ -251,7 +251,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     let way = dialled.get(address);
     if (!way || way.connection.over) {
       const theirs = claimed.get(address);
-      if (theirs?.usable) return theirs.write(frame);
+      if (theirs?.usable) return theirs.write(frame.slice());
       way = dial(now, address);
     }
     // Last in the map is the one used last.
@@ -259,7 +259,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     dialled.set(address, way);
     // Always awaited: what was sent while dialling goes before what comes now.
     await way.ready;
-    await way.connection.write(frame);
+    await way.connection.write(frame.slice());
   };
 
   const accept: WebSocketTransport['accept'] = (socket, info = {}) => {
