@@ -54,12 +54,12 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
     },
     remove(key) {
       const rest = entries.filter((entry) => !sameBytes(entry.bytes, key));
-      if (rest[0] !== entries[0]) fail('this key seals; use(another) before removing it');
+      if (rest[0] !== entries[0]) fail('this key seals; use(another) first');
       entries = rest;
     },
   };
   for (const key of keys) keyring.add(key);
-  if (entries.length === 0) fail('pass at least one key, or leave out the cipher option');
+  if (entries.length === 0) fail('pass at least one key, or no cipher');
   return { keyring, entries: () => entries as readonly [RingEntry<T>, ...RingEntry<T>[]] };
 }
 
