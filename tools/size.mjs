@@ -1,6 +1,6 @@
 /**
  * `npm run size`: what each entry costs a user, in bytes after bundling, minifying and gzip: our own code, and beside it
- * the libraries it brings. Isomorphic entries are built as for a browser. Fails when the core is above its ceiling or when
+ * the libraries it brings. Isomorphic entries are built as for a browser. Fails when the core is above its target or when
  * a bundle holds what it must not: a `node:` module in a browser, or code of a plug-in that nobody asked for.
  */
 import { fileURLToPath } from 'node:url';
@@ -8,10 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { entries } from './entries.mjs';
 
-/** What the core with msgpack and AES is to weigh, without the msgpack library: 20 kB. Not reached yet. */
+/** The most that the core with msgpack and AES may weigh, without the msgpack library: 20 kB. */
 const TARGET_BYTES = 20_000;
-/** Above this the command fails, so that it does not grow on the way there. */
-const CEILING_BYTES = 20_480;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -88,11 +86,10 @@ for (const { name, minified, own, library, libraries } of rows) {
 }
 
 const core = rows.find(({ name }) => name === CORE);
-const over = core.own > CEILING_BYTES;
 const problems = rows.flatMap(({ name, wrong }) => wrong.map((what) => `${name} ${what}`));
-if (over) problems.push(`${CORE} is ${core.own - CEILING_BYTES} bytes above its ceiling`);
+if (core.own > TARGET_BYTES) problems.push(`${CORE} is ${core.own - TARGET_BYTES} bytes above its target`);
 console.log(
-  `\n${CORE}: ${core.own} bytes, ${core.own - TARGET_BYTES} above the target of ${TARGET_BYTES}, ceiling ${CEILING_BYTES}; its libraries ${core.library} beside`,
+  `\n${CORE}: ${core.own} bytes, the target is at most ${TARGET_BYTES}; its libraries ${core.library} beside`,
 );
 for (const problem of problems) console.error(`FAILED ${problem}`);
 process.exitCode = problems.length === 0 ? 0 : 1;
