@@ -125,7 +125,7 @@ export class NewsQueue {
     for (const item of news) {
       if (item.kind === 'record') {
         const row = core.members.merge(item.record, from);
-        if (row && core.sync.lacksMetadata(row, item.record)) missing.push(row.id);
+        if (row && lacksMetadata(row, item.record)) missing.push(row.id);
         continue;
       }
       if (core.tooFarAhead(item.incarnation)) continue;
@@ -139,6 +139,11 @@ export class NewsQueue {
     }
     if (missing.length > 0) core.sync.pull(from, missing);
   }
+}
+
+/** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
+function lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
+  return row.version < record.version && !record.metadata && record.metadataBytes > 0;
 }
 
 export function stateNews(row: MemberRow, by: MemberId): News {

@@ -91,11 +91,6 @@ export class Sync {
     return row && isActive(row) ? { ...record, state: 'suspect' } : record;
   }
 
-  /** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
-  lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
-    return row.version < record.version && !record.metadata && record.metadataBytes > 0;
-  }
-
   /** Asks a member for the records of those it mentioned; a storm of news makes one pull. */
   pull(from: MemberId, ids: readonly MemberId[]): void {
     /** Ids asked for in one pull. Source: guess. */
