@@ -10,6 +10,8 @@ import { Window } from './websocket-window.js';
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
+  /** The subprotocol that was chosen, if any. */
+  readonly protocol?: string;
   /** Absent where the runtime does not tell (workerd). */
   readonly bufferedAmount?: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
