@@ -24,6 +24,9 @@ const WHO_IS_THERE = '';
 // On the channel of a tab: its leader leaves. Any other string there is the id of its leader.
 const FAREWELL = '';
 
+// What a tab said last may come after its lock has fallen, by another way. Source: guess, some turns of a busy page.
+const LAST_WORDS_MS = 100;
+
 /** What a tab keeps while it has sockets. */
 interface Session {
   id: string;
@@ -151,11 +154,13 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
         if (typeof what === 'string') desk.dial(channel, what);
         else desk.post(channel, what, payload);
       };
-      whenGone(id, now.ending, () => {
-        now.links.delete(id);
-        link.close();
-        desk.leave();
-      });
+      whenGone(id, now.ending, () =>
+        setTimeout(() => {
+          now.links.delete(id);
+          link.close();
+          desk.leave();
+        }, LAST_WORDS_MS),
+      );
     }
     link.postMessage(now.id);
   };

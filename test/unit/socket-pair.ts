@@ -32,9 +32,12 @@ export class PairSocket extends EventTarget implements WebSocketLike {
     if (this.readyState !== 1) return;
     const message = typeof data === 'string' ? data : data.slice().buffer;
     const deliver = () => this.peer?.tell('message', { data: message });
-    if (!this.#held) return queueMicrotask(deliver);
-    this.bufferedAmount += data.length;
-    this.#held.push(deliver);
+    if (this.#held) {
+      this.bufferedAmount += data.length;
+      this.#held.push(deliver);
+    } else {
+      queueMicrotask(deliver);
+    }
   }
 
   close(code = 1005, reason = ''): void {
