@@ -47,7 +47,7 @@ export const CLOSE = {
   going: 4001,
   /** To a leaf: it was not admitted. To anybody: a page of another site. */
   refused: 4003,
-  /** To a leaf: it did not take what was for it. */
+  /** To a leaf, and to any channel of a shared connection: it did not take what was for it. */
   slow: 4008,
   /** To a leaf: it is on another connection, or at another gateway. */
   moved: 4010,
