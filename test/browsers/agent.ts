@@ -35,6 +35,14 @@ const commands = {
   /** How often the socket has been open. */
   opened: () => opened,
 
+  /** Waits until it has been open so often. */
+  async openedTimes(times: number): Promise<void> {
+    while (opened < times) {
+      const one = await socket;
+      if (opened < times) await new Promise((resolve) => one.addEventListener('close', resolve));
+    }
+  },
+
   /** Sends, until the same comes back: what was sent on a socket that then closed is lost. */
   async echo(text: string): Promise<string> {
     for (;;) {

@@ -13,21 +13,25 @@ declare global {
   var agent: Agent;
 }
 
+/** Debian's, and what keeps it off the network. */
+export const CHROMIUM = '/usr/bin/chromium';
+export const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+];
+
 /** Debian's browsers, kept off the network. */
 export const browsers: Record<'chromium' | 'firefox', () => Promise<Browser>> = {
   chromium: () =>
     chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
-      ],
+      executablePath: CHROMIUM,
+      args: CHROMIUM_ARGS,
     }),
   firefox: () =>
     firefox.launch({
