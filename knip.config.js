@@ -7,5 +7,5 @@ export default {
   // Run by tools/lint.mjs on the packed package, and by the live suites.
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
   ignoreBinaries: ['go'],
-  vitest: { config: ['vitest.config.ts', 'vitest.go.config.ts'] },
+  vitest: { config: ['vitest.config.ts', 'vitest.go.config.ts', 'vitest.browsers.config.ts'] },
 };

@@ -16,6 +16,7 @@ import { NO_METADATA } from './core/metadata.js';
 import { errorMessage, type GossipError } from './errors.js';
 import type { Member } from './events.js';
 import type { GatewayShell } from './gateway.js';
+import { MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo } from './transport/websocket.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './transport/websocket-connection.js';
 import { idOfProof } from './uuid.js';
@@ -191,7 +192,9 @@ export class LeafSession {
       headers,
       cookies: readCookies(headers.get('cookie')),
       origin: headers.get('origin') ?? undefined,
-      protocols: (headers.get('sec-websocket-protocol') ?? '').split(/\s*,\s*/).filter(Boolean),
+      protocols: (headers.get('sec-websocket-protocol') ?? '')
+        .split(/\s*,\s*/)
+        .filter((one) => one && one !== MUX_PROTOCOL),
       remoteAddress,
     };
   }

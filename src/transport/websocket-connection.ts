@@ -10,6 +10,8 @@ import { Window } from './websocket-window.js';
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
+  /** The subprotocol that was chosen, if any. */
+  readonly protocol?: string;
   /** Absent where the runtime does not tell (workerd). */
   readonly bufferedAmount?: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
@@ -45,7 +47,7 @@ export const CLOSE = {
   going: 4001,
   /** To a leaf: it was not admitted. To anybody: a page of another site. */
   refused: 4003,
-  /** To a leaf: it did not take what was for it. */
+  /** To a leaf, and to any channel of a shared connection: it did not take what was for it. */
   slow: 4008,
   /** To a leaf: it is on another connection, or at another gateway. */
   moved: 4010,
