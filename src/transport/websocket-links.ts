@@ -305,7 +305,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
 }
 
 /** Tells from its form whether an address can be dialled by WebSocket. What is behind a gateway cannot. */
-export function canDial(address: string): boolean {
+function canDial(address: string): boolean {
   return /^wss?:\/\/[^#]+$/i.test(address);
 }
 
