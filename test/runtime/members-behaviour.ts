@@ -10,14 +10,14 @@ export const add = defineRequest<{ a: number; b: number }, number>(130);
 export const askBack = defineRequest<{ a: number; b: number }, number>(131);
 /** How many numbered messages have come, and whether in order. */
 export const counted = defineRequest<null, { count: number; ordered: boolean }>(132);
-export const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
+const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
 export const goodbye = defineMessage<null>(134);
 export const stats = defineRequest<null, Record<string, number>>(135);
 
 /** Asks for as many of them in return. */
 export const floodBack = defineRequest<number, null>(136);
 /** This many bytes of filling, so that 1,000 are more than may be under way on one connection. */
-export const FILLING_BYTES = 2_000;
+const FILLING_BYTES = 2_000;
 
 /** Sends numbered messages. */
 export async function flood(cluster: Cluster, to: string, count: number): Promise<void> {
