@@ -189,6 +189,8 @@ export class WebSocketConnection {
   /** Applies the deadlines. To be called now and then with the monotonic time in ms. */
   check(nowMs: number): void {
     const { timeoutMs, idleTimeoutMs, role, count } = this.#options;
+    // The peer has closed, and its end of the connection may stay open all the same: a Durable Object's does.
+    if (this.#socket.readyState === CLOSING) this.#closingSinceMs ??= nowMs;
     if (this.#closingSinceMs !== undefined) {
       if (nowMs - this.#closingSinceMs <= LINGER_MS) return;
       this.#socket.terminate?.();
