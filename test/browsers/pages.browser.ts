@@ -8,7 +8,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster.js';
 import { createCluster } from '../../src/create-cluster.js';
@@ -18,6 +18,7 @@ import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { bundlers, scripts } from '../bundles/bundlers.js';
 import { installPacked, type Project } from '../bundles/packed.js';
+import { browsers } from './site.js';
 
 const PAGE = fileURLToPath(new URL('../bundles/page.js', import.meta.url));
 const STRICT = "default-src 'none'; script-src 'self'; connect-src 'self' ws:";
@@ -28,19 +29,7 @@ let browser: Browser;
 beforeAll(async () => {
   project = await installPacked();
   await copyFile(PAGE, join(project.folder, 'page.js'));
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
-    ],
-  });
+  browser = await browsers.chromium();
 });
 afterAll(async () => {
   await browser?.close();

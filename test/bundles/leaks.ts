@@ -16,6 +16,7 @@ export const UNWANTED: Record<string, RegExp> = {
   'isogossip/cipher/secretbox': /secretbox/,
   'isogossip/compressor/snappy': /snappy: the block/,
   'isogossip/compressor/deflate': /deflate: the block/,
+  'isogossip/transport/shared-tabs': /this runtime has no WebSocket of its own/,
   'isogossip/transport/memory': /no memory transport has the address/,
   'isogossip/transport/http': /the HTTP transport is not running/,
   'isogossip/transport/several': /several\(\) needs at least one transport/,

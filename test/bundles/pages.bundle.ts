@@ -35,6 +35,12 @@ describe('a page', () => {
   );
 });
 
+test('the single file has no leaks either', async () => {
+  const { unpkg, jsdelivr } = JSON.parse(await readFile(join(project.installed, 'package.json'), 'utf8'));
+  expect(jsdelivr).toBe(unpkg);
+  expect(leaks([await readFile(join(project.installed, unpkg), 'utf8')])).toEqual([]);
+});
+
 describe('the leak check finds', () => {
   /** What it finds when something more is in the page. */
   const leaksWith = async (more: string, platform: 'browser' | 'node' = 'browser'): Promise<string[]> => {
@@ -67,7 +73,7 @@ describe('the leak check finds', () => {
   });
 
   test('every plug-in: each entry has a mark', () => {
-    const own = ['isogossip', 'isogossip/codec/msgpack', 'isogossip/transport/websocket'];
+    const own = ['isogossip', 'isogossip/browser', 'isogossip/codec/msgpack', 'isogossip/transport/websocket'];
     const named = entries.map(({ subpath }) => subpath.replace('.', 'isogossip'));
     expect([...Object.keys(UNWANTED).filter((name) => named.includes(name)), ...own].sort()).toEqual(named.sort());
   });
