@@ -5,6 +5,7 @@ export default {
   entry: [
     ...sources,
     'bench/{main,idle-iso}.mjs',
+    'bench/leaves-{clients,gateway}.ts',
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
     'test/types-consumer/app.ts',

@@ -1,6 +1,7 @@
 // A gateway with thousands of idle leaves: memory and processor time of its process, and what one change of the membership
 // costs on the wire. The leaves are real WebSockets in another process.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,8 +11,11 @@ import { build } from 'esbuild';
  * @returns one row for each number of leaves: `{ leaves, attachS, rssPerLeaf, heapPerLeaf, cpuShare, changeBytes, … }`;
  *   `error` in place of figures where it failed.
  */
-export async function measureLeaves(numbers, { settleMs, windowMs, root, scratch, onProgress }) {
+export async function measureLeaves(numbers, { settleMs, windowMs, root, onProgress }) {
   const programs = ['leaves-gateway', 'leaves-clients'];
+  // Inside the repository, so that they find its libraries.
+  const scratch = mkdtempSync(join(root, 'node_modules/.bench-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   await build({
     entryPoints: programs.map((name) => join(root, `bench/${name}.ts`)),
     outdir: scratch,
@@ -21,9 +25,6 @@ export async function measureLeaves(numbers, { settleMs, windowMs, root, scratch
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    absWorkingDir: root,
-    nodePaths: [join(root, 'node_modules')],
-    banner: { js: `// ${root}` },
     logLevel: 'warning',
   });
   const rows = [];

@@ -12,7 +12,7 @@ import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
 
 /** What a leaf that was admitted says about itself, under the id it was admitted with. */
-export type LeafRecord = Pick<
+type LeafRecord = Pick<
   MemberRecord,
   'id' | 'tags' | 'protocolVersion' | 'applicationVersion' | 'metadata' | 'metadataBytes'
 >;
