@@ -62,7 +62,7 @@ export function openOffice(Real: WebSocketConstructor, options: MuxSocketOptions
       const forget = (channel: number): void => {
         if (!posts.delete(channel)) return;
         carried--;
-        if (carried === 0) queueMicrotask(onIdle);
+        if (carried === 0) onIdle();
       };
       const refuse = (channel: number, reason: string, code?: number) =>
         toTab(channel, KIND.close, closePayload(reason, code));

@@ -21,11 +21,12 @@ export interface SharedTabsOptions {
 
 // On the common channel: a leader asks who is there. Anything else there is the id of a tab that looks for its leader.
 const WHO_IS_THERE = '';
-// On the channel of a tab: its leader leaves. Any other string there is the id of its leader.
-const FAREWELL = '';
 
 // What a tab said last may come after its lock has fallen, by another way. Source: guess, some turns of a busy page.
 const LAST_WORDS_MS = 100;
+
+// How long a tab without sockets keeps its place. Source: guess, above a leaf's first pause between attempts.
+const LINGER_MS = 1_000;
 
 /** What a tab keeps while it has sockets. */
 interface Session {
@@ -100,7 +101,7 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
     const entry = sockets.get(channel);
     if (kind === KIND.close) sockets.delete(channel);
     entry?.socket.receive(kind, payload);
-    if (sockets.size === 0) queueMicrotask(endIfIdle);
+    if (sockets.size === 0) endSoon();
   };
 
   /** The sockets that it carried are gone. */
@@ -125,10 +126,6 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
 
   const onLeader = (now: Session, id: string) => {
     if (now.office || id === now.leader?.id) return;
-    if (id === FAREWELL) {
-      loseLeader(now);
-      return;
-    }
     setLeader(now, {
       id,
       desk: {
@@ -166,7 +163,7 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
   };
 
   const lead = (now: Session) => {
-    const office = openOffice(Real, options, () => endIfIdle());
+    const office = openOffice(Real, options, endSoon);
     const desk = office.attach((...message) => queueMicrotask(() => fromLeader(...message)));
     setLeader(now, { id: now.id, desk });
     now.office = office;
@@ -204,10 +201,7 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
     if (!session) return;
     const { ending, office, links, hall, own } = session;
     session = undefined;
-    for (const link of links.values()) {
-      link.postMessage(FAREWELL);
-      link.close();
-    }
+    for (const link of links.values()) link.close();
     links.clear();
     office?.close();
     hall.close();
@@ -215,8 +209,13 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
     ending.abort();
   };
 
-  const endIfIdle = () => {
-    if (sockets.size === 0 && !session?.office?.busy) end();
+  /** Whoever lost its socket will want another: a lead is not given up for that. */
+  const endSoon = () => {
+    const timer = setTimeout(() => {
+      if (sockets.size === 0 && !session?.office?.busy) end();
+    }, LINGER_MS);
+    // A number in browsers and workers.
+    (timer as { unref?(): void }).unref?.();
   };
 
   /** A page that does not run must not lead, and its own sockets are dead: nothing would answer on them. */
@@ -246,7 +245,7 @@ function createTab(name: string, locks: LockManager, Real: WebSocketConstructor,
     post: ((channel, kind, payload) => {
       if (kind === KIND.close) sockets.delete(channel);
       session?.leader?.desk.post(channel, kind, payload);
-      if (sockets.size === 0) queueMicrotask(endIfIdle);
+      if (sockets.size === 0) endSoon();
     }) satisfies ToTab,
   };
 }

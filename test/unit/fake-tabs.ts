@@ -6,7 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import { acceptMux } from '../../src/transport/mux.js';
 import { type SharedTabsOptions, sharedTabs } from '../../src/transport/shared-tabs.js';
-import type { WebSocketLike } from '../../src/transport/websocket.js';
+import type { WebSocketConstructor, WebSocketLike } from '../../src/transport/websocket.js';
 import { PairSocket } from './socket-pair.js';
 
 interface LockRequest {
@@ -156,9 +156,14 @@ export class FakeTab {
         super();
         if (url.includes('bad')) throw new SyntaxError('bad URL');
         tab.#real.add(this);
-        if (!tab.#dead) origin.accept(this, url, protocols);
+        origin.accept(this, url, protocols);
       }
     }
+    const Real: WebSocketConstructor = options.WebSocket ?? RealSocket;
+    // That of a dead tab never opens.
+    const LivingSocket = new Proxy(Real, {
+      construct: (Base, [url, protocols]) => (tab.#dead ? new PairSocket() : new Base(url, protocols)),
+    });
     const locks = {
       request: (name: string, { signal }: { signal?: AbortSignal }, callback: () => unknown) =>
         this.#dead ? new Promise(() => {}) : origin.locks.request(this, name, signal, callback),
@@ -170,7 +175,7 @@ export class FakeTab {
       Object.defineProperty(globalThis, key, { value, configurable: true });
     }
     try {
-      this.WebSocket = sharedTabs({ WebSocket: RealSocket, ...options });
+      this.WebSocket = sharedTabs({ ...options, WebSocket: LivingSocket });
     } finally {
       for (const [key, descriptor] of before) {
         if (descriptor) Object.defineProperty(globalThis, key, descriptor);

@@ -87,6 +87,12 @@ test('what is sent is a copy', async () => {
   bytes[0] = 2;
   await settled();
   expect(heard).toEqual([Uint8Array.of(1)]);
+  // Also of what waits until there is room.
+  socket.send(new Uint8Array(WINDOW_BYTES));
+  socket.send(bytes);
+  bytes[0] = 3;
+  await settled();
+  expect(heard[2]).toEqual(Uint8Array.of(2));
 });
 
 test('a close comes after what was sent, with its code and reason, and leaves the others alone', async () => {
@@ -131,6 +137,13 @@ test('the last channel takes the connection with it, and a connection its channe
   await settled();
   expect([left.readyState, accepted[0]?.readyState]).toEqual([3, 3]);
   expect(dial().refused).toBe(true);
+
+  // Whoever closes it.
+  const theirs = ends();
+  await channel(theirs.dial);
+  theirs.accepted[0]?.close(1000);
+  await settled();
+  expect([theirs.left.readyState, theirs.counts.size]).toEqual([3, 0]);
 
   const other = ends();
   const [one, two] = [await channel(other.dial), await channel(other.dial)];

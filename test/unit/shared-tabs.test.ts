@@ -35,6 +35,20 @@ async function reopen(tab: FakeTab): Promise<WebSocketLike> {
   }
 }
 
+/** A socket that is opened again within its own close, and the one that it is now. */
+function lasting(tab: FakeTab) {
+  const state = { opened: 0, socket: new tab.WebSocket(URL) };
+  const watch = () => {
+    state.socket.addEventListener('open', () => state.opened++);
+    state.socket.addEventListener('close', () => {
+      state.socket = new tab.WebSocket(URL);
+      watch();
+    });
+  };
+  watch();
+  return state;
+}
+
 /** This many tabs, each with a socket; the first leads. */
 async function openTabs(count: number) {
   const tabs = Array.from({ length: count }, () => origin.tab());
@@ -50,7 +64,8 @@ async function echoed(socket: WebSocketLike, text: string): Promise<unknown> {
 }
 
 /** Waits for what no event of ours tells. */
-const until = (condition: () => boolean, what: string) => vi.waitFor(() => expect(condition(), what).toBe(true));
+const until = (condition: () => boolean, what: string) =>
+  vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 5_000, interval: 10 });
 
 describe('sharing', () => {
   test('five tabs use one connection, each hears its own', async () => {
@@ -210,14 +225,15 @@ describe('going', () => {
   });
 
   test('a real connection that breaks closes the sockets of all; the leader stays', async () => {
-    const { tabs, sockets } = await openTabs(3);
-    const closes = Promise.all(sockets.map((socket) => next(socket, 'close')));
-    // Before anybody could let go of the lead.
-    const again = sockets.map((socket, at) => next(socket, 'close').then(() => open(tabs[at] as FakeTab)));
+    const tabs = [origin.tab(), origin.tab(), origin.tab()];
+    const sockets = tabs.map(lasting);
+    await until(() => sockets.every(({ opened }) => opened === 1), 'all open');
+    const leads = tabs.map((tab) => tab.leads);
     for (const connection of origin.connections) connection.terminate();
-    for (const { code } of await closes) expect(code).toBe(1006);
-    for (const socket of await Promise.all(again)) expect(await echoed(socket, 'x')).toBe('x');
-    expect([origin.dialled.length, tabs[0]?.leads]).toEqual([2, true]);
+    await until(() => sockets.every(({ opened }) => opened === 2), 'all open again');
+    for (const { socket } of sockets) expect(await echoed(socket, 'x')).toBe('x');
+    expect(origin.dialled).toHaveLength(2);
+    expect(tabs.map((tab) => tab.leads)).toEqual(leads);
   });
 
   test('a tab that takes nothing costs the others nothing', async () => {
@@ -248,12 +264,13 @@ describe('hostile or odd surroundings', () => {
   test('a leader that is gone before it is heard is not waited for', async () => {
     const { tabs } = await openTabs(2);
     const late = origin.tab();
-    const lost = next(await open(late), 'close');
+    const one = lasting(late);
+    await until(() => one.opened === 1, 'open');
     const own = [...origin.locks.queues].find(([, queue]) => queue[0]?.tab === late)?.[0] as string;
     const stale = new BroadcastChannel(own);
     stale.postMessage('somebody who died');
-    await lost;
-    expect(await echoed(await reopen(late), 'x')).toBe('x');
+    await until(() => one.opened === 2, 'open again');
+    expect(await echoed(one.socket, 'x')).toBe('x');
     expect(tabs[0]?.leads).toBe(true);
     stale.close();
   });
