@@ -36,10 +36,13 @@ export interface ForeignDialect {
   changed(row: MemberRow, first: boolean): void;
   /** Our own metadata changed. */
   metadataChanged(): void;
-  /** A leaf of ours said something new about itself, or is gone; others of that dialect hear it from us. */
+  /**
+   * A leaf is attached to us, or said something new about itself: others of that dialect hear it from us.
+   * @param gone - it is no leaf of ours any more; its row says whether it is with another gateway, has left or has died.
+   */
   leafChanged(row: MemberRow, gone: boolean): void;
   /** Passes on what a leaf of ours has for one member; `answered` is called once, for a request alone. */
-  pass(row: MemberRow, packet: AddressedPacket, answered: (payload?: Uint8Array) => void): void;
+  pass(row: MemberRow, packet: AddressedPacket, answered: (answer: Answer) => void): void;
   /** We are leaving. */
   leave(): void;
 }

@@ -157,6 +157,7 @@ export class Gateway implements LeafHost {
     core.count('leavesAttached');
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
     this.#arm();
+    core.foreign?.leafChanged(row, false);
   }
 
   #refusal({ record }: Attach): string | undefined {
@@ -232,7 +233,11 @@ export class Gateway implements LeafHost {
     } else if (!row || row.state === 'dead' || core.whyNot(row)) {
       if (packet.type === 'request') this.#answer(leaf, packet, 'unreachable');
     } else if (row.dialect === 'v1') {
-      core.foreign?.pass(row, packet, (payload) => this.#answer(leaf, packet, payload ? 'ok' : 'failed', payload));
+      core.foreign?.pass(row, packet, (answer) => {
+        if ('payload' in answer) this.#answer(leaf, packet, 'ok', answer.payload);
+        // Of a deadline that has passed it knows best itself.
+        else if (answer.error.code !== 'ERR_TIMEOUT') this.#answer(leaf, packet, 'unreachable');
+      });
     } else {
       core.send(row, packet, true);
     }
@@ -424,6 +429,7 @@ export class Gateway implements LeafHost {
     if (row.via !== core.self.id) {
       this.#part(leaf, 'moved', 'it is at another gateway now');
       this.#leaves.delete(leaf.id);
+      core.foreign?.leafChanged(row, true);
       return false;
     }
     // Somebody takes it for worse than it is: we had been out of sight, or it was.

@@ -87,7 +87,7 @@ export class Leaves {
   #bounce({ type, from, to, messageId }: AddressedPacket): void {
     const { core } = this;
     const row = core.members.get(from);
-    if (type !== 'request' || !row) return;
+    if (type !== 'request' || row?.dialect !== 'native') return;
     const status = 'unreachable';
     const reply = { type: 'reply', from: to, to: from, messageId, status, payload: new Uint8Array() } as const;
     if (row === core.self) core.requests.onReply(reply);
