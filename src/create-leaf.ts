@@ -6,6 +6,7 @@ import { launch } from './launch.js';
 import type { ClusterOptions } from './options.js';
 import { watchPage } from './page.js';
 import { provableId } from './uuid.js';
+import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
 
 /**
  * Starts a leaf. It looks for its gateways by itself, for ever; `join()` waits until it is at one.
@@ -28,6 +29,7 @@ export async function createLeaf(options: ClusterOptions): Promise<Cluster> {
   const cluster = await launch(
     { ...options, id },
     (config, nowMs) => new LeafCore({ ...config, gateways: gateways.urls, proof }, nowMs),
+    LEAF_PACKETS,
   );
   watchPage(cluster, cluster.inside.closing);
   return cluster;

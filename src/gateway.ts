@@ -20,6 +20,7 @@ import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-c
 import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
+import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
 import type { NativePacket } from './wire/packet.js';
 
 export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest } from './admission.js';
@@ -101,7 +102,12 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   let lastSession = 0;
   let onEmpty = () => {};
   // Toward leaves nothing is sealed: TLS does that, and they have no key.
-  const env: WireEnv = { codec: own.codec, compressBytesMin: Number.POSITIVE_INFINITY, limits: own.limits };
+  const env: WireEnv = {
+    codec: own.codec,
+    compressBytesMin: Number.POSITIVE_INFINITY,
+    limits: own.limits,
+    packets: LEAF_PACKETS,
+  };
   const shell: GatewayShell = {
     id: cluster.id,
     env,
