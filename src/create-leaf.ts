@@ -1,7 +1,8 @@
 /** `createCluster` for members that cannot be dialled: all that a page needs, and nothing of a full member. */
 import type { Cluster } from './cluster.js';
+import type { LeafEffect } from './core/effect.js';
 import { LeafCore } from './core/leaf-core.js';
-import { GossipError } from './errors.js';
+import { GossipError, toGossipError } from './errors.js';
 import { launch } from './launch.js';
 import type { ClusterOptions } from './options.js';
 import { watchPage } from './page.js';
@@ -31,6 +32,24 @@ export async function createLeaf(options: ClusterOptions): Promise<Cluster> {
     (config, nowMs) => new LeafCore({ ...config, gateways: gateways.urls, proof }, nowMs),
     LEAF_PACKETS,
   );
-  watchPage(cluster, cluster.inside.closing);
+  const { link, closing, options: own } = cluster.inside;
+  const attach = async ({ to, packet }: Extract<LeafEffect, { type: 'attach' }>) => {
+    try {
+      link.send([to], { ...packet, ticket: await gateways.ticket() }, true);
+    } catch (cause) {
+      const error = toGossipError(cause, 'ERR_UNREACHABLE', 'no ticket: ');
+      cluster.input({ type: 'send-failed', address: to, reliable: true, error });
+    }
+  };
+  cluster.extra = {
+    perform(effect) {
+      if (effect.type === 'attach') void attach(effect);
+      else if (effect.type === 'disconnect') own.transport.disconnect?.(effect.address);
+      else if (effect.type === 'resumed') {
+        cluster.tell({ type: 'resumed', member: cluster.self, awayMs: effect.awayMs });
+      }
+    },
+  };
+  watchPage(cluster, closing);
   return cluster;
 }

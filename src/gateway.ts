@@ -187,12 +187,15 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     })();
     return stopped;
   };
-  cluster.leafLinks = {
-    send(to, packet) {
-      const frame = shell.encode(packet);
-      for (const session of to) sessions.get(session)?.send(frame);
+  cluster.extra = {
+    perform(effect) {
+      if (effect.type === 'leaf-send') {
+        const frame = shell.encode(effect.packet);
+        for (const session of effect.sessions) sessions.get(session)?.send(frame);
+      } else if (effect.type === 'leaf-close') {
+        sessions.get(effect.session)?.close(effect.why, effect.reason);
+      }
     },
-    close: (session, why, reason) => sessions.get(session)?.close(why, reason),
     stop,
   };
   const close = () => {
