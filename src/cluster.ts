@@ -321,16 +321,9 @@ export class Cluster implements AsyncDisposable {
           this.#wishes.settle(effect.ref, undefined, error),
         );
         return;
-      case 'exchange': {
-        const { exchange } = effect;
-        this.#link.exchange(effect.to, effect.packet, effect.timeoutMs).then(
-          (packet) => this.input({ type: 'exchange-done', exchange, packet }),
-          (error: GossipError) => this.input({ type: 'exchange-done', exchange, error }),
-        );
-        return;
-      }
+      case 'exchange':
       case 'respond':
-        this.#link.respond(effect.exchange, effect.packet);
+        this.#link.exchanges?.perform(effect);
         return;
       case 'change':
         this.#changed(effect.change);

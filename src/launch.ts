@@ -24,6 +24,7 @@ export async function launch(
   const ownMetadata = resolveMetadata(resolved.metadata, resolved);
   const log = resolveLogger(resolved.logger).withGroup('isogossip');
   const link = new Link(new Wire({ ...resolved, packets }, v1?.wire), transport, resolved.id);
+  link.exchanges = v1?.exchanges(link);
   const address = await transport.start(link.host(log));
   const core = create(
     {
