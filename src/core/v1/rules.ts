@@ -11,7 +11,7 @@ import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Answer, Contact, ForeignDialect } from '../dialect.js';
 import type { BroadcastItem } from '../dissemination.js';
-import type { Outgoing, PacketSource } from '../input.js';
+import type { ExchangeDone, Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
 import { Introductions } from './introductions.js';
 import { EXCHANGE_TIMEOUT_MS, V1Outbox } from './outbox.js';
@@ -55,6 +55,10 @@ class V1Rules implements ForeignDialect {
     else if (packet.message.kind === 'data' && packet.replyExpected) {
       this.#onRequest(packet, packet.message.payload, source);
     } else this.#outbox.respond(source, this.#answer(packet, source));
+  }
+
+  exchanged(result: ExchangeDone): void {
+    this.#outbox.exchanged(result);
   }
 
   /** Whether a packet is for us, from somebody we know, and not from the future. */
