@@ -7,7 +7,7 @@ import type { AddressedPacket } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
-import type { Outgoing, PacketSource } from './input.js';
+import type { ExchangeDone, Outgoing, PacketSource } from './input.js';
 import type { MemberRow } from './members.js';
 
 /** How a request ended. */
@@ -23,6 +23,8 @@ export type Contact = 'native' | 'foreign' | GossipError;
 export interface ForeignDialect {
   /** A packet of that dialect arrived. */
   receive(packet: V1Packet, source: PacketSource): void;
+  /** An `exchange` effect of these rules is over. */
+  exchanged(result: ExchangeDone): void;
   /** Introduces us to whoever is at an address. */
   contact(address: string, done: (contact: Contact) => void): void;
   /** Pings a member its own way; `done` is called once. */

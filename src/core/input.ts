@@ -51,3 +51,6 @@ export type Input =
   | { type: 'leaf'; event: LeafEvent }
   /** A leaf's page was hidden or shown, or runs again after it may have stood still; `asleep`: it will not run at all. */
   | { type: 'page'; hidden: boolean; asleep?: boolean };
+
+/** How an exchange ended. */
+export type ExchangeDone = Extract<Input, { type: 'exchange-done' }>;

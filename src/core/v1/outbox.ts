@@ -1,7 +1,7 @@
 /** Making and sending v1 packets; every one of them has a connection, or a datagram, of its own. */
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
 import type { Core } from '../core.js';
-import type { PacketSource } from '../input.js';
+import type { ExchangeDone, PacketSource } from '../input.js';
 import { type MemberId, NOBODY } from '../member-id.js';
 import type { MemberRow } from '../members.js';
 import { V1_PROTOCOL_VERSION } from './peers.js';
@@ -22,6 +22,9 @@ export const KEEPALIVE_MS = 1200;
 export const METADATA_PAUSE_MS = 50;
 
 export class V1Outbox {
+  readonly #exchanges = new Map<number, (result: ExchangeDone) => void>();
+  #exchange = 0;
+
   constructor(private readonly core: Core) {}
 
   /** Sends to each; without `to.targetId` the packet is for everyone. */
@@ -30,8 +33,17 @@ export class V1Outbox {
   }
 
   /** Sends and waits for the answer on the same connection; `done` is called once, without a packet on failure. */
-  exchange(address: string, packet: V1Packet, timeoutMs: number, done: Parameters<Core['exchange']>[3]): void {
-    this.core.exchange(address, { ...packet, ttl: 1, replyExpected: true }, timeoutMs, done);
+  exchange(to: string, v1: V1Packet, timeoutMs: number, done: (result: ExchangeDone) => void): void {
+    const exchange = ++this.#exchange;
+    this.#exchanges.set(exchange, done);
+    const packet = { ...v1, ttl: 1, replyExpected: true };
+    this.core.emit({ type: 'exchange', exchange, to, packet, timeoutMs });
+  }
+
+  exchanged(result: ExchangeDone): void {
+    const done = this.#exchanges.get(result.exchange);
+    this.#exchanges.delete(result.exchange);
+    done?.(result);
   }
 
   /**

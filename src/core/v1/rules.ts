@@ -11,7 +11,7 @@ import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Answer, Contact, ForeignDialect } from '../dialect.js';
 import type { BroadcastItem } from '../dissemination.js';
-import type { Outgoing, PacketSource } from '../input.js';
+import type { ExchangeDone, Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
 import { Introductions } from './introductions.js';
 import { V1Leaves } from './leaves.js';
@@ -51,6 +51,10 @@ class V1Rules implements ForeignDialect {
     else if (packet.message.kind === 'data' && packet.replyExpected) {
       this.#onRequest(packet, packet.message.payload, source, leaf);
     } else this.#outbox.respond(source, this.#answer(packet, source, leaf), leaf?.id);
+  }
+
+  exchanged(result: ExchangeDone): void {
+    this.#outbox.exchanged(result);
   }
 
   /** Whether a packet is for us or a leaf, from somebody we know, and not from the future. */
