@@ -162,7 +162,7 @@ export class LeafSession {
     this.#id = id;
     this.#limits = { ...this.#limits, ...admission.limits };
     this.#policy = admission.policy ?? this.#policy;
-    const { protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
+    const { incarnation, protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
     if (metadataBytes > this.#limits.metadataBytesMax) {
       this.#refuse(`metadata of ${metadataBytes} bytes; a leaf may have ${this.#limits.metadataBytesMax}`);
       return;
@@ -171,7 +171,15 @@ export class LeafSession {
     gateway.event({
       kind: 'attach',
       session: this.number,
-      record: { id, tags: admission.tags ?? record.tags, protocolVersion, applicationVersion, metadata, metadataBytes },
+      record: {
+        id,
+        incarnation,
+        tags: admission.tags ?? record.tags,
+        protocolVersion,
+        applicationVersion,
+        metadata,
+        metadataBytes,
+      },
       hidden,
       fingerprint,
       members,

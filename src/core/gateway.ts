@@ -3,14 +3,14 @@
  * passes on what is from them and for them. Connections are numbers here; whose they are and what may be admitted the
  * shell has found out.
  */
-import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
+import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
 import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
+import { LeafNews, type Told } from './leaf-news.js';
 import type { LeafEvent, LeafHost } from './leaves.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow, toRecord } from './members.js';
-import { recordBytes, stateNews } from './news.js';
+import { hash, type MemberRow, toRecord } from './members.js';
 import { statePackets } from './sync.js';
 
 /** What a gateway is told once. */
@@ -23,49 +23,44 @@ export interface GatewayConfig {
   batchMs: number;
 }
 
-/** A leaf is suspect after this many ping intervals of silence, and dead after that many: told within two. */
-const SUSPECT_INTERVALS = 1.5;
-const DEAD_INTERVALS = 1.9;
+/** A leaf is suspect after this many ping intervals of silence, and dead after that many: everybody knows within two. */
+const SUSPECT_INTERVALS = 1.4;
+const DEAD_INTERVALS = 1.7;
 /** Leaves are looked at this many times per ping interval. Source: guess; what is added to a death's telling. */
 const LOOKS_PER_INTERVAL = 20;
 /** A hidden page may be allowed to run once a minute only. Source: Chromium's intensive throttling, and some seconds. */
 const HIDDEN_MS = 75_000;
-/** Bytes and pieces of news in one packet to leaves. Source: guess, as state packets. */
-const BATCH_BYTES_MAX = 64 * 1024;
-const BATCH_MAX = 256;
+/**
+ * A leaf's incarnation is that of its latest gateway, whose clock may be ahead of ours by this share of what is allowed; no
+ * leaf may drag us further. Source: guess.
+ */
+const AHEAD_SHARE = 0.5;
 
-interface Leaf {
-  readonly id: MemberId;
-  /** Absent when its connection has ended; it may be back. */
-  session: number | undefined;
+interface Leaf extends Told {
   heardMs: number;
   pingedMs: number;
   hidden: boolean;
-  sees: ((id: MemberId) => boolean) | undefined;
-  /** It is slow: what it has to be told when it has caught up. */
-  behind: Changes | undefined;
 }
-
-/** Members that changed, and whether more than their state did. */
-type Changes = Map<MemberId, boolean>;
 
 type Attach = Extract<LeafEvent, { kind: 'attach' }>;
 
 export class Gateway implements LeafHost {
   readonly #leaves = new Map<MemberId, Leaf>();
   readonly #sessions = new Map<number, Leaf>();
-  /** What leaves have to be told, each member once. */
-  #changed: Changes = new Map();
+  readonly #news: LeafNews;
 
   constructor(
     private readonly core: Core,
     private readonly config: GatewayConfig,
   ) {
-    const lookMs = config.pingIntervalMs / LOOKS_PER_INTERVAL;
-    core.every(
-      () => lookMs,
-      () => this.#look(),
-    );
+    this.#news = new LeafNews(core, config.batchMs, this.#sessions, (leaf) => {
+      this.#part(leaf as Leaf, 'slow', 'more has changed than can wait');
+    });
+    this.#lookSoon();
+  }
+
+  changed(id: MemberId, whole: boolean): void {
+    this.#news.changed(id, whole);
   }
 
   get size(): number {
@@ -78,9 +73,12 @@ export class Gateway implements LeafHost {
       return;
     }
     if (event.kind === 'close') {
+      const leaves = [...this.#leaves.values()];
       this.leave();
+      for (const leaf of leaves) this.#vouch(leaf, 'suspect');
       return;
     }
+    const { core } = this;
     const leaf = this.#sessions.get(event.session);
     if (!leaf) return;
     switch (event.kind) {
@@ -88,7 +86,7 @@ export class Gateway implements LeafHost {
         this.#packet(leaf, event.packet);
         return;
       case 'slow':
-        this.#slow(leaf, event.slow);
+        this.#news.slow(leaf, event.slow);
         return;
       case 'closed':
         this.#detach(leaf);
@@ -96,6 +94,7 @@ export class Gateway implements LeafHost {
         if (!leaf.hidden) this.#vouch(leaf, 'suspect');
         return;
       case 'expel':
+        core.drop('leavesExpelled', `${leaf.id}: ${event.reason}`);
         this.#part(leaf, event.why, event.reason);
         if (event.why !== 'slow') this.#end(leaf, 'leaving');
         return;
@@ -126,9 +125,9 @@ export class Gateway implements LeafHost {
     this.#sessions.set(session, leaf);
     const { url, pingIntervalMs } = this.config;
     const known = core.members.get(leaf.id);
-    if (known) {
-      core.hlc.observe(known.incarnation);
-      core.hlc.observe(known.version);
+    // Whatever was said of it before is older, also by a gateway that we have not heard yet.
+    for (const before of [known?.incarnation, known?.version, this.#believable(record.incarnation)]) {
+      if (before !== undefined) core.hlc.observe(before);
     }
     const now = core.hlc.now(core.nowMs);
     core.members.merge(
@@ -147,16 +146,22 @@ export class Gateway implements LeafHost {
     const row = core.members.get(leaf.id) as MemberRow;
     core.count('leavesAttached');
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
-    const same =
-      !leaf.sees && event.fingerprint === core.members.fingerprint && event.members === core.members.activeCount;
+    const fingerprint = (core.members.fingerprint ^ hash(row)) >>> 0;
+    const same = !leaf.sees && event.fingerprint === fingerprint && event.members === core.members.activeCount - 1;
     const rows = same ? [] : [...core.members.all()].filter(({ id }) => leaf.sees?.(id) ?? true);
     for (const packet of statePackets(core.self.id, rows, !same)) this.#send([session], packet);
+  }
+
+  #believable(incarnation: bigint): bigint | undefined {
+    const { config, hlc, nowMs } = this.core;
+    return hlc.aheadMs(incarnation, nowMs) <= config.timing.clockDriftMaxMs * AHEAD_SHARE ? incarnation : undefined;
   }
 
   #refusal({ record }: Attach): string | undefined {
     const { core } = this;
     const row = core.members.get(record.id);
-    if (record.id === core.self.id || (row && !row.via && isActive(row))) return 'its id is that of another member';
+    // Also one that is dead: it may be back.
+    if (row && !row.via) return 'its id is that of another member';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }
@@ -185,6 +190,9 @@ export class Gateway implements LeafHost {
       case 'state':
         this.#says(leaf, packet.records);
         return;
+      case 'pull':
+        this.#tellAgain(leaf, packet.ids[0]);
+        return;
       case 'bye':
         this.#part(leaf, 'left', '');
         this.#end(leaf, 'leaving');
@@ -202,6 +210,12 @@ export class Gateway implements LeafHost {
       default:
         core.drop('leafPacketsRefused', `${packet.type} of ${leaf.id}`);
     }
+  }
+
+  /** It has forgotten a member, who may live. */
+  #tellAgain(leaf: Leaf, id: MemberId | undefined): void {
+    const row = id !== undefined && (leaf.sees?.(id) ?? true) ? this.core.members.get(id) : undefined;
+    if (row) for (const packet of statePackets(this.core.self.id, [row], false)) this.#sendTo(leaf, packet);
   }
 
   /** Its metadata has changed: the one thing about itself that a leaf can change. */
@@ -243,10 +257,9 @@ export class Gateway implements LeafHost {
 
   send(packet: AddressedPacket): boolean {
     const leaf = this.#leaves.get(packet.to);
-    if (leaf?.session === undefined) return false;
-    // Not before it knows whom it is from.
-    if (this.#changed.has(packet.from)) this.#tell();
-    if (leaf.sees?.(packet.from) ?? true) this.#sendTo(leaf, packet);
+    if (leaf?.session === undefined || !(leaf.sees?.(packet.from) ?? true)) return false;
+    this.#news.introduce(packet.from, leaf);
+    this.#sendTo(leaf, packet);
     return true;
   }
 
@@ -255,77 +268,24 @@ export class Gateway implements LeafHost {
     const to: number[] = [];
     for (const leaf of this.#sessions.values()) {
       if (leaf.id === origin || leaf.session === undefined || !(leaf.sees?.(origin) ?? true)) continue;
-      if (tag === '' || core.members.get(leaf.id)?.tags.includes(tag)) to.push(leaf.session);
+      if (tag !== '' && !core.members.get(leaf.id)?.tags.includes(tag)) continue;
+      this.#news.introduce(origin, leaf);
+      to.push(leaf.session);
     }
     if (to.length === 0) return;
-    if (this.#changed.has(origin)) this.#tell();
     const from = core.self.id;
     this.#send(to, { type: 'broadcast', from, origin, messageId, messageType, ttl: 0, reliable, tag, payload });
   }
 
-  changed(id: MemberId, whole: boolean): void {
-    if (this.#sessions.size === 0) return;
-    if (this.#changed.size === 0) this.core.schedule(this.config.batchMs, () => this.#tell());
-    note(this.#changed, id, whole);
-  }
-
-  /** Tells the leaves what has changed; those that are slow will hear it when they have caught up. */
-  #tell(): void {
-    if (this.#changed.size === 0) return;
-    const changes = this.#changed;
-    this.#changed = new Map();
-    const all: number[] = [];
-    for (const [session, leaf] of this.#sessions) {
-      if (leaf.behind) for (const [id, whole] of changes) note(leaf.behind, id, whole);
-      else if (leaf.sees) this.#tellOf(changes, [session], leaf.sees);
-      else all.push(session);
-    }
-    if (all.length > 0) this.#tellOf(changes, all);
-  }
-
-  #tellOf(changes: Changes, sessions: readonly number[], sees?: (id: MemberId) => boolean): void {
-    const { core } = this;
-    const from = core.self.id;
-    const gone: MemberId[] = [];
-    let news: News[] = [];
-    let bytes = 0;
-    const flush = () => {
-      if (news.length > 0) this.#send(sessions, { type: 'news', from, news });
-      news = [];
-      bytes = 0;
-    };
-    for (const [id, whole] of changes) {
-      if (sees && !sees(id)) continue;
-      const row = core.members.get(id);
-      if (!row) {
-        gone.push(id);
-        continue;
-      }
-      const record = toRecord(row, true);
-      const more = whole ? recordBytes(record) : 0;
-      if (news.length >= BATCH_MAX || (bytes > 0 && bytes + more > BATCH_BYTES_MAX)) flush();
-      news.push(whole ? { kind: 'record', record } : stateNews(row, row.id));
-      bytes += more;
-    }
-    flush();
-    for (let at = 0; at < gone.length; at += BATCH_MAX) {
-      this.#send(sessions, { type: 'forgotten', from, ids: gone.slice(at, at + BATCH_MAX) });
-    }
-  }
-
-  #slow(leaf: Leaf, slow: boolean): void {
-    const { behind, session } = leaf;
-    if (slow) {
-      leaf.behind ??= new Map();
-      return;
-    }
-    leaf.behind = undefined;
-    if (behind && session !== undefined) this.#tellOf(behind, [session], leaf.sees);
+  #lookSoon(): void {
+    this.core.schedule(this.config.pingIntervalMs / LOOKS_PER_INTERVAL, () => this.#look());
   }
 
   /** Pings those whose turn it is, and judges those that are silent. One timer for all. */
   #look(): void {
     const { core } = this;
+    if (core.leaves.host !== this) return;
+    this.#lookSoon();
     const { pingIntervalMs } = this.config;
     const asleep = core.nowMs < core.pausedUntilMs;
     const ping: number[] = [];
@@ -365,15 +325,17 @@ export class Gateway implements LeafHost {
     const leaf = this.#leaves.get(row.id);
     if (!leaf) return false;
     const { core } = this;
-    if (row.via !== core.self.id) {
-      this.#part(leaf, 'moved', 'it is at another gateway now');
-      this.#leaves.delete(leaf.id);
-      return false;
-    }
-    // Somebody takes it for worse than it is: we had been out of sight, or it was.
-    const alive = leaf.session !== undefined && core.nowMs - leaf.heardMs < this.config.pingIntervalMs;
-    if (alive && row.state !== 'alive') core.schedule(0, () => this.#vouch(leaf, 'alive'));
-    return true;
+    if (row.via === core.self.id && core.members.get(row.id)) return true;
+    if (row.via === core.self.id) this.#part(leaf, 'closing', 'it was forgotten; it can attach again');
+    else this.#part(leaf, 'moved', 'it is at another gateway now');
+    this.#leaves.delete(leaf.id);
+    return false;
+  }
+
+  vouches(row: MemberRow): boolean {
+    const leaf = this.#leaves.get(row.id);
+    if (leaf?.session === undefined || row.via !== this.core.self.id) return false;
+    return this.core.nowMs - leaf.heardMs < this.config.pingIntervalMs;
   }
 
   /** It is no leaf of ours any more. */
@@ -406,6 +368,7 @@ export class Gateway implements LeafHost {
 
   leave(): void {
     for (const leaf of [...this.#leaves.values()]) this.#part(leaf, 'closing', 'the gateway leaves');
+    this.#leaves.clear();
   }
 
   #sendTo({ session }: Leaf, packet: NativePacket): void {
@@ -420,8 +383,4 @@ export class Gateway implements LeafHost {
   rows(): MemberRow[] {
     return [...this.#leaves.keys()].map((id) => this.core.members.get(id)).filter((row) => row !== undefined);
   }
-}
-
-function note(changes: Changes, id: MemberId, whole: boolean): void {
-  changes.set(id, whole || (changes.get(id) ?? false));
 }

@@ -28,22 +28,20 @@ export class LeafTable implements MemberTable {
 
   heard(): void {}
 
-  get activeCount(): number {
-    return [...this.#rows.values()].filter(isActive).length;
-  }
-
-  /** As a full member's table makes it, so that the two can be compared. */
-  fingerprint(): number {
-    let all = 0;
-    for (const row of this.#rows.values()) all ^= hash(row);
-    return all >>> 0;
+  /** Of all others, as a full member's table makes it, so that the two can be compared. */
+  digest(): { fingerprint: number; members: number } {
+    const others = [...this.#rows.values()].filter((row) => row !== this.self && isActive(row));
+    return { fingerprint: others.reduce((all, row) => all ^ hash(row), 0) >>> 0, members: others.length };
   }
 
   /** Takes what the gateway says of a member. */
   take(record: MemberRecord): void {
     const { core } = this;
     const row = this.#rows.get(record.id);
-    if (row === this.self) return;
+    if (row === this.self) {
+      row.incarnation = record.incarnation;
+      return;
+    }
     if (!row) {
       if (!isActive(record)) return;
       if (this.size >= core.config.limits.membersMax) {
@@ -68,6 +66,7 @@ export class LeafTable implements MemberTable {
     if (previous === state) return;
     Object.assign(row, { state, stateMs: this.core.nowMs });
     this.core.emitState(row, state, previous);
+    if (state === 'dead') this.core.requests.unreachable(row, 'declared dead');
   }
 
   remove(id: MemberId): void {

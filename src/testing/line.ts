@@ -89,23 +89,17 @@ export class Line {
 
   /** Something between the two ends it; both notice. */
   cut(): void {
-    for (const { from } of this.#ways) this.#end(from);
+    this.#open = false;
+    for (const way of this.#ways) {
+      way.queue = [undefined];
+      way.queuedBytes = 0;
+      this.#pump(way);
+    }
   }
 
   /** A process has died: its machine ends the connection, unless it is gone as well. */
   died(place: Place): void {
-    if (this.#open && place.process !== 'silent' && this.#ways.some(({ from }) => from === place)) {
-      this.#end(place as LinePlace);
-    }
-  }
-
-  /** The other side sees it end, and nothing of what has not been taken yet. */
-  #end(from: LinePlace): void {
-    this.#open = false;
-    const way = this.#way(from);
-    way.queue = [undefined];
-    way.queuedBytes = 0;
-    this.#pump(way);
+    if (place.process !== 'silent' && this.#ways.some(({ from }) => from === place)) this.close(place as LinePlace);
   }
 
   #way(from: LinePlace): Way {
