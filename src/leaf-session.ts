@@ -162,7 +162,7 @@ export class LeafSession {
     this.#id = id;
     this.#limits = { ...this.#limits, ...admission.limits };
     this.#policy = admission.policy ?? this.#policy;
-    const { incarnation, protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
+    const { incarnation, version, protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
     if (metadataBytes > this.#limits.metadataBytesMax) {
       this.#refuse(`metadata of ${metadataBytes} bytes; a leaf may have ${this.#limits.metadataBytesMax}`);
       return;
@@ -174,6 +174,7 @@ export class LeafSession {
       record: {
         id,
         incarnation,
+        version,
         tags: admission.tags ?? record.tags,
         protocolVersion,
         applicationVersion,

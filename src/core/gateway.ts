@@ -126,9 +126,9 @@ export class Gateway implements LeafHost {
     const { url, pingIntervalMs } = this.config;
     const known = core.members.get(leaf.id);
     // Whatever was said of it before is older, also by a gateway that we have not heard yet.
-    for (const before of [known?.incarnation, known?.version, this.#believable(record.incarnation)]) {
-      if (before !== undefined) core.hlc.observe(before);
-    }
+    const aheadMaxMs = core.config.timing.clockDriftMaxMs * AHEAD_SHARE;
+    const said = [record.incarnation, record.version].filter((time) => core.hlc.aheadMs(time, core.nowMs) < aheadMaxMs);
+    for (const time of known ? [...said, known.incarnation, known.version] : said) core.hlc.observe(time);
     const now = core.hlc.now(core.nowMs);
     core.members.merge(
       {
@@ -150,11 +150,6 @@ export class Gateway implements LeafHost {
     const same = !leaf.sees && event.fingerprint === fingerprint && event.members === core.members.activeCount - 1;
     const rows = same ? [] : [...core.members.all()].filter(({ id }) => leaf.sees?.(id) ?? true);
     for (const packet of statePackets(core.self.id, rows, !same)) this.#send([session], packet);
-  }
-
-  #believable(incarnation: bigint): bigint | undefined {
-    const { config, hlc, nowMs } = this.core;
-    return hlc.aheadMs(incarnation, nowMs) <= config.timing.clockDriftMaxMs * AHEAD_SHARE ? incarnation : undefined;
   }
 
   #refusal({ record }: Attach): string | undefined {

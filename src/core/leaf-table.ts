@@ -39,7 +39,7 @@ export class LeafTable implements MemberTable {
     const { core } = this;
     const row = this.#rows.get(record.id);
     if (row === this.self) {
-      row.incarnation = record.incarnation;
+      Object.assign(row, { incarnation: record.incarnation, version: record.version });
       return;
     }
     if (!row) {

@@ -12,12 +12,12 @@ import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
 
 /**
- * What a leaf that was admitted says about itself, under the id it was admitted with. Its incarnation is the one that its
- * last gateway gave it.
+ * What a leaf that was admitted says about itself, under the id it was admitted with. Incarnation and version are those that
+ * its last gateway minted.
  */
 export type LeafRecord = Pick<
   MemberRecord,
-  'id' | 'incarnation' | 'tags' | 'protocolVersion' | 'applicationVersion' | 'metadata' | 'metadataBytes'
+  'id' | 'incarnation' | 'version' | 'tags' | 'protocolVersion' | 'applicationVersion' | 'metadata' | 'metadataBytes'
 >;
 
 /** What happens at the gateway's end of leaves' connections, each of which has a number. */

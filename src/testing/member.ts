@@ -25,6 +25,7 @@ export interface MemberOwner {
   readonly nativeWire: Wire;
   readonly deliveries: Delivery[];
   readonly events: SimulationEvent[];
+  readonly opened: WeakMap<Uint8Array, Packet>;
   indexOf(id: MemberId): number;
 }
 
@@ -243,7 +244,11 @@ export class SimulatedMember implements EndOwner {
   }
 
   open(frame: Uint8Array): NativePacket | undefined {
-    return this.#open(frame) as NativePacket | undefined;
+    // One frame goes to hundreds of leaves; what it holds nobody changes.
+    const { opened } = this.owner;
+    const packet = opened.get(frame) ?? this.#open(frame);
+    if (packet) opened.set(frame, packet);
+    return packet as NativePacket | undefined;
   }
 
   /** Opens a frame; whatever is wrong with it may only come out as a GossipError. */

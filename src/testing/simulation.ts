@@ -49,6 +49,8 @@ export class Simulation {
   readonly wire: Wire;
   /** The wire of members without the Go library's rules. @internal */
   readonly nativeWire: Wire;
+  /** @internal */
+  readonly opened = new WeakMap<Uint8Array, Packet>();
   readonly #random: Random;
   readonly #members: SimulatedMember[] = [];
   readonly #stations: MemberId[] = [];

@@ -178,6 +178,8 @@ test('gateways whose clocks differ do not fight over a leaf that moves', 4, (see
     // The news of its move from the fast clock to the slow one cannot have arrived.
     sim.cut(0, fast);
     sim.cut(1, fast);
+    sim.setMetadata(leaf, { n: 1 });
+    sim.run(200);
     sim.disconnect(leaf);
     until(sim, () => sim.gatewayOf(leaf) === 0, 3000);
     sim.heal();
