@@ -30,6 +30,8 @@ const DEAD_INTERVALS = 1.7;
 const LOOKS_PER_INTERVAL = 20;
 /** A hidden page may be allowed to run once a minute only. Source: Chromium's intensive throttling, and some seconds. */
 const HIDDEN_MS = 75_000;
+/** Whom a leaf speaks to so soon after it has come is told where it is. Source: guess; news is everywhere by then. */
+const NEW_HERE_MS = 5000;
 /**
  * A leaf's incarnation is that of its latest gateway, whose clock may be ahead of ours by this share of what is allowed; no
  * leaf may drag us further. Source: guess.
@@ -37,6 +39,9 @@ const HIDDEN_MS = 75_000;
 const AHEAD_SHARE = 0.5;
 
 interface Leaf extends Told {
+  readonly attachedMs: number;
+  /** Whom it has spoken to since, while that was news. */
+  readonly shown: Set<MemberId>;
   heardMs: number;
   pingedMs: number;
   hidden: boolean;
@@ -115,6 +120,8 @@ export class Gateway implements LeafHost {
     const leaf: Leaf = {
       id: record.id,
       session,
+      attachedMs: core.nowMs,
+      shown: new Set(),
       heardMs: core.nowMs,
       pingedMs: core.nowMs,
       hidden: event.hidden,
@@ -237,8 +244,20 @@ export class Gateway implements LeafHost {
     } else if (row.dialect === 'v1') {
       core.foreign?.pass(row, packet, (payload) => this.#answer(leaf, packet, payload ? 'ok' : 'failed', payload));
     } else {
+      this.#showWay(leaf, row);
       core.send(row, packet, true);
     }
+  }
+
+  /** The news of where it is now may be slower than what it has to say, and an answer must find its way back. */
+  #showWay({ id, attachedMs, shown }: Leaf, row: MemberRow): void {
+    const { core } = this;
+    const to = core.members.get(row.via ?? row.id);
+    const record = core.members.get(id);
+    if (!to || !record || to === core.self || shown.has(to.id) || core.nowMs - attachedMs > NEW_HERE_MS) return;
+    shown.add(to.id);
+    const news = [{ kind: 'record', record: toRecord(record, true) }] as const;
+    core.send(to, { type: 'news', from: core.self.id, news }, true);
   }
 
   #answer(
