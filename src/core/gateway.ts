@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
 import { LeafNews, type Told } from './leaf-news.js';
-import type { LeafEvent, LeafHost } from './leaves.js';
+import type { LeafEvent, LeafHost, LeafRecord } from './leaves.js';
 import type { MemberId } from './member-id.js';
 import { hash, type MemberRow, toRecord } from './members.js';
 import { statePackets } from './sync.js';
@@ -32,6 +32,8 @@ const LOOKS_PER_INTERVAL = 20;
 const HIDDEN_MS = 75_000;
 /** Whom a leaf speaks to so soon after it has come is told where it is. Source: guess; news is everywhere by then. */
 const NEW_HERE_MS = 5000;
+/** A leaf of ours that somebody says is elsewhere is insisted on once in this time. Source: guess; it may be there, too. */
+const CLAIM_AGAIN_MS = 60_000;
 /**
  * A leaf's incarnation is that of its latest gateway, whose clock may be ahead of ours by this share of what is allowed; no
  * leaf may drag us further. Source: guess.
@@ -39,6 +41,10 @@ const NEW_HERE_MS = 5000;
 const AHEAD_SHARE = 0.5;
 
 interface Leaf extends Told {
+  /** What it says about itself. */
+  record: LeafRecord;
+  /** When we last insisted that it is here. */
+  claimedMs: number;
   readonly attachedMs: number;
   /** Whom it has spoken to since, while that was news. */
   readonly shown: Set<MemberId>;
@@ -119,7 +125,9 @@ export class Gateway implements LeafHost {
     if (before) this.#part(before, 'moved', 'it is on another connection now');
     const leaf: Leaf = {
       id: record.id,
+      record,
       session,
+      claimedMs: Number.NEGATIVE_INFINITY,
       attachedMs: core.nowMs,
       shown: new Set(),
       heardMs: core.nowMs,
@@ -130,33 +138,31 @@ export class Gateway implements LeafHost {
     };
     this.#leaves.set(leaf.id, leaf);
     this.#sessions.set(session, leaf);
-    const { url, pingIntervalMs } = this.config;
-    const known = core.members.get(leaf.id);
-    // Whatever was said of it before is older, also by a gateway that we have not heard yet.
-    const aheadMaxMs = core.config.timing.clockDriftMaxMs * AHEAD_SHARE;
-    const said = [record.incarnation, record.version].filter((time) => core.hlc.aheadMs(time, core.nowMs) < aheadMaxMs);
-    for (const time of known ? [...said, known.incarnation, known.version] : said) core.hlc.observe(time);
-    const now = core.hlc.now(core.nowMs);
-    core.members.merge(
-      {
-        ...record,
-        incarnation: now,
-        version: now,
-        state: 'alive',
-        dialect: 'native',
-        bilingual: false,
-        via: core.self.id,
-        address: `${url}#${leaf.id}`,
-      },
-      core.self.id,
-    );
+    const cameFrom = core.members.get(leaf.id)?.via;
+    this.#claim(leaf);
     const row = core.members.get(leaf.id) as MemberRow;
     core.count('leavesAttached');
+    // Its former gateway, before it gives it up.
+    if (cameFrom) this.#showWay(leaf, cameFrom);
+    const { pingIntervalMs } = this.config;
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
     const fingerprint = (core.members.fingerprint ^ hash(row)) >>> 0;
     const same = !leaf.sees && event.fingerprint === fingerprint && event.members === core.members.activeCount - 1;
     const rows = same ? [] : [...core.members.all()].filter(({ id }) => leaf.sees?.(id) ?? true);
     for (const packet of statePackets(core.self.id, rows, !same)) this.#send([session], packet);
+  }
+
+  /** Says that it is here, and newer than all that was said of it before, also by a gateway that we have not heard yet. */
+  #claim({ id, record }: Leaf): void {
+    const { config, hlc, members, nowMs, self } = this.core;
+    const aheadMaxMs = config.timing.clockDriftMaxMs * AHEAD_SHARE;
+    const said = [record.incarnation, record.version].filter((time) => hlc.aheadMs(time, nowMs) < aheadMaxMs);
+    const known = members.get(id);
+    for (const time of known ? [...said, known.incarnation, known.version] : said) hlc.observe(time);
+    const now = hlc.now(nowMs);
+    const ours = { state: 'alive', dialect: 'native', bilingual: false, via: self.id } as const;
+    const address = `${this.config.url}#${id}`;
+    members.merge({ ...record, ...ours, address, incarnation: now, version: now }, self.id);
   }
 
   #refusal({ record }: Attach): string | undefined {
@@ -226,6 +232,7 @@ export class Gateway implements LeafHost {
     const row = this.#row(leaf);
     if (!row || !said?.metadata) return;
     const { metadata, metadataBytes } = said;
+    leaf.record = { ...leaf.record, metadata, metadataBytes };
     const version = core.hlc.now(core.nowMs);
     core.members.mergeInfo(row, { ...toRecord(row, false), metadata, metadataBytes, version });
     core.foreign?.leafChanged(row, false);
@@ -244,15 +251,15 @@ export class Gateway implements LeafHost {
     } else if (row.dialect === 'v1') {
       core.foreign?.pass(row, packet, (payload) => this.#answer(leaf, packet, payload ? 'ok' : 'failed', payload));
     } else {
-      this.#showWay(leaf, row);
+      this.#showWay(leaf, row.via ?? row.id);
       core.send(row, packet, true);
     }
   }
 
   /** The news of where it is now may be slower than what it has to say, and an answer must find its way back. */
-  #showWay({ id, attachedMs, shown }: Leaf, row: MemberRow): void {
+  #showWay({ id, attachedMs, shown }: Leaf, where: MemberId): void {
     const { core } = this;
-    const to = core.members.get(row.via ?? row.id);
+    const to = core.members.get(where);
     const record = core.members.get(id);
     if (!to || !record || to === core.self || shown.has(to.id) || core.nowMs - attachedMs > NEW_HERE_MS) return;
     shown.add(to.id);
@@ -340,16 +347,26 @@ export class Gateway implements LeafHost {
     if (!leaf) return false;
     const { core } = this;
     if (row.via === core.self.id && core.members.get(row.id)) return true;
-    if (row.via === core.self.id) this.#part(leaf, 'closing', 'it was forgotten; it can attach again');
-    else this.#part(leaf, 'moved', 'it is at another gateway now');
+    // It was forgotten here, or a gateway that had stood still tells old news as its own.
+    if (this.#isHere(leaf) && core.nowMs - leaf.claimedMs > CLAIM_AGAIN_MS) {
+      leaf.claimedMs = core.nowMs;
+      core.schedule(0, () => {
+        if (this.#leaves.get(leaf.id) === leaf) this.#claim(leaf);
+      });
+      return true;
+    }
+    this.#part(leaf, 'moved', 'it is at another gateway now');
     this.#leaves.delete(leaf.id);
     return false;
   }
 
+  #isHere({ session, heardMs }: Leaf): boolean {
+    return session !== undefined && this.core.nowMs - heardMs < this.config.pingIntervalMs;
+  }
+
   vouches(row: MemberRow): boolean {
     const leaf = this.#leaves.get(row.id);
-    if (leaf?.session === undefined || row.via !== this.core.self.id) return false;
-    return this.core.nowMs - leaf.heardMs < this.config.pingIntervalMs;
+    return leaf !== undefined && row.via === this.core.self.id && this.#isHere(leaf);
   }
 
   /** It is no leaf of ours any more. */

@@ -26,10 +26,12 @@ const RETRY_MS = 500;
 const RETRY_MOST_MS = 15_000;
 /** Who refused us is asked again this much later: a ticket may be new by then. Source: guess. */
 const REFUSED_MS = 60_000;
-/** After a pause the gateway must answer within this, or another is taken. Source: guess; so that we are current within 2 s. */
-const WAKE_ANSWER_MS = 800;
-/** The gateway is silent when nothing has come for this many of its ping intervals. */
-const SILENT_INTERVALS = 2;
+/** Asked whether it is there, the gateway must answer within this. Source: guess; so that we are current 2 s after a pause. */
+const ANSWER_MS = 800;
+/** … and within this share of its ping interval; it is asked when no ping has come for so many. */
+const ANSWER_SHARE = 0.25;
+/** Source: so that we are elsewhere before it declares us dead, as `gateway.ts` says. */
+const SILENT_INTERVALS = 1.2;
 
 export class LeafCore extends Machine {
   readonly members: LeafTable;
@@ -240,7 +242,7 @@ export class LeafCore extends Machine {
       this.#answered = false;
       this.#say({ type: 'ping', seq, from: this.self.id, news: [] });
       const attempt = this.#attempt;
-      this.schedule(WAKE_ANSWER_MS, () => {
+      this.schedule(Math.min(ANSWER_MS, this.#pingIntervalMs * ANSWER_SHARE), () => {
         if (attempt === this.#attempt && seq === this.#asked && !this.#answered) this.#lost('it does not answer');
       });
     }
@@ -332,13 +334,13 @@ export class LeafCore extends Machine {
     if (away !== undefined) this.emit({ type: 'resumed', awayMs: this.nowMs - away });
   }
 
-  /** Its pings are due; when they stay out, it is gone or cannot be reached. */
+  /** Its pings are due; when they stay out it is asked. */
   #watch(attempt: number): void {
     const silentMs = this.#pingIntervalMs * SILENT_INTERVALS;
-    this.schedule(this.#heardMs + silentMs - this.nowMs, () => {
-      if (attempt !== this.#attempt) return;
-      if (this.nowMs - this.#heardMs >= silentMs) this.#lost(`nothing was heard for ${silentMs} ms`);
-      else this.#watch(attempt);
+    const quietMs = this.nowMs - this.#heardMs;
+    if (quietMs >= silentMs) this.#isItThere();
+    this.schedule(quietMs < silentMs ? silentMs - quietMs : silentMs, () => {
+      if (attempt === this.#attempt) this.#watch(attempt);
     });
   }
 
