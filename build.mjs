@@ -1,6 +1,6 @@
 /**
  * Builds `dist/`: one ES module per entry of package.json with what they share in chunks, so that no module exists
- * twice, and declarations beside them. It is made in a folder of its own and moved into place when whole, so that a
+ * twice, one file for pages without a bundler, and declarations beside them. It is made in a folder of its own and moved into place when whole, so that a
  * failed build leaves the last good one.
  */
 import { spawn } from 'node:child_process';
@@ -9,7 +9,7 @@ import { chmod, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { commands, sources } from './tools/entries.mjs';
+import { commands, singleFile, sources } from './tools/entries.mjs';
 
 const startedMs = performance.now();
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -25,26 +25,32 @@ async function declarations() {
   if (code !== 0) throw new Error('tsc failed');
 }
 
-const bundles = () =>
+const common = {
+  absWorkingDir: root,
+  outbase: 'src',
+  outdir: staging,
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
+const modules = () =>
   build({
-    absWorkingDir: root,
-    entryPoints: sources,
-    outbase: 'src',
-    outdir: staging,
+    ...common,
+    entryPoints: sources.filter((source) => source !== singleFile),
     chunkNames: 'shared/[name]-[hash]',
-    bundle: true,
     splitting: true,
-    format: 'esm',
     platform: 'neutral',
     packages: 'external',
     external: ['node:*'],
-    target: 'es2022',
-    sourcemap: true,
-    logLevel: 'warning',
   });
 
+const single = () => build({ ...common, entryPoints: [singleFile], platform: 'browser', minify: true });
+
 try {
-  const results = await Promise.allSettled([bundles(), declarations()]);
+  const results = await Promise.allSettled([modules(), single(), declarations()]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
   for (const command of commands) {

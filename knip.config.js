@@ -2,10 +2,27 @@ import { sources } from './tools/entries.mjs';
 
 /** Dead files, exports and dependencies. What the entries export is public, so it counts as used. */
 export default {
-  entry: [...sources, 'bench/{main,idle-iso}.mjs', 'test/types/*.test-d.ts'],
+  entry: [
+    ...sources,
+    'bench/{main,idle-iso}.mjs',
+    'bench/leaves-{clients,gateway}.ts',
+    'test/types/*.test-d.ts',
+    'test/bundles/page.js',
+    'test/types-consumer/app.ts',
+    'tools/peer-sizes.mjs',
+    'test/runtime/members-{bun,deno,workerd}.ts',
+  ],
   project: ['src/**/*.ts', 'test/**/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
-  // Run by tools/lint.mjs on the packed package, and by the live suites.
-  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  // Run by tools/lint.mjs on the packed package, and by the live suites and those of other runtimes.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'bun', 'deno'],
   ignoreBinaries: ['go'],
-  vitest: { config: ['vitest.config.ts', 'vitest.go.config.ts'] },
+  vitest: {
+    config: [
+      'vitest.config.ts',
+      'vitest.browsers.config.ts',
+      'vitest.bundles.config.ts',
+      'vitest.go.config.ts',
+      'vitest.runtimes.config.ts',
+    ],
+  },
 };

@@ -1,4 +1,4 @@
-// Members and suites in other runtimes: Deno, Bun and workerd, all from npm. `npm run test:runtimes` runs them.
+// Members and suites in other runtimes: Deno, Bun and workerd, all from npm. `npm run test:members` runs them.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

@@ -8,16 +8,25 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureCodecs } from './codec.mjs';
 import { measureIdle, namespaceCommand } from './idle.mjs';
-import { codecTable, idleTable } from './tables.mjs';
+import { measureLeaves } from './leaves.mjs';
+import { codecTable, idleTable, leavesTable } from './tables.mjs';
 
-const USAGE = `usage: npm run bench -- [--quick] [--json] [--only codec|idle]
+const USAGE = `usage: npm run bench -- [--quick] [--json] [--only codec|idle|leaves]
   --quick   shorter rounds and a window of 15 s: a look, not a figure
   --json    one JSON object on standard output instead of tables
-  --only    one of the two parts
+  --only    one of the three parts
 `;
 const MEMBERS = [3, 10, 30];
-const FULL = { codec: { turns: 3, rounds: 3, roundMs: 300 }, idle: { settleMs: 20_000, windowMs: 60_000 } };
-const QUICK = { codec: { turns: 1, rounds: 3, roundMs: 120 }, idle: { settleMs: 8_000, windowMs: 15_000 } };
+const FULL = {
+  codec: { turns: 3, rounds: 3, roundMs: 300 },
+  idle: { settleMs: 20_000, windowMs: 60_000 },
+  leaves: { numbers: [1000, 10_000], settleMs: 5000, windowMs: 30_000 },
+};
+const QUICK = {
+  codec: { turns: 1, rounds: 3, roundMs: 120 },
+  idle: { settleMs: 8_000, windowMs: 15_000 },
+  leaves: { numbers: [100, 1000], settleMs: 2000, windowMs: 10_000 },
+};
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const startedMs = performance.now();
@@ -79,10 +88,15 @@ async function run({ quick, json, only }) {
   if (!peers.path) skipped.push(`everything of the Go library and memberlist: ${peers.reason}`);
 
   const codecs =
-    only === 'idle' ? [] : await measureCodecs(peers.path, { ...settings.codec, root, scratch, onProgress: progress });
-  const idle = only === 'codec' ? [] : await idleFigures(peers, settings.idle, skipped);
+    only && only !== 'codec'
+      ? []
+      : await measureCodecs(peers.path, { ...settings.codec, root, scratch, onProgress: progress });
+  const idle = only && only !== 'idle' ? [] : await idleFigures(peers, settings.idle, skipped);
+  const { numbers, ...leafSettings } = settings.leaves;
+  const leaves =
+    only && only !== 'leaves' ? [] : await measureLeaves(numbers, { ...leafSettings, root, onProgress: progress });
   const machine = { cores: cpus().length, arch: process.arch, platform: process.platform, node: process.version };
-  const report = { quick, machine, codecs, idle, skipped };
+  const report = { quick, machine, codecs, idle, leaves, skipped };
 
   if (json) {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -91,10 +105,11 @@ async function run({ quick, json, only }) {
     process.stdout.write(`\nisogossip bench: ${about}${quick ? ', --quick' : ''}\n`);
     if (codecs.length > 0) process.stdout.write(`\n${codecTable(codecs)}\n`);
     if (idle.length > 0) process.stdout.write(`\n${idleTable(idle)}\n`);
+    if (leaves.length > 0) process.stdout.write(`\n${leavesTable(leaves)}\n`);
     for (const reason of skipped) process.stdout.write(`\nskipped: ${reason}\n`);
   }
   progress('done');
-  if (idle.some((row) => row.error)) process.exitCode = 1;
+  if ([...idle, ...leaves].some((row) => row.error)) process.exitCode = 1;
 }
 
 let options;
@@ -107,7 +122,9 @@ try {
       help: { type: 'boolean', default: false },
     },
   }).values;
-  if (!['', 'codec', 'idle'].includes(options.only)) throw new Error(`--only ${options.only}: codec or idle`);
+  if (!['', 'codec', 'idle', 'leaves'].includes(options.only)) {
+    throw new Error(`--only ${options.only}: codec, idle or leaves`);
+  }
 } catch (error) {
   process.stderr.write(`${error.message}\n${USAGE}`);
   process.exit(2);

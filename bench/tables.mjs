@@ -48,3 +48,30 @@ export function idleTable(rows) {
   const title = 'Idle, sent per member and second (IP packets and bytes, headers included, counted by the kernel)';
   return `${title}\n${table(head, body)}`;
 }
+
+/** A gateway's cost, in all and for each of its leaves. */
+export function leavesTable(rows) {
+  const body = rows.map((row) =>
+    row.error
+      ? [whole(row.leaves), row.error, '', '', '', '', '']
+      : [
+          whole(row.leaves),
+          `${fixed(row.attachS, 1)} s`,
+          `${fixed(row.rssPerLeaf / 1024, 1)} kB`,
+          `${fixed(row.heapPerLeaf / 1024, 1)} kB`,
+          `${fixed(row.cpuShare * 100, 1)} %`,
+          `${fixed(row.changeBytes, 0)} B`,
+          `${fixed(row.changeCpuMs, 0)} ms`,
+        ],
+  );
+  const head = [
+    'idle leaves',
+    'all let in after',
+    'memory a leaf',
+    'heap a leaf',
+    'CPU at idle',
+    'a change',
+    'its CPU',
+  ];
+  return table(head, body);
+}

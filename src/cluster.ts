@@ -2,6 +2,8 @@
  * The shell around the core: it owns the transport and the one timer, carries out effects and gives the application its
  * API. All protocol decisions are the core's.
  */
+// For users whose `lib` lacks it: TypeScript 5.2 and later know it.
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import { Answers, type RequestHandler } from './answers.js';
 import type { Effect, MembershipChange } from './core/effect.js';

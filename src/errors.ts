@@ -88,6 +88,6 @@ export function errorMessage(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);
   } catch {
-    return 'a value that has no text';
+    return 'no text';
   }
 }

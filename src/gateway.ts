@@ -14,9 +14,10 @@ import { GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { LeafSession } from './leaf-session.js';
 import { createDeadline } from './transport/deadline.js';
+import { acceptMux, MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
 import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-connection.js';
-import { readRequest } from './transport/websocket-request.js';
+import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
 import type { NativePacket } from './wire/packet.js';
@@ -53,7 +54,8 @@ export interface Gateway extends AsyncDisposable {
   /** Leaves that are attached here. */
   readonly leaves: number;
   /**
-   * Takes over a WebSocket that a server accepted.
+   * Takes over a WebSocket that a server accepted: of one leaf, or with the subprotocol `isogossip.mux` of all tabs of a
+   * browser (`sharedTabs()`); a server that chooses among subprotocols should choose that one.
    * @param info - its request, or what is known of it. Without headers there is no origin to be checked, no cookie and no
    *   ticket but the leaf's own. Never throws.
    */
@@ -70,7 +72,8 @@ export interface GatewayShell {
   readonly limits: LeafLimits;
   readonly policy: LeafPolicy;
   readonly authorize: Authorize | undefined;
-  encode(packet: NativePacket): Uint8Array;
+  /** The frame of a packet, which goes to many and is not changed. */
+  encode(packet: NativePacket): Uint8Array<ArrayBuffer>;
   event(event: LeafEvent): void;
   member(id: MemberId): Member | undefined;
   drop(name: string, detail: string): void;
@@ -106,7 +109,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     limits: { ...LEAF_LIMITS, ...options.limits },
     policy,
     authorize,
-    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array,
+    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array<ArrayBuffer>,
     event: (event) => cluster.input({ type: 'leaf', event }),
     member: (id) => cluster.member(id),
     drop: cluster.drop,
@@ -116,12 +119,12 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     },
   };
 
-  const accept: Gateway['accept'] = (socket, info = {}) => {
-    const request = readRequest(info);
-    if (!request || (request.origin !== undefined && !allowsOrigin(origins, request.origin, request.host))) {
-      cluster.drop('foreignOrigins', request?.origin ?? 'the request cannot be read any more');
-      refuseSocket(socket, CLOSE.refused, 'origin not allowed');
-    } else if (closing.aborted || sessions.size >= leavesMax) {
+  const { limits } = own;
+  const count = (name: string, detail = '') => cluster.drop(`leaf.${name}`, detail);
+  const muxOptions = { limits: { ...limits, sendQueueBytesMax: shell.limits.queueBytesMax }, count };
+
+  const admit = (socket: WebSocketLike, request: AcceptedRequest) => {
+    if (closing.aborted || sessions.size >= leavesMax) {
       cluster.drop('leavesOverLimit', `leavesMax, ${leavesMax}, are here`);
       refuseSocket(socket, CLOSE.full, 'no room');
     } else {
@@ -130,10 +133,21 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     }
   };
 
-  const { limits } = own;
+  const accept: Gateway['accept'] = (socket, info = {}) => {
+    const request = readRequest(info);
+    if (!request || (request.origin !== undefined && !allowsOrigin(origins, request.origin, request.host))) {
+      cluster.drop('foreignOrigins', request?.origin ?? 'the request cannot be read any more');
+      refuseSocket(socket, CLOSE.refused, 'origin not allowed');
+    } else if (socket.protocol === MUX_PROTOCOL) {
+      acceptMux(socket, (one) => admit(one, request), muxOptions);
+    } else {
+      admit(socket, request);
+    }
+  };
+
   const listening = await options.listen?.({
     limits: { ...limits, connectionsMax: leavesMax },
-    count: (name, detail) => cluster.drop(`leaf.${name}`, detail ?? ''),
+    count,
     accept,
     allowsOrigin: (origin, host) => allowsOrigin(origins, origin, host),
   });

@@ -36,11 +36,10 @@ export async function launch(
   return cluster;
 }
 
-/** Longest reason that travels, in UTF-16 units. Source: guess; in UTF-8 it stays below the default `stringBytesMax`. */
-const REASON_MAX = 300;
-
 /** Why the application does not want a joiner, if so; when it fails to have an opinion, the joiner is refused. */
 function refuseVersion({ acceptVersion }: ResolvedClusterOptions, version: string): string | undefined {
+  /** Longest reason that travels, in UTF-16 units. Source: guess; in UTF-8 it stays below the default `stringBytesMax`. */
+  const REASON_MAX = 300;
   let verdict: boolean | string;
   try {
     verdict = acceptVersion(version);

@@ -11,9 +11,6 @@ import type { ResolvedLogger } from './logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
 import { peekFrame, type Wire } from './wire/wire.js';
 
-/** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
-const OPENING_MAX = 4096;
-
 /** What arrives is opened in its order, whoever sent it; no address is empty. */
 const OPENING = '';
 
@@ -137,7 +134,7 @@ export class Link {
 
   /** The first part of a member's address that we can dial; where there is none, the transport is to say so. */
   #part(address: string): string {
-    return addressParts(address).find((part) => this.transport.carriage(part) !== undefined) ?? address;
+    return addressParts(address).find((part) => this.transport.carriage(part)) ?? address;
   }
 
   /**
@@ -179,7 +176,7 @@ export class Link {
     const peek = peekFrame(frame);
     const plain = carriage === 'v1-plain';
     if (peek?.dialect === 'v1' && (carriage === 'native' || !this.wire.v1)) {
-      this.owner?.drop('v1FramesRefused', `on a carrier of ${carriage} frames`);
+      this.owner?.drop('v1FramesRefused', `by a ${carriage} carrier`);
       if (!peek.replyExpected || carriage === 'native') return undefined;
       return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }), plain);
     }
@@ -206,6 +203,8 @@ export class Link {
   }
 
   #open(frame: Uint8Array, source: PacketSource, plain: boolean): void {
+    /** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
+    const OPENING_MAX = 4096;
     const refuse = (error: unknown) => {
       this.#opening--;
       this.#dropFrame(error, source.address);

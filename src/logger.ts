@@ -35,12 +35,9 @@ export interface ResolvedLogger extends Required<Logger> {
   withGroup(name: string): ResolvedLogger;
 }
 
-const nothing = () => {};
-const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-
 /** Fills in what an application's logger leaves out; without one, nothing is logged. */
 export function resolveLogger(
-  logger: Logger = SILENT,
+  logger: Partial<Logger> = {},
   group = '',
   fields: Record<string, unknown> = {},
 ): ResolvedLogger {

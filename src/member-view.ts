@@ -32,9 +32,8 @@ export class MemberView {
     const { state, previous } = change;
     // The row may have gone on since.
     const member = state === current.state ? current : Object.freeze({ ...current, state: state as Member['state'] });
-    if (state === 'removed') return { type: state, member, previous };
-    if (state === 'leaving') return { type: 'left', member, previous };
-    const wasThere = previous === 'alive' || previous === 'suspect';
-    return { type: wasThere || state === 'dead' ? 'state' : 'joined', member, previous };
+    const isChange = state === 'dead' || previous === 'alive' || previous === 'suspect';
+    const type = state === 'removed' ? state : state === 'leaving' ? 'left' : isChange ? 'state' : 'joined';
+    return { type, member, previous };
   }
 }

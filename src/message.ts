@@ -38,10 +38,6 @@ export interface RequestType<Q, A> {
   readonly [ANSWER]?: A;
 }
 
-/** The first type number of applications; the Go library's `UserMsg`. */
-const USER_TYPE_MIN = 128;
-const USER_TYPE_MAX = 65_535;
-
 /**
  * Defines a kind of message.
  * @param type - 128 to 65,535, the same at all members.
@@ -67,6 +63,9 @@ export function defineRequest<Q = unknown, A = unknown>(
 }
 
 function checkType(type: number): void {
+  /** The first type number of applications; the Go library's `UserMsg`. */
+  const USER_TYPE_MIN = 128;
+  const USER_TYPE_MAX = 65_535;
   if (!Number.isInteger(type) || type < USER_TYPE_MIN || type > USER_TYPE_MAX) {
     throw new GossipError('ERR_OPTION', `message type ${type} must be an integer from 128 to 65535`);
   }

@@ -137,10 +137,10 @@ export const PRESETS = {
  */
 export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
   if (!options?.transport) bad('transport', 'is missing: pass for instance socketTransport({ bind })');
-  const preset = PRESETS[options.preset ?? 'lan'];
-  if (!preset) bad('preset', `is ${String(options.preset)}; it can be local, lan or wan`);
+  const { preset = 'lan' } = options;
+  checkName(`preset ${preset}`, preset, PRESETS);
   const limits = numbers<Limits>('limits', DEFAULT_LIMITS, options.limits);
-  const timing = numbers<Timing>('timing', preset, options.timing);
+  const timing = numbers<Timing>('timing', PRESETS[preset], options.timing);
   const resolved: ResolvedClusterOptions = {
     codec: msgpack(),
     compressBytesMin: 256,
@@ -158,10 +158,10 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
   };
   const { cipher, tags, applicationVersion, compressBytesMin } = resolved;
   if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
-    bad('timing.probeTimeoutMs', `must be below timing.probeIntervalMs, which is ${timing.probeIntervalMs}`);
+    bad('timing.probeTimeoutMs', `must be below timing.probeIntervalMs (${timing.probeIntervalMs})`);
   }
   if (limits.datagramBytesMax > limits.frameBytesMax) {
-    bad('limits.datagramBytesMax', `must not be above limits.frameBytesMax, which is ${limits.frameBytesMax}`);
+    bad('limits.datagramBytesMax', `is above limits.frameBytesMax (${limits.frameBytesMax})`);
   }
   if (cipher && !(cipher.keyring?.size > 0)) {
     throw new GossipError('ERR_KEY', 'option cipher has no key: pass for instance aesGcm([key])');
@@ -170,7 +170,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
   if (!isMemberId(resolved.id)) bad('id', `is "${options.id}", not a UUID`);
   // A copy: it will be frozen.
   resolved.tags = [...tags];
-  if (tags.length > limits.tagsMax) bad('tags', `has ${tags.length} entries; limits.tagsMax is ${limits.tagsMax}`);
+  if (tags.length > limits.tagsMax) bad('tags', `has ${tags.length} entries, above limits.tagsMax (${limits.tagsMax})`);
   for (const tag of tags) {
     if (typeof tag !== 'string' || tag === '') bad('tags', 'must be non-empty strings');
     checkShortString('tags', tag, limits);
@@ -210,12 +210,17 @@ export function checkShortString(option: string, value: string, limits: Limits):
   }
 }
 
+function checkName(option: string, name: string, known: object): void {
+  if (!(name in known)) bad(option, `is unknown; there are ${Object.keys(known).join(', ')}`);
+}
+
 /** A group of numbers: the defaults and what is set over them. */
 function numbers<T extends object>(group: string, defaults: T, own?: Partial<T>): T {
   const all = { ...defaults, ...defined(own) };
   for (const [name, value] of Object.entries(all)) {
-    if (!(name in defaults)) bad(`${group}.${name}`, `is unknown; there are ${Object.keys(defaults).join(', ')}`);
-    checkPositive(`${group}.${name}`, value);
+    const option = `${group}.${name}`;
+    checkName(option, name, defaults);
+    checkPositive(option, value);
   }
   return all;
 }

@@ -42,12 +42,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
 
   push(item: T): void {
     if (this.#ended) return;
-    const waiting = this.#waiting.shift();
-    if (waiting) {
-      waiting({ done: false, value: item });
-      return;
-    }
     this.#items.push(item);
+    this.#serve();
     if (this.#items.length > this.max) {
       this.#items.shift();
       this.dropped();
@@ -58,15 +54,24 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const waiting of this.#waiting.splice(0)) waiting({ done: true, value: undefined });
+    this.#serve();
     this.onEnd(this);
   }
 
-  async next(): Promise<IteratorResult<T>> {
-    const item = this.#items.shift();
-    if (item !== undefined) return { done: false, value: item };
-    if (this.#ended) return { done: true, value: undefined };
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  next(): Promise<IteratorResult<T>> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#serve();
+    });
+  }
+
+  /** Gives those who wait what there is, in their order. */
+  #serve(): void {
+    const items = this.#items;
+    while (this.#waiting.length > 0 && (this.#ended || items.length > 0)) {
+      const done = items.length === 0;
+      this.#waiting.shift()?.({ done, value: items.shift() } as IteratorResult<T>);
+    }
   }
 
   return(): Promise<IteratorResult<T>> {

@@ -27,6 +27,9 @@ export const entries = Object.entries(manifest.exports)
     isomorphic: !target.default.startsWith('./dist/transport/node/'),
   }));
 
+/** The source file of the entry that is one file with its libraries: what CDNs serve. */
+export const singleFile = sourceOf(manifest.unpkg);
+
 /** Source files of the commands. */
 export const commands = Object.values(manifest.bin).map(sourceOf);
 

@@ -6,9 +6,6 @@
 import type { Cipher } from './cipher.js';
 import { createKeyring } from './keyring.js';
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
 /**
  * Makes the AES-GCM cipher, with 128, 192 or 256-bit keys.
  *
@@ -18,6 +15,8 @@ const TAG_BYTES = 16;
  * @throws GossipError `ERR_KEY`: no key, or one of the wrong size.
  */
 export function aesGcm(keys: readonly Uint8Array[]): Cipher {
+  const NONCE_BYTES = 12;
+  const TAG_BYTES = 16;
   const { keyring, entries } = createKeyring(keys, {
     cipher: 'aes-gcm',
     keyBytes: [16, 24, 32],
@@ -29,6 +28,11 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
       };
     },
   });
+  const parameters = (iv: Uint8Array<ArrayBuffer>, associatedData: Uint8Array) => ({
+    name: 'AES-GCM',
+    iv,
+    additionalData: owned(associatedData),
+  });
   return {
     name: 'aes-gcm',
     overheadBytes: NONCE_BYTES + TAG_BYTES,
@@ -37,9 +41,9 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
       // Fetched before the first await: what counts is the ring at the time of the call.
       const [{ prepared }] = entries();
       const iv = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
-      const parameters = { name: 'AES-GCM', iv, additionalData: owned(associatedData) };
+      const how = parameters(iv, associatedData);
       const input = owned(plaintext);
-      const ciphertext = await crypto.subtle.encrypt(parameters, await prepared(), input);
+      const ciphertext = await crypto.subtle.encrypt(how, await prepared(), input);
       const sealed = new Uint8Array(NONCE_BYTES + ciphertext.byteLength);
       sealed.set(iv);
       sealed.set(new Uint8Array(ciphertext), NONCE_BYTES);
@@ -47,12 +51,11 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
     },
     async open(sealed, associatedData) {
       const input = owned(sealed);
-      const iv = input.subarray(0, NONCE_BYTES);
-      const parameters = { name: 'AES-GCM', iv, additionalData: owned(associatedData) };
+      const how = parameters(input.subarray(0, NONCE_BYTES), associatedData);
       for (const { prepared } of entries()) {
         const key = await prepared();
         try {
-          return new Uint8Array(await crypto.subtle.decrypt(parameters, key, input.subarray(NONCE_BYTES)));
+          return new Uint8Array(await crypto.subtle.decrypt(how, key, input.subarray(NONCE_BYTES)));
         } catch {
           // Not this key, or too short; WebCrypto does not say more, on purpose.
         }

@@ -4,7 +4,8 @@ import type { Keyring } from './cipher.js';
 
 /** A key and what a cipher made of it once, so that it is not made again for each packet. */
 interface RingEntry<T> {
-  readonly bytes: Uint8Array;
+  /** Its bytes as text, to compare keys by. */
+  readonly text: string;
   readonly prepared: T;
 }
 
@@ -38,8 +39,8 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
     if (!(key instanceof Uint8Array && options.keyBytes.includes(key.length))) {
       fail(`a key is a Uint8Array of ${options.keyBytes.join(', ')} bytes`);
     }
-    const bytes = new Uint8Array(key);
-    return entries.find((entry) => sameBytes(entry.bytes, key)) ?? { bytes, prepared: options.prepare(bytes) };
+    const text = key.join();
+    return entries.find((entry) => entry.text === text) ?? { text, prepared: options.prepare(new Uint8Array(key)) };
   };
 
   const keyring: Keyring = {
@@ -53,17 +54,12 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
       entries = [...new Set([entryOf(key), ...entries])];
     },
     remove(key) {
-      const rest = entries.filter((entry) => !sameBytes(entry.bytes, key));
-      if (rest[0] !== entries[0]) fail('this key seals; use(another) before removing it');
+      const rest = entries.filter((entry) => entry.text !== key.join());
+      if (rest[0] !== entries[0]) fail('this key seals; use(another) first');
       entries = rest;
     },
   };
   for (const key of keys) keyring.add(key);
-  if (entries.length === 0) fail('pass at least one key, or leave out the cipher option');
+  if (entries.length === 0) fail('pass at least one key, or no cipher');
   return { keyring, entries: () => entries as readonly [RingEntry<T>, ...RingEntry<T>[]] };
-}
-
-/** Whether two byte strings are equal. Not in constant time: both come from this process's owner. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -47,7 +47,7 @@ export function createMsgpackDecode(
         return value;
       };
       const value = finish(decoder.decode(bytes));
-      if (pairs !== 0) throw refuse('a map with the same key twice');
+      if (pairs !== 0) throw refuse('a duplicate key');
       return value;
     });
 }

@@ -9,9 +9,6 @@ import { type CodecOptions, DEPTH_MAX, exactInteger, guard, keysOf, kindOf, tooD
 
 export type { CodecOptions } from './value.js';
 
-/** An encoder whose buffer has grown beyond this is not kept. Source: guess; ordinary packets are below 1.4 kB. */
-const KEPT_BYTES_MAX = 64 * 1024;
-
 /**
  * Makes the msgpack codec.
  *
@@ -19,9 +16,11 @@ const KEPT_BYTES_MAX = 64 * 1024;
  * at the top and in lists, and left out in maps. Maps with integer keys decode to string keys. Other extension types are refused.
  */
 export function msgpack(options: CodecOptions = {}): Codec {
+  /** An encoder whose buffer has grown beyond this is not kept. Source: guess; ordinary packets are below 1.4 kB. */
+  const KEPT_BYTES_MAX = 65_536;
   const name = 'msgpack';
   const depthMax = options.depthMax ?? DEPTH_MAX;
-  const createEncoder = () => new Encoder({ useBigInt64: true, maxDepth: Number.POSITIVE_INFINITY });
+  const createEncoder = () => new Encoder({ useBigInt64: true, maxDepth: depthMax + 1 });
   let encoder = createEncoder();
 
   /**

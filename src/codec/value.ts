@@ -16,15 +16,14 @@ export const DEPTH_MAX = 64;
 /** The kinds of values that have an encoding. */
 export type ValueKind = 'nil' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'list' | 'map';
 
-const I64_MIN = -(2n ** 63n);
-const U64_MAX = 2n ** 64n - 1n;
-
 /** Tells what a value is. @throws GossipError `ERR_CODEC`: it has no encoding. */
 export function kindOf(value: unknown): ValueKind {
   if (value === undefined || value === null) return 'nil';
   const type = typeof value;
   if (type === 'function' || type === 'symbol') throw refuse(`a ${type}`);
-  if (typeof value === 'bigint' && (value < I64_MIN || value > U64_MAX)) throw refuse('an integer beyond 64 bits');
+  if (typeof value === 'bigint' && BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
+    throw refuse('an integer beyond 64 bits');
+  }
   if (typeof value !== 'object') return type as 'boolean' | 'number' | 'bigint' | 'string';
   if (Array.isArray(value)) return 'list';
   if (value instanceof Uint8Array) return 'bytes';

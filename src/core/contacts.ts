@@ -53,19 +53,19 @@ export class Contacts {
         } else if (errors.push(error) === others.length) {
           const reasons = [...new Set(errors.map(({ message }) => message))].join('; ');
           const refused = errors.find(({ code }) => code === 'ERR_JOIN_REJECTED');
-          core.emit({ type: 'settled', ref, error: refused ?? joinFailure(`no address could be joined: ${reasons}`) });
+          core.emit({ type: 'settled', ref, error: refused ?? joinFailure(reasons) });
         }
       };
-      this.contact(address, done, 'ours');
+      this.contact(address, done, true);
     }
     this.#armRetry();
   }
 
   /**
    * Introduces us to whoever is at an address.
-   * @param wish - `ours`: the application named the address, so that no flood of strangers stands in its way.
+   * @param ours - the application named the address, so that no flood of strangers stands in its way.
    */
-  contact(address: string, done: Done = () => {}, wish: 'ours' | 'theirs' = 'theirs'): void {
+  contact(address: string, done: Done = () => {}, ours = false): void {
     const { core } = this;
     if (sharesPart(address, core.self.address)) {
       done(joinFailure(`${address} is our own address`));
@@ -76,7 +76,7 @@ export class Contacts {
       waiting.push(done);
       return;
     }
-    if (wish === 'theirs' && this.pending >= core.config.limits.pendingContactsMax) {
+    if (!ours && this.pending >= core.config.limits.pendingContactsMax) {
       core.drop('contactsOverLimit', address);
       done(joinFailure('too many joins at once'));
       return;
@@ -128,8 +128,8 @@ export class Contacts {
   onJoin(packet: Extract<NativePacket, { type: 'join' }>): void {
     const { core } = this;
     const { record } = packet;
-    const reason = this.#refusal(packet);
-    const verify = reason === undefined ? this.#verify(record) : this.#refuse(packet.from, reason);
+    const reason = this.#refusal(packet) ?? '';
+    const verify = reason ? this.#refuse(packet.from, reason) : this.#verify(record);
     if (verify === undefined) return;
     core.send(
       record.address,
@@ -137,8 +137,8 @@ export class Contacts {
         type: 'join-reply',
         seq: packet.seq,
         from: core.self.id,
-        accepted: reason === undefined,
-        reason: reason ?? '',
+        accepted: !reason,
+        reason,
         verify,
         record: core.selfRecord(),
       },
@@ -189,12 +189,11 @@ export class Contacts {
   #refusal(packet: Extract<NativePacket, { type: 'join' }>): string | undefined {
     const { core } = this;
     const { record } = packet;
-    if (record.id === core.self.id) return 'unable to join self';
     if (record.id !== packet.from || record.dialect !== 'native' || record.via) return 'not its own record';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }
-    if (core.tooFarAhead(record.incarnation)) return 'its clock is too far ahead of ours';
+    if (core.tooFarAhead(record.incarnation)) return 'its clock is too far ahead';
     if (core.members.size >= core.config.limits.membersMax) return 'full (limits.membersMax)';
     return core.config.refuseVersion(record.applicationVersion);
   }
@@ -231,6 +230,8 @@ export class Contacts {
 
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
   #armRetry(): void {
+    /** With company, seeds that never answered are tried this many times less often. Source: guess. */
+    const RETRY_SLOWER = 10;
     const { core } = this;
     if (this.#retryArmed || this.#seeds.size === 0) return;
     this.#retryArmed = true;
@@ -241,12 +242,9 @@ export class Contacts {
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
         core.count('seedRetries');
-        this.contact(address, (error) => this.#met(address, error), 'ours');
+        this.contact(address, (error) => this.#met(address, error), true);
       }
       this.#armRetry();
     });
   }
 }
-
-/** With company, seeds that never answered are tried this many times less often. Source: guess. */
-const RETRY_SLOWER = 10;

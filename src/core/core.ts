@@ -183,6 +183,9 @@ export class Core extends Machine {
       case 'reply':
         this.requests.onReply(packet);
         return;
+      case 'native-only':
+        this.drop('repliesNobodyAskedFor', packet.from);
+        return;
       default:
         this.drop('packetsMisplaced', packet.type);
     }

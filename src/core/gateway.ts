@@ -10,8 +10,7 @@ import type { BroadcastItem } from './dissemination.js';
 import { LeafNews, type Told } from './leaf-news.js';
 import type { LeafEvent, LeafHost, LeafRecord } from './leaves.js';
 import type { MemberId } from './member-id.js';
-import { hash, type MemberRow, toRecord } from './members.js';
-import { statePackets } from './sync.js';
+import { type MemberRow, toRecord } from './members.js';
 
 /** What a gateway is told once. */
 export interface GatewayConfig {
@@ -19,7 +18,7 @@ export interface GatewayConfig {
   url: string;
   /** Each leaf is pinged this often. */
   pingIntervalMs: number;
-  /** Changes of the membership within this time reach leaves as one packet. */
+  /** Changes of the membership within this time reach leaves as one packet; longer in proportion when there are many. */
   batchMs: number;
 }
 
@@ -115,7 +114,7 @@ export class Gateway implements LeafHost {
   #attach(event: Attach): void {
     const { core } = this;
     const { session, record } = event;
-    const refusal = this.#refusal(event);
+    const refusal = refusalOf(record, core);
     if (refusal !== undefined) {
       core.drop('leavesRefused', `${record.id}: ${refusal}`);
       this.#bye(session, 'refused', refusal);
@@ -134,6 +133,7 @@ export class Gateway implements LeafHost {
       pingedMs: core.nowMs,
       hidden: event.hidden,
       sees: event.sees,
+      fresh: [event.fingerprint, event.members],
       behind: undefined,
     };
     this.#leaves.set(leaf.id, leaf);
@@ -146,10 +146,7 @@ export class Gateway implements LeafHost {
     if (cameFrom) this.#showWay(leaf, cameFrom);
     const { pingIntervalMs } = this.config;
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
-    const fingerprint = (core.members.fingerprint ^ hash(row)) >>> 0;
-    const same = !leaf.sees && event.fingerprint === fingerprint && event.members === core.members.activeCount - 1;
-    const rows = same ? [] : [...core.members.all()].filter(({ id }) => leaf.sees?.(id) ?? true);
-    for (const packet of statePackets(core.self.id, rows, !same)) this.#send([session], packet);
+    this.#news.arm();
   }
 
   /** Says that it is here, and newer than all that was said of it before, also by a gateway that we have not heard yet. */
@@ -163,18 +160,6 @@ export class Gateway implements LeafHost {
     const ours = { state: 'alive', dialect: 'native', bilingual: false, via: self.id } as const;
     const address = `${this.config.url}#${id}`;
     members.merge({ ...record, ...ours, address, incarnation: now, version: now }, self.id);
-  }
-
-  #refusal({ record }: Attach): string | undefined {
-    const { core } = this;
-    const row = core.members.get(record.id);
-    // Also one that is dead: it may be back.
-    if (row && !row.via) return 'its id is that of another member';
-    if (record.protocolVersion !== PROTOCOL_VERSION) {
-      return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
-    }
-    if (!row && core.members.size >= core.config.limits.membersMax) return 'full (limits.membersMax)';
-    return core.config.refuseVersion(record.applicationVersion);
   }
 
   /** A leaf speaks, under its own name. */
@@ -199,7 +184,7 @@ export class Gateway implements LeafHost {
         this.#says(leaf, packet.records);
         return;
       case 'pull':
-        this.#tellAgain(leaf, packet.ids[0]);
+        this.#news.again(leaf, packet.ids[0]);
         return;
       case 'bye':
         this.#part(leaf, 'left', '');
@@ -218,12 +203,6 @@ export class Gateway implements LeafHost {
       default:
         core.drop('leafPacketsRefused', `${packet.type} of ${leaf.id}`);
     }
-  }
-
-  /** It has forgotten a member, who may live. */
-  #tellAgain(leaf: Leaf, id: MemberId | undefined): void {
-    const row = id !== undefined && (leaf.sees?.(id) ?? true) ? this.core.members.get(id) : undefined;
-    if (row) for (const packet of statePackets(this.core.self.id, [row], false)) this.#sendTo(leaf, packet);
   }
 
   /** Its metadata has changed: the one thing about itself that a leaf can change. */
@@ -414,4 +393,19 @@ export class Gateway implements LeafHost {
   rows(): MemberRow[] {
     return [...this.#leaves.keys()].map((id) => this.core.members.get(id)).filter((row) => row !== undefined);
   }
+}
+
+/** Why somebody may not be a leaf, if so. */
+function refusalOf(
+  { id, protocolVersion, applicationVersion }: LeafRecord,
+  { config, members }: Core,
+): string | undefined {
+  const row = members.get(id);
+  // Also one that is dead: it may be back.
+  if (row && !row.via) return 'its id is that of another member';
+  if (protocolVersion !== PROTOCOL_VERSION) {
+    return `incompatible protocol version: ${protocolVersion} != ${PROTOCOL_VERSION}`;
+  }
+  if (!row && members.size >= config.limits.membersMax) return 'full (limits.membersMax)';
+  return config.refuseVersion(applicationVersion);
 }

@@ -20,9 +20,8 @@ export class Hlc {
 
   /** Mints a time later than every time minted or observed before. */
   now(nowMs: number): HlcTime {
-    const physical = this.physical(nowMs);
-    this.#last = physical > this.#last ? physical : this.#last + 1n;
-    return this.#last;
+    this.observe(this.physical(nowMs) - 1n);
+    return ++this.#last;
   }
 
   /** Learns a time minted elsewhere. */

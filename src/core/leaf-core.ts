@@ -29,7 +29,7 @@ const REFUSED_MS = 60_000;
 /** Asked whether it is there, the gateway must answer within this. Source: guess; so that we are current 2 s after a pause. */
 const ANSWER_MS = 800;
 /** … and within this share of its ping interval; it is asked when no ping has come for so many. */
-const ANSWER_SHARE = 0.25;
+const ANSWER_SHARE = 0.5;
 /** Source: so that we are elsewhere before it declares us dead, as `gateway.ts` says. */
 const SILENT_INTERVALS = 1.2;
 

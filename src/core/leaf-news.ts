@@ -5,12 +5,15 @@
 import type { News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import { toRecord } from './members.js';
+import { hash, type MemberRow, toRecord } from './members.js';
 import { recordBytes, stateNews } from './news.js';
+import { statePackets } from './sync.js';
 
 /** Bytes and pieces of news in one packet to leaves. Source: guess, as state packets. */
 const BATCH_BYTES_MAX = 64 * 1024;
 const BATCH_MAX = 256;
+/** So many leaves are told in a moment; to tell more takes longer, and so is done less often. Source: measured, 20 µs each. */
+const CROWD = 1000;
 
 /** A leaf, as far as it is told things. */
 export interface Told {
@@ -19,6 +22,8 @@ export interface Told {
   session: number | undefined;
   /** Whom it may see; absent: everybody. */
   readonly sees: ((id: MemberId) => boolean) | undefined;
+  /** It has just come and has not been shown the members; these it knew, as a fingerprint and a number. */
+  fresh: readonly [fingerprint: number, members: number] | undefined;
   /** It is slow: what it has to be told when it has caught up. */
   behind: Changes | undefined;
 }
@@ -29,6 +34,9 @@ export type Changes = Map<MemberId, boolean>;
 export class LeafNews {
   /** What leaves have to be told, each member once. */
   #changed: Changes = new Map();
+  /** When leaves were last told, and whether there is a time at which they will be. */
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #armed = false;
 
   /** @param tooMuch - called with a leaf for which more waits than there can be members. */
   constructor(
@@ -41,13 +49,21 @@ export class LeafNews {
   /** A row appeared, changed or was removed. @param whole - more than its state did. */
   changed(id: MemberId, whole: boolean): void {
     if (this.leaves.size === 0) return;
-    if (this.#changed.size === 0) this.core.schedule(this.batchMs, () => this.#tell());
     note(this.#changed, id, whole);
+    this.arm();
+  }
+
+  /** Leaves are told at once after a quiet time, else once per batch: a change, or a crowd that comes in, is encoded once. */
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    const pauseMs = this.batchMs * Math.max(1, this.leaves.size / CROWD);
+    this.core.schedule(this.#toldMs + pauseMs - this.core.nowMs, () => this.#tell());
   }
 
   /** A leaf is about to hear from a member, and must know it. */
-  introduce(id: MemberId, { behind, session }: Told): void {
-    if (this.#changed.has(id)) this.#tell();
+  introduce(id: MemberId, { behind, session, fresh }: Told): void {
+    if (fresh || this.#changed.has(id)) this.#tell();
     const whole = behind?.get(id);
     if (whole === undefined || session === undefined) return;
     behind?.delete(id);
@@ -61,20 +77,68 @@ export class LeafNews {
     if (behind && !slow && session !== undefined) this.#tellOf(behind, [session], sees);
   }
 
+  /** It has forgotten a member, who may live. */
+  again({ sees, session }: Told, id: MemberId | undefined): void {
+    const row = id !== undefined && (sees?.(id) ?? true) ? this.core.members.get(id) : undefined;
+    if (row && session !== undefined) this.#showRows([row], false, [session]);
+  }
+
   #tell(): void {
-    if (this.#changed.size === 0) return;
+    this.#armed = false;
+    this.#toldMs = this.core.nowMs;
     const changes = this.#changed;
     this.#changed = new Map();
     const all: number[] = [];
+    const fresh: Told[] = [];
     for (const [session, leaf] of this.leaves) {
       const { behind, sees } = leaf;
-      if (behind) {
+      if (leaf.fresh) fresh.push(leaf);
+      else if (behind) {
         for (const [id, whole] of changes) note(behind, id, whole);
         if (behind.size > this.core.config.limits.membersMax) this.tooMuch(leaf);
       } else if (sees) this.#tellOf(changes, [session], sees);
       else all.push(session);
     }
     if (all.length > 0) this.#tellOf(changes, all);
+    this.#show(fresh);
+  }
+
+  /** Shows the members to those that have just come, but to those that still know them. */
+  #show(fresh: readonly Told[]): void {
+    const { members } = this.core;
+    const current: number[] = [];
+    const all: number[] = [];
+    for (const leaf of fresh) {
+      const { sees } = leaf;
+      const session = leaf.session as number;
+      if (sees)
+        this.#showRows(
+          [...members.all()].filter(({ id }) => sees(id)),
+          true,
+          [session],
+        );
+      else if (this.#knowsAll(leaf)) current.push(session);
+      else all.push(session);
+      leaf.fresh = undefined;
+    }
+    this.#showRows([], false, current);
+    this.#showRows(members.all(), true, all);
+  }
+
+  /** Whether what it knew of all others is what we know of them. */
+  #knowsAll({ id, fresh }: Told): boolean {
+    const { members } = this.core;
+    const row = members.get(id);
+    if (!row || fresh?.[1] !== members.activeCount - 1) return false;
+    return fresh[0] === (members.fingerprint ^ hash(row)) >>> 0;
+  }
+
+  /** @param whole - whoever is not among the rows is no more. */
+  #showRows(rows: Iterable<MemberRow>, whole: boolean, sessions: readonly number[]): void {
+    if (sessions.length === 0) return;
+    for (const packet of statePackets(this.core.self.id, rows, whole)) {
+      this.core.emit({ type: 'leaf-send', sessions, packet });
+    }
   }
 
   #tellOf(changes: Changes, sessions: readonly number[], sees?: (id: MemberId) => boolean): void {

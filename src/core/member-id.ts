@@ -4,7 +4,7 @@
 export type MemberId = string;
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-const PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The id of nobody: all zeros, which the Go library uses as the target of a join. */
 export const NOBODY: MemberId = '00000000-0000-0000-0000-000000000000';
@@ -21,8 +21,8 @@ export function isMemberId(value: string): boolean {
 export function memberIdFromBytes(b: Uint8Array, at = 0): MemberId {
   let id = '';
   for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) id += '-';
     id += HEX[b[at + i] as number];
+    if (i > 2 && i < 10 && i % 2 === 1) id += '-';
   }
   return id;
 }
@@ -31,7 +31,7 @@ export function memberIdFromBytes(b: Uint8Array, at = 0): MemberId {
 export function memberIdToBytes(id: MemberId, into = new Uint8Array(16), at = 0): Uint8Array {
   let out = at;
   for (let i = 0; i < 36; i += 2) {
-    if (id.charCodeAt(i) === 45) i++;
+    if (id[i] === '-') i++;
     into[out++] = (nibble(id.charCodeAt(i)) << 4) | nibble(id.charCodeAt(i + 1));
   }
   return into;

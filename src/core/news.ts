@@ -9,18 +9,6 @@ import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import { type MemberRow, toRecord } from './members.js';
 
-/** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
-const NEWS_METADATA_BYTES_MAX = 512;
-/** Room for news in one datagram, leaving space for the packet around it, sealing and the headers below. */
-const NEWS_BYTES_MAX = 1100;
-/**
- * When as much news as this waits, as when a gateway with all its leaves goes, packets of their own carry much more of it and
- * go by the reliable carrier: or suspicions would end before the news that refutes them. Source: guess, and the codec's most.
- */
-const STORM = 64;
-const STORM_BYTES_MAX = 32 * 1024;
-const PIECES_MAX = 256;
-
 interface Waiting {
   /** Whom it is about: that member knows it best. */
   about: MemberId;
@@ -42,6 +30,8 @@ export class NewsQueue {
 
   /** A member appeared or told something new about itself. */
   addRecord(row: MemberRow): void {
+    /** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
+    const NEWS_METADATA_BYTES_MAX = 512;
     this.#add('r', row.id, { kind: 'record', record: toRecord(row, row.metadataBytes <= NEWS_METADATA_BYTES_MAX) });
   }
 
@@ -63,6 +53,15 @@ export class NewsQueue {
    * @param large - one piece that no datagram holds may go alone; the reliable carrier takes it.
    */
   take(receiver?: MemberRow, large = false): News[] {
+    /** Room for news in one datagram, leaving space for the packet around it, sealing and the headers below. */
+    const NEWS_BYTES_MAX = 1100;
+    /**
+     * When as much news as this waits, as when a gateway goes with all its leaves, packets of their own carry far more and go
+     * by the reliable carrier: or suspicions would end before the news that refutes them. Source: guess, and the codec's most.
+     */
+    const STORM = 64;
+    const STORM_BYTES_MAX = 32 * 1024;
+    const PIECES_MAX = 256;
     const out: News[] = [];
     let room = large && this.#waiting.size > STORM ? STORM_BYTES_MAX : NEWS_BYTES_MAX;
     if (receiver && receiver.state !== 'alive') {
@@ -71,8 +70,9 @@ export class NewsQueue {
       room -= newsBytes(about);
     }
     if (this.#waiting.size === 0) return out;
-    const limit = this.#transmitLimit();
-    const onlyReceiver = this.core.members.natives().length <= 1;
+    const { config, members } = this.core;
+    const limit = config.timing.retransmitMult * Math.ceil(Math.log10(members.peers().length + 2));
+    const onlyReceiver = members.natives().length <= 1;
     const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
     for (const [key, item] of order) {
       if (out.length >= PIECES_MAX) break;
@@ -87,10 +87,6 @@ export class NewsQueue {
       if (++item.sent >= limit) this.#waiting.delete(key);
     }
     return out;
-  }
-
-  #transmitLimit(): number {
-    return this.core.config.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peers().length + 2));
   }
 
   /** While news waits, sends some of it every gossip interval; idle members send nothing. */
@@ -121,6 +117,8 @@ export class NewsQueue {
 
   /** News about a departed self goes out at once: there will be no next interval. */
   announceLeave(): void {
+    /** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
+    const LEAVE_FAN_OUT = 8;
     const { core } = this;
     const news = [stateNews(core.self, core.self.id)];
     for (const row of core.random.sample(core.members.natives(), LEAVE_FAN_OUT)) {
@@ -135,7 +133,7 @@ export class NewsQueue {
     for (const item of news) {
       if (item.kind === 'record') {
         const row = core.members.merge(item.record, from);
-        if (row && core.sync.lacksMetadata(row, item.record)) missing.push(row.id);
+        if (row && lacksMetadata(row, item.record)) missing.push(row.id);
         continue;
       }
       if (core.tooFarAhead(item.incarnation)) continue;
@@ -151,8 +149,10 @@ export class NewsQueue {
   }
 }
 
-/** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
-const LEAVE_FAN_OUT = 8;
+/** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
+function lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
+  return row.version < record.version && !record.metadata && record.metadataBytes > 0;
+}
 
 export function stateNews(row: MemberRow, by: MemberId): News {
   return { kind: 'state', id: row.id, incarnation: row.incarnation, state: row.state, by };
@@ -160,13 +160,12 @@ export function stateNews(row: MemberRow, by: MemberId): News {
 
 /** An upper bound of the encoded size, without encoding. */
 function newsBytes(news: News): number {
-  if (news.kind === 'state') return 42;
-  return recordBytes(news.record);
+  return news.kind === 'state' ? 42 : recordBytes(news.record);
 }
 
 /** An upper bound of a record's encoded size, without encoding. */
 export function recordBytes(record: MemberRecord): number {
-  let bytes = 48 + (record.via ? 16 : 0) + record.address.length * 3 + record.applicationVersion.length * 3 + 8;
-  for (const tag of record.tags) bytes += tag.length * 3 + 2;
+  let bytes = 52 + (record.via ? 16 : 0);
+  for (const text of [record.address, record.applicationVersion, ...record.tags]) bytes += text.length * 3 + 2;
   return record.metadata ? bytes + record.metadataBytes : bytes;
 }

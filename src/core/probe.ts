@@ -65,7 +65,7 @@ export class Prober {
     for (let fresh = 0; fresh < 2; ) {
       const id = this.#order[this.#next++];
       if (id === undefined) {
-        this.#order = random.sample(members.peers(), Number.POSITIVE_INFINITY).map((row) => row.id);
+        this.#order = random.sample(members.peers(), members.peers().length).map((row) => row.id);
         this.#next = 0;
         fresh++;
         continue;
@@ -83,14 +83,12 @@ export class Prober {
   /** A new member is met in this round already, at a random place of what is left of it. */
   added(row: MemberRow): void {
     const rest = this.#order.length - this.#next;
-    if (rest < 0) return;
     this.#order.splice(this.#next + this.core.random.below(rest + 1), 0, row.id);
   }
 
   /** The dead are asked now and then for ever, so that a healed partition is noticed however long it lasted. */
   #askDead(): void {
     const { members, random } = this.core;
-    if (members.count('dead') === 0) return;
     const dead = [...members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
     const [row] = random.sample(dead, 1);
     if (row) this.verify(row);
@@ -119,13 +117,13 @@ export class Prober {
     reliable = true,
     timeoutMs = this.core.config.timing.probeIntervalMs * (1 + this.core.suspicion.health),
   ): void {
-    if (row.dialect === 'native') this.#ping(row, this.expectAck(row.id, timeoutMs, done), reliable);
+    if (row.dialect === 'native') this.#tell(row, 'ping', this.expectAck(row.id, timeoutMs, done), reliable);
     else this.core.foreign?.ping(row, timeoutMs, done);
   }
 
-  #ping(row: MemberRow, seq: number, reliable: boolean): void {
+  #tell(row: MemberRow, type: 'ping' | 'ack', seq: number, reliable: boolean): void {
     const { core } = this;
-    core.send(row, { type: 'ping', seq, from: core.self.id, news: core.news.take(row) }, reliable);
+    core.send(row, { type, seq, from: core.self.id, news: core.news.take(row) }, reliable);
   }
 
   /**
@@ -146,7 +144,7 @@ export class Prober {
     const seq = this.#open(row.id, evidence);
     const timeoutMs = timing.probeTimeoutMs * stretch;
     if (row.dialect === 'native') {
-      this.#ping(row, seq, false);
+      this.#tell(row, 'ping', seq, false);
       core.schedule(timeoutMs, () => this.#askOthers(seq));
     } else {
       core.foreign?.ping(row, timeoutMs, (alive) => {
@@ -185,7 +183,7 @@ export class Prober {
       core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
     }
     // Where a connection has just failed there is no use in another: it would only be evidence again.
-    if (row.dialect === 'native' && !probe.evidence) this.#ping(row, seq, true);
+    if (row.dialect === 'native' && !probe.evidence) this.#tell(row, 'ping', seq, true);
   }
 
   /** Ends a probe, once; silence after a pause of our own proves nothing. */
@@ -219,7 +217,7 @@ export class Prober {
     const row = core.members.get(packet.from);
     const { seq } = packet;
     if (row) {
-      core.send(row, { type: 'ack', seq, from: core.self.id, news: core.news.take(row) }, source.reliable);
+      this.#tell(row, 'ack', seq, source.reliable);
     } else if (source.address !== undefined) {
       // A stranger that knows us, after a restart or a lost view: answer where it came from, and introduce ourselves.
       // News is neither heard from it nor told to it: anybody can write a ping, with any return address.
@@ -252,23 +250,22 @@ export class Prober {
 
   /** Somebody cannot reach a member and asks us to try. */
   onPingReq(packet: Extract<NativePacket, { type: 'ping-req' }>): void {
+    /** Pings under way at the same time, those for others included. Source: guess; a healthy member has one or two. */
+    const RELAYS_MAX = 1024;
     const { core } = this;
+    const { seq } = packet;
     const asker = core.members.get(packet.from);
     const row = core.members.get(packet.target);
     if (!asker) return;
-    const nack = () => core.send(asker, { type: 'nack', seq: packet.seq, from: core.self.id }, false);
+    const done = (alive: boolean) => {
+      if (alive) this.#tell(asker, 'ack', seq, false);
+      else core.send(asker, { type: 'nack', seq, from: core.self.id }, false);
+    };
     if (!row || !this.#canProbe(row) || row === core.self || this.#probes.size >= RELAYS_MAX) {
-      nack();
+      done(false);
       return;
     }
-    const done = (alive: boolean) => {
-      if (!alive) nack();
-      else core.send(asker, { type: 'ack', seq: packet.seq, from: core.self.id, news: core.news.take(asker) }, false);
-    };
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
     this.verify(row, done, false, core.config.timing.probeTimeoutMs * 0.8);
   }
 }
-
-/** Pings under way at the same time, those for others included. Source: guess; a healthy member has one or two. */
-const RELAYS_MAX = 1024;

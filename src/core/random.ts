@@ -10,7 +10,7 @@ export class Random {
   /** sfc32 (Chris Doty-Humphrey's PractRand), seeded from one number. */
   constructor(seed: number) {
     this.#a = seed >>> 0;
-    this.#b = Math.floor(seed / 0x1_0000_0000) >>> 0;
+    this.#b = (seed / 0x1_0000_0000) >>> 0;
     this.#c = 0x9e3779b9;
     for (let i = 0; i < 12; i++) this.uint32();
   }

@@ -83,7 +83,7 @@ export class SuspicionTable {
     const suspicion: Suspicion = {
       startMs: core.nowMs,
       minMs,
-      maxMs: k > 0 ? minMs * timing.suspicionMaxMult : minMs,
+      maxMs: minMs * timing.suspicionMaxMult,
       k,
       witnesses: new Set([by]),
       deadlineMs: 0,
@@ -146,7 +146,7 @@ export class SuspicionTable {
     }
     if (incarnation === self.incarnation && state === 'alive') return;
     if (state === 'alive' && address !== self.address) {
-      core.drop('idConflicts', `another member at ${address} uses our id ${self.id}`);
+      core.drop('idConflicts', `${address} uses our id ${self.id}`);
     }
     core.hlc.observe(incarnation);
     if (state !== 'alive') {

@@ -10,15 +10,6 @@ import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow, toRecord } from './members.js';
 import { recordBytes } from './news.js';
 
-/** Estimated bytes of one state packet. Source: guess; far below the frame limit, large enough to compress well. */
-const STATE_BYTES_MAX = 64 * 1024;
-/** Ids asked for in one pull. Source: guess. */
-const PULL_MAX = 256;
-/** Gossip intervals to wait after the last news, so that the others' last news has gone out as well. Source: guess. */
-const SETTLE_INTERVALS = 3;
-/** Members to compare with then. Source: simulation; one in a hundred joins at N = 5 left somebody out with one. */
-const SETTLE_COMPARISONS = 2;
-
 export class Sync {
   /** Members whose records are wanted, and who mentioned them last; asked for a moment later, all at once. */
   readonly #wanted = new Map<MemberId, MemberId>();
@@ -38,6 +29,10 @@ export class Sync {
    * later, instead of at the next interval; while nothing changes this costs nothing.
    */
   afterNews(): void {
+    /** Gossip intervals to wait after the last news, so that the others' last news has gone out as well. Source: guess. */
+    const SETTLE_INTERVALS = 3;
+    /** Members to compare with then. Source: simulation; one in a hundred joins at N = 5 left somebody out with one. */
+    const SETTLE_COMPARISONS = 2;
     const { core } = this;
     core.schedule(core.random.jitter(core.config.timing.gossipIntervalMs * SETTLE_INTERVALS, 0.5), () => {
       if (core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
@@ -96,13 +91,10 @@ export class Sync {
     return row && isActive(row) ? { ...record, state: 'suspect' } : record;
   }
 
-  /** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
-  lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
-    return row.version < record.version && !record.metadata && record.metadataBytes > 0;
-  }
-
   /** Asks a member for the records of those it mentioned; a storm of news makes one pull. */
   pull(from: MemberId, ids: readonly MemberId[]): void {
+    /** Ids asked for in one pull. Source: guess. */
+    const PULL_MAX = 256;
     const { core } = this;
     if (this.#wanted.size === 0) core.schedule(core.config.timing.gossipIntervalMs / 4, () => this.#sendPulls());
     for (const id of ids) if (this.#wanted.size < PULL_MAX) this.#wanted.set(id, from);
@@ -123,7 +115,7 @@ export class Sync {
     const { core } = this;
     const row = core.members.get(packet.from);
     if (!row) return;
-    const rows = [...new Set(packet.ids)].map((id) => core.members.get(id)).filter((found) => found !== undefined);
+    const rows = [...new Set(packet.ids)].flatMap((id) => core.members.get(id) ?? []);
     if (rows.length > 0) this.#sendRecords(row, rows, false);
   }
 }
@@ -134,6 +126,8 @@ export function* statePackets(
   rows: Iterable<MemberRow>,
   wantReply: boolean,
 ): Generator<Extract<NativePacket, { type: 'state' }>> {
+  /** Estimated bytes of one packet. Source: guess; far below the frame limit, large enough to compress well. */
+  const STATE_BYTES_MAX = 65_536;
   let records: MemberRecord[] = [];
   let bytes = 0;
   for (const row of rows) {

@@ -2,8 +2,7 @@
  * Reads and writes every form an address can have. An address is a string everywhere else; this file alone knows what
  * is inside one. Pure: it resolves nothing and opens nothing.
  */
-import { GossipError } from '../errors.js';
-import { DEFAULT_LIMITS } from '../limits.js';
+import { checkLength, invalid, parseUrlAddress, type UrlAddress } from './url-address.js';
 
 /** `127.0.0.1:8000`, `[::1]:8000`. `host` has no brackets. */
 interface IpAddress {
@@ -23,22 +22,6 @@ interface NameAddress {
 interface SrvAddress {
   kind: 'srv';
   name: string;
-}
-
-/** `https://host:port/path`, `srv+https://name/path`; `ws` and `wss` alike. */
-export interface UrlAddress {
-  kind: 'url';
-  scheme: 'http' | 'https' | 'ws' | 'wss';
-  /** Whether the port is to be looked up by SRV; `port` is undefined then. */
-  srv: boolean;
-  /** Without brackets. */
-  host: string;
-  /** Undefined: the scheme's own. */
-  port: number | undefined;
-  /** Begins with `/`; a query string belongs to it. */
-  path: string;
-  /** What stands after `#`, or empty: the member behind a gateway. */
-  fragment: string;
 }
 
 /** An address that has been read. */
@@ -73,8 +56,8 @@ const URL_FORM = /^(srv\+)?(https?|wss?):\/\//i;
  * @throws {GossipError} `ERR_ADDRESS`, quoting the input and saying what to write instead.
  */
 export function parseAddress(text: string, options: ParseAddressOptions = {}): Address {
-  checkLength(text, options.stringBytesMax);
-  if (URL_FORM.test(text)) return parseUrl(text);
+  checkFilled(text, options.stringBytesMax);
+  if (URL_FORM.test(text)) return parseUrlAddress(text);
   if (text.includes('://')) throw invalid(text, `its scheme is not one of http, https, ws, wss; ${FORMS}`);
   if (/^srv\+/i.test(text)) {
     const name = text.slice(4);
@@ -97,7 +80,7 @@ export function parseAddress(text: string, options: ParseAddressOptions = {}): A
  * @throws {GossipError} `ERR_ADDRESS`, quoting the input.
  */
 export function parseBind(text: string, wildcard = '0.0.0.0'): BindAddress {
-  checkLength(text);
+  checkFilled(text);
   if (text.includes('://') || text.includes('+')) {
     throw invalid(text, 'a bind address is host:port, ip:port, [ipv6]:port or :port');
   }
@@ -176,30 +159,6 @@ function parsePort(digits: string, text: string): number {
   return port;
 }
 
-function parseUrl(text: string): UrlAddress {
-  const srv = /^srv\+/i.test(text);
-  let url: URL;
-  try {
-    url = new URL(srv ? text.slice(4) : text);
-  } catch (cause) {
-    throw invalid(text, 'it is not a valid URL; write http(s)://host[:port]/path', cause);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw invalid(text, 'it must not carry a user name or password; use the bearerToken option');
-  }
-  if (srv && url.port !== '') throw invalid(text, 'the port of an srv+ URL is looked up; write it without one');
-  if (url.port === '0') throw invalid(text, 'port 0 cannot be dialled; write the port the peer listens on');
-  return {
-    kind: 'url',
-    scheme: url.protocol.slice(0, -1) as UrlAddress['scheme'],
-    srv,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? undefined : Number(url.port),
-    path: url.pathname + url.search,
-    fragment: url.hash.slice(1),
-  };
-}
-
 function isName(host: string): boolean {
   return NAME.test(host) && !NUMERIC_NAME.test(host);
 }
@@ -208,14 +167,7 @@ function bracketed(host: string): string {
   return isIpv6(host) ? `[${host}]` : host;
 }
 
-function checkLength(text: string, bytesMax: number = DEFAULT_LIMITS.stringBytesMax): void {
+function checkFilled(text: string, bytesMax?: number): void {
   if (text === '') throw invalid(text, `it is empty; ${FORMS}`);
-  // A UTF-16 unit is at least one byte of UTF-8, so that the encoder never sees a text much above the limit.
-  if (text.length > bytesMax || new TextEncoder().encode(text).length > bytesMax) {
-    throw invalid(`${text.slice(0, 40)}…`, `it is longer than ${bytesMax} bytes`);
-  }
-}
-
-function invalid(text: string, why: string, cause?: unknown): GossipError {
-  return new GossipError('ERR_ADDRESS', `cannot use the address ${JSON.stringify(text)}: ${why}`, { cause });
+  checkLength(text, bytesMax);
 }

@@ -4,10 +4,10 @@
  */
 import { errorMessage, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
-import { parseAddress, type UrlAddress } from './address.js';
 import { createDeadline, type Deadline } from './deadline.js';
 import { createLookup, type Lookup, type Resolver } from './resolver.js';
 import type { RequestOptions, Transport, TransportHost } from './transport.js';
+import { checkLength, parseUrlAddress, type UrlAddress } from './url-address.js';
 
 export type { Endpoint, Resolver, SrvRecord } from './resolver.js';
 
@@ -224,8 +224,8 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
 
 /** Reads an address and insists on HTTP. */
 function httpUrl(text: string, stringBytesMax?: number): UrlAddress {
-  const address = parseAddress(text, { defaultPort: 1, ...(stringBytesMax === undefined ? {} : { stringBytesMax }) });
-  if (address.kind === 'url' && /^https?$/.test(address.scheme)) return address;
+  checkLength(text, stringBytesMax);
+  if (/^(srv\+)?https?:\/\//i.test(text)) return parseUrlAddress(text);
   throw new GossipError(
     'ERR_ADDRESS',
     `the HTTP transport cannot use ${JSON.stringify(text)}; write https://host[:port]/path`,

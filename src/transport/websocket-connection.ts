@@ -10,6 +10,8 @@ import { Window } from './websocket-window.js';
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
+  /** The subprotocol that was chosen, if any. */
+  readonly protocol?: string;
   /** Absent where the runtime does not tell (workerd). */
   readonly bufferedAmount?: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
@@ -45,7 +47,7 @@ export const CLOSE = {
   going: 4001,
   /** To a leaf: it was not admitted. To anybody: a page of another site. */
   refused: 4003,
-  /** To a leaf: it did not take what was for it. */
+  /** To a leaf, and to any channel of a shared connection: it did not take what was for it. */
   slow: 4008,
   /** To a leaf: it is on another connection, or at another gateway. */
   moved: 4010,
@@ -141,10 +143,10 @@ export class WebSocketConnection {
   }
 
   /**
-   * Sends one frame, as a copy: not every runtime makes one. Settles when little is queued.
+   * Sends one frame, which must not be changed any more: not every runtime copies it. Settles when little is queued.
    * @throws {GossipError} `ERR_UNREACHABLE` when the connection ends first, `ERR_OVERLOADED` when the queue is full.
    */
-  async write(frame: Uint8Array): Promise<void> {
+  async write(frame: Uint8Array<ArrayBuffer>): Promise<void> {
     if (!this.usable) throw new GossipError('ERR_UNREACHABLE', 'the connection has ended');
     const { limits, count } = this.#options;
     const queued = this.#buffered;
@@ -153,7 +155,7 @@ export class WebSocketConnection {
       throw new GossipError('ERR_OVERLOADED', `${queued} bytes are queued; the limit is sendQueueBytesMax`);
     }
     try {
-      this.#send(frame.slice());
+      this.#send(frame);
     } catch (cause) {
       throw new GossipError('ERR_UNREACHABLE', errorMessage(cause), { cause });
     }
@@ -187,6 +189,8 @@ export class WebSocketConnection {
   /** Applies the deadlines. To be called now and then with the monotonic time in ms. */
   check(nowMs: number): void {
     const { timeoutMs, idleTimeoutMs, role, count } = this.#options;
+    // The peer has closed, and its end of the connection may stay open all the same: a Durable Object's does.
+    if (this.#socket.readyState === CLOSING) this.#closingSinceMs ??= nowMs;
     if (this.#closingSinceMs !== undefined) {
       if (nowMs - this.#closingSinceMs <= LINGER_MS) return;
       this.#socket.terminate?.();

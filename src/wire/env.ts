@@ -25,9 +25,6 @@ export interface WireEnv {
  */
 export const LIST_BYTES_MAX = 256 * 1024;
 
-/** Room for the fixed fields of a member, in the wordiest codec. Source: guess. */
-const FIXED_BYTES_MAX = 4096;
-
 /**
  * The most that a member has to say about itself, in bytes.
  *
@@ -35,6 +32,8 @@ const FIXED_BYTES_MAX = 4096;
  * yet, and decoding four megabytes of nested nothing takes a second.
  */
 export function ownBytesMax(limits: Limits): number {
+  /** Room for the fixed fields of a member, in the wordiest codec. Source: guess. */
+  const FIXED_BYTES_MAX = 4096;
   return limits.metadataBytesMax + (limits.tagsMax + 3) * limits.stringBytesMax + FIXED_BYTES_MAX;
 }
 
@@ -67,7 +66,7 @@ export function compressPayload(
  * @throws GossipError `ERR_COMPRESSED`: refused by the compressor, or there is none; the frame is dropped.
  */
 export function decompressPayload(compressed: Uint8Array, { compressor }: WireEnv, bytesMax: number): Uint8Array {
-  if (!compressor) throw new GossipError('ERR_COMPRESSED', 'compressed payload, but no compressor is set');
+  if (!compressor) throw new GossipError('ERR_COMPRESSED', 'no compressor is set');
   return attempt(compressor, 'ERR_COMPRESSED', () => compressor.decompress(compressed, bytesMax));
 }
 
@@ -80,7 +79,7 @@ export function sealBytes(plaintext: Uint8Array, associatedData: Uint8Array, cip
 export function openBytes(sealed: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
   const opened = attempt(cipher, 'ERR_CIPHER', () => cipher.open(sealed, associatedData));
   return andThen(opened, (plaintext) => {
-    if (!plaintext) throw new GossipError('ERR_CIPHER', `no key of ${cipher.name} opens the frame`);
+    if (!plaintext) throw new GossipError('ERR_CIPHER', 'no key opens it');
     return plaintext;
   });
 }

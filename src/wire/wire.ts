@@ -16,12 +16,11 @@ export interface V1Wire {
   decode(frame: Uint8Array, env: WireEnv, options: { plain: boolean; replyTo?: number }): MaybePromise<V1Packet>;
 }
 
-/** The largest value of the first u16's low 14 bits that marks a native frame. */
-const NATIVE_MAX = 15;
-const REPLY_EXPECTED = 0x4000;
-
 /** What can be told from a frame's first two bytes alone. */
 export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyExpected: boolean } | undefined {
+  /** The largest value of the first u16's low 14 bits that marks a native frame. */
+  const NATIVE_MAX = 15;
+  const REPLY_EXPECTED = 0x4000;
   const flags = (frame[0] as number) | ((frame[1] as number) << 8);
   const low = flags & 0x3fff;
   if (frame.length < 3 || low === 0) return undefined;
@@ -42,8 +41,8 @@ export class Wire {
    */
   encode(packet: Packet, plain: boolean): MaybePromise<Uint8Array> {
     if (packet.dialect !== 'v1') return encodeNativeFrame(packet, this.env);
-    if (!this.v1) throw new GossipError('ERR_OPTION', 'a v1 packet without the v1 plug-in');
-    return this.v1.encode(packet, this.env, { plain });
+    // Only the plug-in's other half makes such packets.
+    return (this.v1 as V1Wire).encode(packet, this.env, { plain });
   }
 
   /**
@@ -53,7 +52,7 @@ export class Wire {
   decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
     const peek = peekFrame(frame);
     if (peek?.dialect === 'native') return decodeNativeFrame(frame, this.env);
-    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'neither a native frame nor one of a plug-in');
+    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'neither native nor of a plug-in');
     return this.v1.decode(frame, this.env, { plain, replyTo });
   }
 }

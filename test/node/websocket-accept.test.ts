@@ -101,7 +101,7 @@ test('each way of not keeping to the protocol is counted and closed', async () =
     ['no hello', ['GET /'], 4002, 'badHellos'],
     ['two words', ['isogossip 1 a b'], 4002, 'badHellos'],
     ['text after it', [hello, 'hello?'], 4002, 'textMessages'],
-    ['a large frame', [hello, new Uint8Array(1_001)], 1009, 'oversizedFrames'],
+    ['a large frame', [hello, new Uint8Array(1_001)], 4009, 'oversizedFrames'],
     ['nothing at all', [], 4002, 'slowConnections'],
   ];
   const expected = new Map<string, number>();

@@ -2,9 +2,12 @@
  * The WebSocket transport as the side that dials: the contract with `ws` and with a client that has the habits of other
  * runtimes, sharing, pauses after failures, backpressure, and what it does with a server that is none of ours.
  */
-
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { assert, test, vi } from 'vitest';
 import type Client from 'ws';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
@@ -336,6 +339,37 @@ test('with a full table it closes the connection of its own that was unused the 
   await a.host.until(() => closed.length > 0, 'an eviction');
   assert.deepEqual(closed, ['two']);
   assert.deepEqual(a.host.disconnections, []);
+});
+
+test('a peer that closes and keeps its end open is gone in time', async () => {
+  const a = await member();
+  let raw = (_stream: Duplex) => {};
+  const arrived = new Promise<Duplex>((resolve) => {
+    raw = resolve;
+  });
+  // Says hello and goodbye as bytes, and then does nothing: `ws` as a server would end the connection.
+  const server = createHttpServer().on('upgrade', (request: IncomingMessage, stream: Duplex) => {
+    const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash('sha1').update(key).digest('base64');
+    stream.write(
+      `HTTP/1.1 101 Hello\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    const hello = 'isogossip 1 -';
+    stream.write(Buffer.concat([Buffer.of(0x81, hello.length), Buffer.from(hello)]));
+    stream.on('error', () => {});
+    raw(stream);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  await a.transport.send(url, new Uint8Array(4), SEND);
+  const stream = await arrived;
+  after(() => {
+    stream.destroy();
+    server.close();
+  });
+  stream.write(Buffer.of(0x88, 2, 0x0f, 0xa9));
+  await a.host.until(() => a.host.disconnections.length > 0, 'a disconnection');
 });
 
 test('close ends in time although a peer does not answer', async () => {

@@ -10,24 +10,47 @@ export const add = defineRequest<{ a: number; b: number }, number>(130);
 export const askBack = defineRequest<{ a: number; b: number }, number>(131);
 /** How many numbered messages have come, and whether in order. */
 export const counted = defineRequest<null, { count: number; ordered: boolean }>(132);
-export const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
+const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
 export const goodbye = defineMessage<null>(134);
 export const stats = defineRequest<null, Record<string, number>>(135);
 
-/** Starts a member with these habits. `left` settles when it was told to go and has gone. */
-export async function startMember(options: ClusterOptions): Promise<{ cluster: Cluster; left: Promise<void> }> {
-  const cluster = await createCluster({ preset: 'local', ...options });
+/** Asks for as many of them in return. */
+export const floodBack = defineRequest<number, null>(136);
+/** This many bytes of filling, so that 1,000 are more than may be under way on one connection. */
+const FILLING_BYTES = 2_000;
+
+/** Sends numbered messages. */
+export async function flood(cluster: Cluster, to: string, count: number): Promise<void> {
+  const filling = new Uint8Array(FILLING_BYTES).fill(7);
+  const sends: Promise<void>[] = [];
+  for (let n = 0; n < count; n++) sends.push(cluster.send(to, numbered, { n, filling }, { reliable: true }));
+  await Promise.all(sends);
+}
+
+/** Counts numbered messages, and whether they come in order. */
+export function count(cluster: Cluster): () => { count: number; ordered: boolean } {
   let [count, ordered] = [0, true];
-  cluster.on(chat, ({ data }) => {
-    if (!data.startsWith('echo ')) cluster.broadcast(chat, `echo ${data}`);
-  });
   cluster.on(numbered, ({ data }) => {
     if (data.n !== count) ordered = false;
     count++;
   });
+  return () => ({ count, ordered });
+}
+
+/** Starts a member with these habits. `left` settles when it was told to go and has gone. */
+export async function startMember(options: ClusterOptions): Promise<{ cluster: Cluster; left: Promise<void> }> {
+  const cluster = await createCluster({ preset: 'local', ...options });
+  const counts = count(cluster);
+  cluster.on(chat, ({ data }) => {
+    if (!data.startsWith('echo ')) cluster.broadcast(chat, `echo ${data}`);
+  });
   cluster.handle(add, ({ data }) => data.a + data.b);
   cluster.handle(askBack, ({ data, from }) => cluster.request(from.id, add, data));
-  cluster.handle(counted, () => ({ count, ordered }));
+  cluster.handle(counted, counts);
+  cluster.handle(floodBack, async ({ data, from }) => {
+    await flood(cluster, from.id, data);
+    return null;
+  });
   cluster.handle(stats, () => ({ ...cluster.stats() }));
   const left = new Promise<void>((resolve, reject) => {
     cluster.on(goodbye, () => void cluster.leave().then(resolve, reject));

@@ -1,9 +1,10 @@
 /**
- * A member in Bun: `bun members-bun.js ws|socket [JOIN]`. By WebSocket it accepts with `Bun.serve`; it prints its address,
+ * A member in Bun: `bun members-bun.js ws|socket|both [JOIN]`. By WebSocket it accepts with `Bun.serve`; it prints its address,
  * and ends when it has left.
  */
 import process from 'node:process';
 import { socketTransport } from '../../src/transport/node/socket.js';
+import { several } from '../../src/transport/several.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { type BunServer, type BunWebSocketHandlers, bunWebSockets } from '../../src/transport/websocket-bun.js';
 import { startMember } from './members-behaviour.js';
@@ -28,7 +29,9 @@ function overWebSocket() {
   return transport;
 }
 
-const transport = how === 'ws' ? overWebSocket() : socketTransport({ bind: '127.0.0.1:0' });
+const overSockets = () => socketTransport({ bind: '127.0.0.1:0' });
+const transport =
+  how === 'ws' ? overWebSocket() : how === 'socket' ? overSockets() : several([overSockets(), overWebSocket()]);
 const { cluster, left } = await startMember({ transport });
 if (join) await cluster.join(join);
 console.log(cluster.address);

@@ -1,9 +1,10 @@
 /**
- * A member in Deno: `deno run members-deno.js ws|socket [JOIN]`. By WebSocket it accepts with `Deno.serve`, as the README's
+ * A member in Deno: `deno run members-deno.js ws|socket|both [JOIN]`. By WebSocket it accepts with `Deno.serve`, as the README's
  * snippet does; it prints its address, and ends when it has left.
  */
 import process from 'node:process';
 import { socketTransport } from '../../src/transport/node/socket.js';
+import { several } from '../../src/transport/several.js';
 import { type WebSocketLike, webSocketTransport } from '../../src/transport/websocket.js';
 import { startMember } from './members-behaviour.js';
 
@@ -32,7 +33,9 @@ function overWebSocket() {
   return transport;
 }
 
-const transport = how === 'ws' ? overWebSocket() : socketTransport({ bind: '127.0.0.1:0' });
+const overSockets = () => socketTransport({ bind: '127.0.0.1:0' });
+const transport =
+  how === 'ws' ? overWebSocket() : how === 'socket' ? overSockets() : several([overSockets(), overWebSocket()]);
 const { cluster, left } = await startMember({ transport });
 if (join) await cluster.join(join);
 console.log(cluster.address);

@@ -3,11 +3,15 @@
  * a Miniflare of its own, and ends those that are left when a test is over.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { afterEach } from 'vitest';
 
@@ -20,6 +24,8 @@ export interface Host {
   /** Settles when the member has left and, where it has a process, that has ended with 0. */
   ended: Promise<void>;
 }
+
+type How = 'ws' | 'socket' | 'both';
 
 /** Whom to join; nobody to begin with. */
 export type StartHost = (join?: string) => Promise<Host>;
@@ -54,10 +60,16 @@ const binary = (path: string) => {
   return `${dirname(manifest)}${path.slice(name.length)}`;
 };
 
-/** A process that prints its address, and `left` at its end. */
-async function startProcess(command: string, args: string[]): Promise<Host> {
+/** Ends with the test. */
+function spawnMember(command: string, args: string[]): ChildProcess & { stdout: Readable; stderr: Readable } {
   const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   after(() => kill(child));
+  return child;
+}
+
+/** A process that prints its address, and `left` at its end. */
+async function startProcess(command: string, args: string[]): Promise<Host> {
+  const child = spawnMember(command, args);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
@@ -94,45 +106,53 @@ async function kill(child: ChildProcess): Promise<void> {
   await closed;
 }
 
+const DENO = ['run', '--allow-all', '--cached-only', '--no-prompt'];
+
 /** A member in Deno, by the transport that is named. */
 export const inDeno =
-  (how: 'ws' | 'socket'): StartHost =>
-  async (join) => {
-    const script = await bundleForProcess('members-deno');
-    const args = ['run', '--allow-all', '--cached-only', '--no-prompt', script, how, ...(join ? [join] : [])];
-    return startProcess(binary('deno/deno'), args);
-  };
+  (how: How): StartHost =>
+  async (join) =>
+    startProcess(binary('deno/deno'), [...DENO, await bundleForProcess('members-deno'), how, ...(join ? [join] : [])]);
 
 /** A member in Bun. */
 export const inBun =
-  (how: 'ws' | 'socket'): StartHost =>
+  (how: How): StartHost =>
   async (join) =>
     startProcess(binary('bun/bin/bun.exe'), [await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
+
+/** A Durable Object `Member` and what stands before it. */
+async function startWorkerd(source: BuildOptions, bindings: Record<string, string>, port: number): Promise<URL> {
+  const { outputFiles } = await build({
+    ...source,
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'browser',
+    conditions: ['workerd', 'worker'],
+    target: 'es2022',
+  });
+  const miniflare = new Miniflare({
+    cf: false,
+    host: '127.0.0.1',
+    port,
+    modules: true,
+    script: outputFiles?.[0]?.text as string,
+    bindings,
+    compatibilityDate: '2026-04-01',
+    durableObjects: { MEMBER: 'Member' },
+  });
+  after(() => miniflare.dispose());
+  return miniflare.ready;
+}
 
 /** A member in a Durable Object; its sockets by the hibernation API, or standard ones. */
 export const inWorkerd =
   (sockets: 'hibernating' | 'plain'): StartHost =>
   async (join) => {
-    const { outputFiles } = await build({
-      entryPoints: [`${ROOT}test/runtime/members-workerd.ts`],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'browser',
-      target: 'es2022',
-    });
-    const miniflare = new Miniflare({
-      cf: false,
-      host: '127.0.0.1',
-      port: 0,
-      modules: true,
-      script: outputFiles[0]?.text as string,
-      compatibilityDate: '2026-04-01',
-      durableObjects: { MEMBER: 'Member' },
-    });
-    after(() => miniflare.dispose());
-    const url = await miniflare.ready;
-    const start = new URL('/start', url);
+    const start = new URL(
+      '/start',
+      await startWorkerd({ entryPoints: [`${ROOT}test/runtime/members-workerd.ts`] }, {}, 0),
+    );
     if (join) start.searchParams.set('join', join);
     if (sockets === 'plain') start.searchParams.set('plain', '');
     const response = await fetch(start);
@@ -140,3 +160,26 @@ export const inWorkerd =
     if (!response.ok) throw new Error(`workerd did not start: ${text}`);
     return { address: text, ended: Promise.resolve() };
   };
+
+/** A port of which nobody has heard yet. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Runs a program as a user would, from a file of the project; it imports the package by its name. */
+async function runProgram(name: string, program: string, command: string, args: string[]): Promise<void> {
+  await mkdir(`${ROOT}dist.members`, { recursive: true });
+  const file = `${ROOT}dist.members/${name}.js`;
+  await writeFile(file, program);
+  spawnMember(command, [...args, file]).stderr.on('data', (text) => console.error(`${name}: ${text}`));
+}
+
+export const runInDeno = (program: string) => runProgram('page-deno', program, binary('deno/deno'), DENO);
+export const runInBun = (program: string) => runProgram('page-bun', program, binary('bun/bin/bun.exe'), []);
+export const runInWorkerd = async (program: string, port: number) => {
+  await startWorkerd({ stdin: { contents: program, resolveDir: ROOT } }, { URL: `ws://127.0.0.1:${port}/` }, port);
+};

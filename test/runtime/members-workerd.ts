@@ -28,6 +28,7 @@ export class Member {
     const url = new URL(request.url);
     if (url.pathname === '/start') return this.#start(url);
     if (!this.#plain) return this.#sockets.upgrade(request);
+    if (request.headers.get('upgrade') !== 'websocket') return new Response('this is a WebSocket', { status: 426 });
     const { 0: theirs, 1: ours } = new WebSocketPair();
     ours.accept();
     this.#transport?.accept(ours, request);

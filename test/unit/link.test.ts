@@ -280,11 +280,10 @@ describe('sending', () => {
   });
 
   test('a packet without an encoding is counted and told, and goes nowhere', () => {
-    const { link, sent, counted } = linkWith();
+    const { link, sent, counted } = linkWith({ limits: { ...DEFAULT_LIMITS, decompressedBytesMax: 10 } });
     const told: unknown[] = [];
-    const v1 = { dialect: 'v1' } as Packet;
-    link.send(['a'], v1, true, (failure) => told.push(failure?.code));
-    expect(told).toEqual(['ERR_OPTION']);
+    link.send(['a'], { type: 'native-only', from: ME }, true, (failure) => told.push(failure?.code));
+    expect(told).toEqual(['ERR_TOO_LARGE']);
     expect(sent).toEqual([]);
     expect(counted.get('packetsNotEncoded')).toBe(1);
   });

@@ -70,9 +70,13 @@ test.each(['local', 'lan', 'wan'] as const)(
 describe('a mistake is named with the way out', () => {
   const cases: [string, Partial<ClusterOptions> | Record<string, unknown>, RegExp][] = [
     ['no transport', { transport: undefined }, /^option transport is missing: pass for instance socketTransport/],
-    ['an unknown preset', { preset: 'moon' }, /^option preset is moon; it can be local, lan or wan$/],
+    ['an unknown preset', { preset: 'moon' }, /^option preset moon is unknown; there are lan, local, wan$/],
     ['an id that is none', { id: 'me' }, /^option id is "me", not a UUID$/],
-    ['too many tags', { tags: ['a', 'b'], limits: { tagsMax: 1 } }, /^option tags has 2 entries; limits.tagsMax is 1$/],
+    [
+      'too many tags',
+      { tags: ['a', 'b'], limits: { tagsMax: 1 } },
+      /^option tags has 2 entries, above limits.tagsMax \(1\)$/,
+    ],
     ['an empty tag', { tags: [''] }, /^option tags must be non-empty strings$/],
     ['a tag that is no string', { tags: [1] }, /^option tags must be non-empty strings$/],
     ['a long tag', { tags: ['ü'.repeat(513)] }, /^option tags .* limits.stringBytesMax \(1024 bytes\)$/],

@@ -1,6 +1,6 @@
 /**
- * What a page is sent that uses the WebSocket transport: no byte of `ws` and nothing of Node. The unused half of
- * isomorphic-ws is told apart by whoever bundles for a browser.
+ * What an edge worker is sent that uses the full WebSocket transport, bundled as for a browser: no byte of `ws` and nothing
+ * of Node. The unused half of isomorphic-ws is told apart by whoever bundles so. Pages: `test/bundles/`.
  */
 import { type BuildOptions, build } from 'esbuild';
 import { expect, test } from 'vitest';

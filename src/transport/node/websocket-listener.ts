@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { GossipError } from '../../errors.js';
 import { formatHostPort } from '../address.js';
+import { MUX_HEADER_BYTES_MAX } from '../mux.js';
 import type { WebSocketListenContext, WebSocketListenFunction } from '../websocket.js';
 import { type HttpServer, type HttpServerOptions, openHttpServer, toHeaders } from './http-server.js';
 import { dialableHost } from './interfaces.js';
@@ -59,7 +60,8 @@ export function webSocketListener(options: WebSocketListenerOptions): WebSocketL
 function createSockets({ limits, count, allowsOrigin, protocol, accept }: WebSocketListenContext, ownOrigin: string) {
   const server = new WebSocketServer({
     noServer: true,
-    maxPayload: limits.frameBytesMax,
+    // A plain socket's frame may have no more than the limit: its connection looks.
+    maxPayload: limits.frameBytesMax + MUX_HEADER_BYTES_MAX,
     // Frames may be compressed already; and what has not been inflated cannot be a bomb.
     perMessageDeflate: false,
     ...(protocol && { handleProtocols: (offered: Set<string>) => protocol([...offered]) ?? false }),

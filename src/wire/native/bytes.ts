@@ -8,7 +8,6 @@ const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true });
 /** Appends fields to a buffer that grows by doubling; `finish` returns a copy of just what was written. */
 export class Writer {
   #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
   #at = 0;
 
   u8(value: number): void {
@@ -17,13 +16,12 @@ export class Writer {
   }
 
   u32(value: number): void {
-    const at = this.#take(4);
-    this.#view.setUint32(at, value, true);
+    for (let shift = 0; shift < 32; shift += 8) this.u8(value >>> shift);
   }
 
   u64(value: bigint): void {
-    const at = this.#take(8);
-    this.#view.setBigUint64(at, value, true);
+    this.u32(Number(value & 0xffffffffn));
+    this.u32(Number(value >> 32n));
   }
 
   /** An unsigned LEB128 of up to 32 bits. */
@@ -63,7 +61,6 @@ export class Writer {
       const larger = new Uint8Array(this.#at * 2);
       larger.set(this.#bytes);
       this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
     }
     return at;
   }
@@ -71,12 +68,9 @@ export class Writer {
 
 /** Takes fields off the front of a buffer; every shortage is an `ERR_PACKET`. */
 export class Reader {
-  readonly #view: DataView;
   #at = 0;
 
-  constructor(private readonly source: Uint8Array) {
-    this.#view = new DataView(source.buffer, source.byteOffset, source.byteLength);
-  }
+  constructor(private readonly source: Uint8Array) {}
 
   get left(): number {
     return this.source.length - this.#at;
@@ -87,11 +81,13 @@ export class Reader {
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    let value = 0;
+    for (let shift = 0; shift < 32; shift += 8) value += this.u8() * 2 ** shift;
+    return value;
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#take(8), true);
+    return BigInt(this.u32()) | (BigInt(this.u32()) << 32n);
   }
 
   varint(): number {
@@ -111,7 +107,7 @@ export class Reader {
   /** A view into the source, not a copy. */
   bytes(max: number): Uint8Array {
     const length = this.varint();
-    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes where ${max} may be`);
+    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes, above ${max}`);
     const at = this.#take(length);
     return this.source.subarray(at, at + length);
   }

@@ -41,7 +41,7 @@ export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise
   checkFrame(frame, env);
   const [version, flags] = frame as unknown as [number, number];
   if (version !== FRAME_VERSION || flags & ~COMPRESSED) {
-    throw new GossipError('ERR_FRAME', `native frame of version ${version}`);
+    throw new GossipError('ERR_FRAME', `frame version ${version}`);
   }
   const sealed = frame.subarray(2);
   const opened = env.cipher ? openBytes(sealed, frame.subarray(0, 2), env.cipher) : sealed;

@@ -15,9 +15,6 @@ const RECORDS_MAX = 2048;
 const IDS_MAX = 2048;
 /** Bytes of the smallest piece of news and of the smallest record. */
 const RECORD_BYTES_MIN = 38;
-/** The smallest message type of an application or library; below are the protocol's own. */
-const MESSAGE_TYPE_MIN = 64;
-const MESSAGE_TYPE_MAX = 0xffff;
 
 /** How one kind of field is written and read. */
 interface Field<T> {
@@ -48,6 +45,9 @@ const payload: Field<Uint8Array> = { write: (w, value) => w.raw(value), read: (r
 const messageType: Field<number> = {
   write: varint.write,
   read(r) {
+    /** The smallest message type of an application or library; below are the protocol's own. */
+    const MESSAGE_TYPE_MIN = 64;
+    const MESSAGE_TYPE_MAX = 0xffff;
     const type = r.varint();
     if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
     throw new GossipError('ERR_PACKET', `message type ${type}`);
@@ -74,6 +74,10 @@ function list<T>(item: Field<T>, max: number | keyof Limits, bytesEach: number):
       for (const value of values) item.write(w, value, env);
     },
     read(r, env) {
+      // Only the application's data may be as large as a frame allows, and it holds no lists.
+      if (r.left > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
+        throw new GossipError('ERR_TOO_LARGE', `${r.left} bytes`);
+      }
       const count = r.count(typeof max === 'number' ? max : env.limits[max], bytesEach);
       return Array.from({ length: count }, () => item.read(r, env));
     },
@@ -93,6 +97,30 @@ function struct<P extends object>(fields: Fields<P>): Field<P> {
       const value: Partial<Record<keyof P, unknown>> = {};
       for (const [name, field] of entries) value[name] = field.read(r, env);
       return value as P;
+    },
+  };
+}
+
+/**
+ * Objects of several kinds, told apart by one of their properties: the kind's place in the table as a byte, then its
+ * fields. Never reorder a table, append.
+ */
+function union<K extends string, P extends Readonly<Record<K, string>>>(
+  key: K,
+  table: { readonly [T in P[K]]: Fields<Omit<Extract<P, Readonly<Record<K, T>>>, K>> },
+): Field<P> {
+  const kind = oneOf(Object.keys(table) as P[K][]);
+  const structs = Object.fromEntries(
+    Object.entries(table).map(([name, fields]) => [name, struct(fields as Fields<object>)]),
+  ) as Record<P[K], Field<object>>;
+  return {
+    write(w, value, env) {
+      kind.write(w, value[key], env);
+      structs[value[key]].write(w, value, env);
+    },
+    read(r, env) {
+      const name = kind.read(r, env);
+      return { [key]: name, ...structs[name].read(r, env) } as object as P;
     },
   };
 }
@@ -158,20 +186,7 @@ function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
   return value as Metadata;
 }
 
-type StateNews = Extract<News, { kind: 'state' }>;
-const stateNews = struct<Omit<StateNews, 'kind'>>({ id, incarnation: hlc, state, by: id });
-const newsKind = oneOf<News['kind']>(['state', 'record']);
-const oneNews: Field<News> = {
-  write(w, value, env) {
-    newsKind.write(w, value.kind, env);
-    if (value.kind === 'record') record.write(w, value.record, env);
-    else stateNews.write(w, value, env);
-  },
-  read(r, env) {
-    const kind = newsKind.read(r, env);
-    return kind === 'record' ? { kind, record: record.read(r, env) } : { kind, ...stateNews.read(r, env) };
-  },
-};
+const oneNews = union<'kind', News>('kind', { state: { id, incarnation: hlc, state, by: id }, record: { record } });
 const someNews = list(oneNews, NEWS_MAX, RECORD_BYTES_MIN);
 /** No news is the common case and takes no byte: only as the last field. */
 const news: Field<readonly News[]> = {
@@ -190,11 +205,8 @@ const TICKET_BYTES_MAX = 8192;
 const ticket: Field<string> = { write: string.write, read: (r) => r.string(TICKET_BYTES_MAX) };
 const addressed = { from: id, to: id, messageId: hlc, messageType, payload };
 
-type PacketType = NativePacket['type'];
-type Layouts = { readonly [T in PacketType]: Fields<Omit<Extract<NativePacket, { type: T }>, 'type'>> };
-
-/** Every packet. Its first byte is its place in this table: never reorder, append. */
-const LAYOUTS: Layouts = {
+/** Every packet. Its first byte is its place in this table. */
+const anyPacket = union<'type', NativePacket>('type', {
   ping: { seq: u32, from: id, news },
   ack: { seq: u32, from: id, news },
   'ping-req': { seq: u32, from: id, target: id },
@@ -215,16 +227,12 @@ const LAYOUTS: Layouts = {
   bye: { from: id, why: oneOf(WHY), reason: string },
   hidden: { from: id, hidden: bool },
   forgotten: { from: id, ids: list(id, IDS_MAX, 16) },
-};
-const TYPES = Object.keys(LAYOUTS) as readonly PacketType[];
-const PACKETS = TYPES.map((type) => struct(LAYOUTS[type] as Fields<object>));
+});
 
 /** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
 export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
   const w = new Writer();
-  const type = TYPES.indexOf(packet.type);
-  w.u8(type);
-  PACKETS[type]?.write(w, packet, env);
+  anyPacket.write(w, packet, env);
   return w.finish();
 }
 
@@ -235,14 +243,7 @@ export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
  */
 export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
   const r = new Reader(bytes);
-  const at = r.u8();
-  const type = TYPES[at];
-  if (!type) throw new GossipError('ERR_PACKET', `packet type ${at}`);
-  // Only the application's data may be as large as a frame allows.
-  if (!('payload' in LAYOUTS[type]) && bytes.length > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
-    throw new GossipError('ERR_TOO_LARGE', `a ${type} packet of ${bytes.length} bytes`);
-  }
-  const packet = { type, ...PACKETS[at]?.read(r, env) } as NativePacket;
-  if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${type} packet`);
+  const packet = anyPacket.read(r, env);
+  if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${packet.type} packet`);
   return packet;
 }

@@ -1,0 +1,154 @@
+/**
+ * What runs in a page, or in a worker of any kind: a socket that is opened again whenever it closes, and a leaf. A page
+ * calls it directly; a worker is called by its page, by messages.
+ */
+import { type Cluster, createCluster, defineRequest } from '../../src/index.browser.js';
+import { sharedTabs } from '../../src/transport/shared-tabs.js';
+import { type WebSocketLike, webSocketTransport } from '../../src/transport/websocket.js';
+
+const SUM = defineRequest<number[], number>(130);
+
+let socket: Promise<WebSocketLike>;
+let leaf: Cluster;
+let opened = 0;
+
+const commands = {
+  /** Opens a shared socket, and again when it closes, for ever. */
+  async open(url: string): Promise<void> {
+    const Shared = sharedTabs();
+    const dial = (): Promise<WebSocketLike> =>
+      new Promise((resolve) => {
+        const one = new Shared(url);
+        one.addEventListener('open', () => {
+          opened++;
+          resolve(one);
+        });
+        one.addEventListener('close', () => {
+          socket = dial();
+          void socket.then(resolve);
+        });
+      });
+    socket = dial();
+    await socket;
+  },
+
+  /** How often the socket has been open. */
+  opened: () => opened,
+
+  /** Waits until it has been open so often. */
+  async openedTimes(times: number): Promise<void> {
+    while (opened < times) {
+      const one = await socket;
+      if (opened < times) await new Promise((resolve) => one.addEventListener('close', resolve));
+    }
+  },
+
+  /** Sends, until the same comes back: what was sent on a socket that then closed is lost. */
+  async echo(text: string): Promise<string> {
+    for (;;) {
+      const one = await socket;
+      const back = await new Promise<unknown>((resolve) => {
+        one.addEventListener('message', ({ data }) => resolve(data));
+        one.addEventListener('close', () => resolve(undefined));
+        if (one.readyState === 1) one.send(text);
+        else resolve(undefined);
+      });
+      if (back !== undefined) return String(back);
+    }
+  },
+
+  /** A leaf of a gateway, that is asked for sums. */
+  async leaf(url: string, shared: boolean): Promise<string> {
+    const transport = webSocketTransport({ gateways: [url], ...(shared ? { WebSocket: sharedTabs() } : {}) });
+    leaf = await createCluster({ transport });
+    leaf.handle(SUM, ({ data }) => data.reduce((a, b) => a + b));
+    await leaf.join();
+    return leaf.id;
+  },
+
+  /** Waits until the leaf sees all of them alive. */
+  async sees(ids: string[]): Promise<boolean> {
+    const events = leaf.events();
+    const alive = () => ids.every((id) => leaf.member(id)?.state === 'alive');
+    if (alive()) return true;
+    for await (const _ of events) if (alive()) return true;
+    return false;
+  },
+
+  /** Waits until the leaf has been away and is back. */
+  async resumed(): Promise<boolean> {
+    for await (const { type } of leaf.events()) if (type === 'resumed') return true;
+    return false;
+  },
+
+  sum: (id: string, numbers: number[]): Promise<number> => leaf.request(id, SUM, numbers),
+
+  leave: (): Promise<void> => leaf.leave(),
+};
+
+/** Their names and what they take, for tests. */
+export type Commands = typeof commands;
+
+interface Call {
+  command: keyof Commands;
+  args: unknown[];
+}
+
+async function answer(port: MessagePort, { command, args }: Call): Promise<void> {
+  const run = commands[command] as (...args: unknown[]) => unknown;
+  port.postMessage(
+    await Promise.resolve(run(...args)).then(
+      (value) => ({ value }),
+      (error) => ({ error: String(error) }),
+    ),
+  );
+}
+
+/** Makes a worker of a kind and asks it; a page keeps one of each. */
+const workers = new Map<string, (message: Call, ports: Transferable[]) => void>();
+
+async function worker(
+  kind: 'dedicated' | 'shared' | 'service',
+): Promise<(message: Call, ports: Transferable[]) => void> {
+  if (kind === 'dedicated') {
+    const one = new Worker('/agent.js');
+    return (message, ports) => one.postMessage(message, ports);
+  }
+  if (kind === 'shared') {
+    const { port } = new SharedWorker('/agent.js');
+    return (message, ports) => port.postMessage(message, ports);
+  }
+  await navigator.serviceWorker.register('/agent.js');
+  const { active } = await navigator.serviceWorker.ready;
+  return (message, ports) => active?.postMessage(message, ports);
+}
+
+const page = {
+  ...commands,
+  async inWorker(kind: 'dedicated' | 'shared' | 'service', command: keyof Commands, ...args: unknown[]) {
+    const post = workers.get(kind) ?? (await worker(kind));
+    workers.set(kind, post);
+    const { port1, port2 } = new MessageChannel();
+    const answered = new Promise<{ value?: unknown; error?: string }>((resolve) => {
+      port1.onmessage = ({ data }) => resolve(data);
+    });
+    post({ command, args }, [port2]);
+    const { value, error } = await answered;
+    if (error) throw new Error(error);
+    return value;
+  },
+};
+
+/** What a page of the tests has as `agent`. */
+export type Agent = typeof page;
+
+if (globalThis.document) Object.assign(globalThis, { agent: page });
+const onCall = (event: Event) => {
+  const { data, ports } = event as MessageEvent<Call>;
+  if (ports[0]) void answer(ports[0], data);
+};
+globalThis.addEventListener?.('message', onCall);
+globalThis.addEventListener?.('connect', (event) => {
+  const [port] = (event as MessageEvent).ports;
+  if (port) port.onmessage = onCall;
+});

@@ -1,0 +1,79 @@
+/**
+ * A site on loopback whose pages have the agent, a place for WebSockets beside it, and the browsers that visit it.
+ */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type Browser, chromium, firefox, type Page } from 'playwright';
+import type { Agent } from './agent.js';
+
+declare global {
+  var agent: Agent;
+}
+
+/** Debian's, and what keeps it off the network. */
+export const CHROMIUM = '/usr/bin/chromium';
+export const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+];
+
+/** Debian's browsers, kept off the network. */
+export const browsers: Record<'chromium' | 'firefox', () => Promise<Browser>> = {
+  chromium: () =>
+    chromium.launch({
+      executablePath: CHROMIUM,
+      args: CHROMIUM_ARGS,
+    }),
+  firefox: () =>
+    firefox.launch({
+      channel: 'moz-firefox',
+      executablePath: '/usr/bin/firefox-esr',
+      env: { ...process.env, MOZ_REMOTE_SETTINGS_DEVTOOLS: '1' } as Record<string, string>,
+      firefoxUserPrefs: { 'services.settings.server': 'data:,#remote-settings-dummy/v1' },
+    }),
+};
+
+/** A site that serves the agent to pages and workers. */
+export async function openSite(): Promise<{ server: Server; url: string; close(): void }> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('agent.ts', import.meta.url))],
+    bundle: true,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    write: false,
+  });
+  const agent = outputFiles[0]?.text ?? '';
+  const server = createServer(({ url }, response) => {
+    const script = url === '/agent.js';
+    response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+    response.end(script ? agent : '<!doctype html><title>tab</title><script src="/agent.js"></script>');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    server,
+    url: `http://127.0.0.1:${port}/`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** Runs something with a page's agent. */
+export const ask = <A extends unknown[], R>(page: Page, name: keyof Agent, ...args: A): Promise<R> =>
+  page.evaluate(([name, args]) => (globalThis.agent[name] as (...args: unknown[]) => unknown)(...args), [
+    name,
+    args,
+  ] as const) as Promise<R>;

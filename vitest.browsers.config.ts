@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** Real browsers, driven from Node: `npx vitest run --config vitest.browsers.config.ts`. One file after the other. */
+export default defineConfig({
+  test: {
+    include: ['test/browsers/**/*.browser.ts'],
+    environment: 'node',
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
