@@ -337,9 +337,10 @@ export class LeafCore extends Machine {
   /** Its pings are due; when they stay out it is asked. */
   #watch(attempt: number): void {
     const silentMs = this.#pingIntervalMs * SILENT_INTERVALS;
-    const quietMs = this.nowMs - this.#heardMs;
-    if (quietMs >= silentMs) this.#isItThere();
-    this.schedule(quietMs < silentMs ? silentMs - quietMs : silentMs, () => {
+    const leftMs = this.#heardMs + silentMs - this.nowMs;
+    if (leftMs <= 0) this.#isItThere();
+    // No less than a moment: a rest that rounding leaves would be due at once, again and again.
+    this.schedule(leftMs > 0 ? Math.max(1, leftMs) : silentMs, () => {
       if (attempt === this.#attempt) this.#watch(attempt);
     });
   }

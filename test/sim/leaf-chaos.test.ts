@@ -83,7 +83,7 @@ const LEAF_FAULTS: readonly Fault[] = [
   },
 ];
 
-test('leaves and gateways in trouble', 12, (seed) => {
+test('leaves and gateways in trouble', 8, (seed) => {
   const { sim, leaves } = world(seed, { members: MEMBERS, gateways: GATEWAYS, leaves: LEAVES });
   const random = new Random(seed);
   sim.network.change({ jitterMs: 20, loss: 0.02 });
