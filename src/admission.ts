@@ -39,13 +39,16 @@ export interface LeafMessage {
 export interface LeafPolicy {
   /** Whether it may send this. Default: everything. Requests that may not are answered with `ERR_REFUSED`. */
   send?(leaf: Member, message: LeafMessage): boolean;
-  /** Whether it may see a member, and hear from it. Default: everybody. */
+  /**
+   * Whether it may see a member, and hear from it. Default: everybody. Asked when something about the member changes; one that
+   * was seen and is no longer to be seen stays where it was until the leaf attaches anew.
+   */
   see?(leaf: Member, member: Member): boolean;
 }
 
 /** Upper bounds for one leaf. What is above is dropped and counted; a leaf that goes on is expelled. */
 export interface LeafLimits {
-  /** Messages, requests and answers a second; twice as many in a burst. Source: guess, what a lively page sends ten times over. */
+  /** Packets a second, of which each message, request and answer is one; twice as many in a burst. Source: guess, what a lively page sends ten times over. */
   messagesPerS: number;
   /** Bytes a second; twice as many in a burst. Source: guess. */
   bytesPerS: number;

@@ -29,7 +29,7 @@ const ATTACH_MS = 10_000;
 const IDLE_MS = 120_000;
 /** A share of its queue from which on a leaf counts as slow. Source: guess. */
 const SLOW_SHARE = 16;
-/** Refused packets in a row of seconds after which it is expelled. Source: guess. */
+/** Refused packets after which it is expelled; one a second is forgiven. Source: guess. */
 const STRIKES_MAX = 500;
 
 const CODE: Record<ByeWhy, number> = {
@@ -51,9 +51,9 @@ export class LeafSession {
   #policy: LeafPolicy;
   #slow = false;
   readonly #bornMs: number;
-  /** What it may still send now, and since when that is true. */
-  #messages = 0;
-  #bytes = 0;
+  /** What it may still send now, at first the most, and since when that is true. */
+  #messages = Number.POSITIVE_INFINITY;
+  #bytes = Number.POSITIVE_INFINITY;
   #filledMs: number;
   #strikes = 0;
 
@@ -140,7 +140,8 @@ export class LeafSession {
       this.#strike('leafFramesMalformed', errorMessage(error));
       return;
     }
-    if (this.#phase === 'new') {
+    if (this.#phase === 'asked') this.#strike('leafPacketsEarly', `${packet.type} before it was admitted`);
+    else if (this.#phase === 'new') {
       if (packet.type === 'attach') void this.#attach(packet);
       else this.#refuse('the first packet must be attach');
     } else if (this.#phase === 'admitted' && this.#isWelcome(packet, frame.length)) {
@@ -163,7 +164,7 @@ export class LeafSession {
     this.#id = id;
     this.#limits = { ...this.#limits, ...admission.limits };
     this.#policy = admission.policy ?? this.#policy;
-    const { protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
+    const { incarnation, version, protocolVersion, applicationVersion, metadata = NO_METADATA, metadataBytes } = record;
     if (metadataBytes > this.#limits.metadataBytesMax) {
       this.#refuse(`metadata of ${metadataBytes} bytes; a leaf may have ${this.#limits.metadataBytesMax}`);
       return;
@@ -172,7 +173,16 @@ export class LeafSession {
     gateway.event({
       kind: 'attach',
       session: this.number,
-      record: { id, tags: admission.tags ?? record.tags, protocolVersion, applicationVersion, metadata, metadataBytes },
+      record: {
+        id,
+        incarnation,
+        version,
+        tags: admission.tags ?? record.tags,
+        protocolVersion,
+        applicationVersion,
+        metadata,
+        metadataBytes,
+      },
       hidden,
       fingerprint,
       members,
@@ -216,7 +226,7 @@ export class LeafSession {
   #isWelcome(packet: NativePacket, bytes: number): boolean {
     const limits = this.#limits;
     const isApplications = 'payload' in packet;
-    if (!this.#fits(bytes, isApplications || packet.type === 'state')) {
+    if (!this.#fits(bytes)) {
       this.#turnAway(packet, 'leafOverRate', `${this.#id} sends more than it may`);
     } else if (packet.type === 'state' && (packet.records[0]?.metadataBytes ?? 0) > limits.metadataBytesMax) {
       this.#turnAway(packet, 'leafOverSize', `metadata of ${packet.records[0]?.metadataBytes} bytes`);
@@ -263,16 +273,17 @@ export class LeafSession {
   }
 
   /** Takes from what may be sent now; both fill up with time, to two seconds' worth. */
-  #fits(bytes: number, message: boolean): boolean {
+  #fits(bytes: number): boolean {
     const { messagesPerS, bytesPerS } = this.#limits;
     const nowMs = this.gateway.clock.now();
-    const seconds = this.#filledMs === this.#bornMs ? 2 : (nowMs - this.#filledMs) / 1000;
+    const seconds = (nowMs - this.#filledMs) / 1000;
+    this.#strikes = Math.max(0, this.#strikes - seconds);
     this.#messages = Math.min(messagesPerS * 2, this.#messages + messagesPerS * seconds);
     this.#bytes = Math.min(bytesPerS * 2, this.#bytes + bytesPerS * seconds);
     this.#filledMs = nowMs;
-    if (bytes > this.#bytes || (message && this.#messages < 1)) return false;
+    if (bytes > this.#bytes || this.#messages < 1) return false;
     this.#bytes -= bytes;
-    if (message) this.#messages--;
+    this.#messages--;
     return true;
   }
 

@@ -20,6 +20,11 @@ import { Sync } from './sync.js';
 
 /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
 const CLEANUP_INTERVAL_MS = 20_000;
+/**
+ * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
+ * thousand. Source: guess, far above the time for which news about them goes round.
+ */
+const LEAF_TOMBSTONE_MS = 300_000;
 
 export class Core extends Machine {
   readonly members: Members;
@@ -216,7 +221,7 @@ export class Core extends Machine {
       const age = this.nowMs - row.stateMs;
       if (row.state === 'leaving' && age >= leavingTimeoutMs) {
         this.members.mergeState(row, row.incarnation, 'dead', this.self.id);
-      } else if (row.state === 'dead' && age >= tombstoneMs) {
+      } else if (row.state === 'dead' && age >= (row.via ? Math.min(LEAF_TOMBSTONE_MS, tombstoneMs) : tombstoneMs)) {
         this.members.remove(row.id);
       }
     }

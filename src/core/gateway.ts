@@ -3,15 +3,14 @@
  * passes on what is from them and for them. Connections are numbers here; whose they are and what may be admitted the
  * shell has found out.
  */
-import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
+import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
 import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
-import type { LeafEvent, LeafHost } from './leaves.js';
+import { LeafNews, type Told } from './leaf-news.js';
+import type { LeafEvent, LeafHost, LeafRecord } from './leaves.js';
 import type { MemberId } from './member-id.js';
-import { hash, isActive, type MemberRow, toRecord } from './members.js';
-import { recordBytes, stateNews } from './news.js';
-import { statePackets } from './sync.js';
+import { type MemberRow, toRecord } from './members.js';
 
 /** What a gateway is told once. */
 export interface GatewayConfig {
@@ -19,61 +18,59 @@ export interface GatewayConfig {
   url: string;
   /** Each leaf is pinged this often. */
   pingIntervalMs: number;
-  /** Changes of the membership within this time reach leaves as one packet; longer in proportion beyond `CROWD` leaves. */
+  /** Changes of the membership within this time reach leaves as one packet; longer in proportion when there are many. */
   batchMs: number;
 }
 
-/** A leaf is suspect after this many ping intervals of silence, and dead after that many: told within two. */
-const SUSPECT_INTERVALS = 1.5;
-const DEAD_INTERVALS = 1.9;
+/** A leaf is suspect after this many ping intervals of silence, and dead after that many: everybody knows within two. */
+const SUSPECT_INTERVALS = 1.4;
+const DEAD_INTERVALS = 1.7;
 /** Leaves are looked at this many times per ping interval. Source: guess; what is added to a death's telling. */
 const LOOKS_PER_INTERVAL = 20;
 /** A hidden page may be allowed to run once a minute only. Source: Chromium's intensive throttling, and some seconds. */
 const HIDDEN_MS = 75_000;
-/** Bytes and pieces of news in one packet to leaves. Source: guess, as state packets. */
-const BATCH_BYTES_MAX = 64 * 1024;
-const BATCH_MAX = 256;
+/** Whom a leaf speaks to so soon after it has come is told where it is. Source: guess; news is everywhere by then. */
+const NEW_HERE_MS = 5000;
+/** A leaf of ours that somebody says is elsewhere is insisted on once in this time. Source: guess; it may be there, too. */
+const CLAIM_AGAIN_MS = 60_000;
+/**
+ * A leaf's incarnation is that of its latest gateway, whose clock may be ahead of ours by this share of what is allowed; no
+ * leaf may drag us further. Source: guess.
+ */
+const AHEAD_SHARE = 0.5;
 
-/** So many leaves are told in a moment; to tell more takes longer, and so is done less often. Source: measured, 20 µs each. */
-const CROWD = 1000;
-
-interface Leaf {
-  readonly id: MemberId;
-  /** Absent when its connection has ended; it may be back. */
-  session: number | undefined;
+interface Leaf extends Told {
+  /** What it says about itself. */
+  record: LeafRecord;
+  /** When we last insisted that it is here. */
+  claimedMs: number;
+  readonly attachedMs: number;
+  /** Whom it has spoken to since, while that was news. */
+  readonly shown: Set<MemberId>;
   heardMs: number;
   pingedMs: number;
   hidden: boolean;
-  sees: ((id: MemberId) => boolean) | undefined;
-  /** It has just come and has not been shown the members; these it knew, as a fingerprint and a number. */
-  fresh: readonly [fingerprint: number, members: number] | undefined;
-  /** It is slow: what it has to be told when it has caught up. */
-  behind: Changes | undefined;
 }
-
-/** Members that changed, and whether more than their state did. */
-type Changes = Map<MemberId, boolean>;
 
 type Attach = Extract<LeafEvent, { kind: 'attach' }>;
 
 export class Gateway implements LeafHost {
   readonly #leaves = new Map<MemberId, Leaf>();
   readonly #sessions = new Map<number, Leaf>();
-  /** What leaves have to be told, each member once. */
-  #changed: Changes = new Map();
-  /** When leaves were last told, and whether there is a time at which they will be. */
-  #toldMs = Number.NEGATIVE_INFINITY;
-  #armed = false;
+  readonly #news: LeafNews;
 
   constructor(
     private readonly core: Core,
     private readonly config: GatewayConfig,
   ) {
-    const lookMs = config.pingIntervalMs / LOOKS_PER_INTERVAL;
-    core.every(
-      () => lookMs,
-      () => this.#look(),
-    );
+    this.#news = new LeafNews(core, config.batchMs, this.#sessions, (leaf) => {
+      this.#part(leaf as Leaf, 'slow', 'more has changed than can wait');
+    });
+    this.#lookSoon();
+  }
+
+  changed(id: MemberId, whole: boolean): void {
+    this.#news.changed(id, whole);
   }
 
   get size(): number {
@@ -86,9 +83,12 @@ export class Gateway implements LeafHost {
       return;
     }
     if (event.kind === 'close') {
+      const leaves = [...this.#leaves.values()];
       this.leave();
+      for (const leaf of leaves) this.#vouch(leaf, 'suspect');
       return;
     }
+    const { core } = this;
     const leaf = this.#sessions.get(event.session);
     if (!leaf) return;
     switch (event.kind) {
@@ -96,7 +96,7 @@ export class Gateway implements LeafHost {
         this.#packet(leaf, event.packet);
         return;
       case 'slow':
-        this.#slow(leaf, event.slow);
+        this.#news.slow(leaf, event.slow);
         return;
       case 'closed':
         this.#detach(leaf);
@@ -104,6 +104,7 @@ export class Gateway implements LeafHost {
         if (!leaf.hidden) this.#vouch(leaf, 'suspect');
         return;
       case 'expel':
+        core.drop('leavesExpelled', `${leaf.id}: ${event.reason}`);
         this.#part(leaf, event.why, event.reason);
         if (event.why !== 'slow') this.#end(leaf, 'leaving');
         return;
@@ -113,7 +114,7 @@ export class Gateway implements LeafHost {
   #attach(event: Attach): void {
     const { core } = this;
     const { session, record } = event;
-    const refusal = this.#refusal(event);
+    const refusal = refusalOf(record, core);
     if (refusal !== undefined) {
       core.drop('leavesRefused', `${record.id}: ${refusal}`);
       this.#bye(session, 'refused', refusal);
@@ -123,7 +124,11 @@ export class Gateway implements LeafHost {
     if (before) this.#part(before, 'moved', 'it is on another connection now');
     const leaf: Leaf = {
       id: record.id,
+      record,
       session,
+      claimedMs: Number.NEGATIVE_INFINITY,
+      attachedMs: core.nowMs,
+      shown: new Set(),
       heardMs: core.nowMs,
       pingedMs: core.nowMs,
       hidden: event.hidden,
@@ -133,42 +138,29 @@ export class Gateway implements LeafHost {
     };
     this.#leaves.set(leaf.id, leaf);
     this.#sessions.set(session, leaf);
-    const { url, pingIntervalMs } = this.config;
-    const known = core.members.get(leaf.id);
-    if (known) {
-      core.hlc.observe(known.incarnation);
-      core.hlc.observe(known.version);
-    }
-    const now = core.hlc.now(core.nowMs);
-    core.members.merge(
-      {
-        ...record,
-        incarnation: now,
-        version: now,
-        state: 'alive',
-        dialect: 'native',
-        bilingual: false,
-        via: core.self.id,
-        address: `${url}#${leaf.id}`,
-      },
-      core.self.id,
-    );
+    const cameFrom = core.members.get(leaf.id)?.via;
+    this.#claim(leaf);
     const row = core.members.get(leaf.id) as MemberRow;
     core.count('leavesAttached');
+    // Its former gateway, before it gives it up.
+    if (cameFrom) this.#showWay(leaf, cameFrom);
+    const { pingIntervalMs } = this.config;
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
-    this.#arm();
+    this.#news.arm();
     core.foreign?.leafChanged(row, false);
   }
 
-  #refusal({ record }: Attach): string | undefined {
-    const { core } = this;
-    const row = core.members.get(record.id);
-    if (record.id === core.self.id || (row && !row.via && isActive(row))) return 'its id is that of another member';
-    if (record.protocolVersion !== PROTOCOL_VERSION) {
-      return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
-    }
-    if (!row && core.members.size >= core.config.limits.membersMax) return 'full (limits.membersMax)';
-    return core.config.refuseVersion(record.applicationVersion);
+  /** Says that it is here, and newer than all that was said of it before, also by a gateway that we have not heard yet. */
+  #claim({ id, record }: Leaf): void {
+    const { config, hlc, members, nowMs, self } = this.core;
+    const aheadMaxMs = config.timing.clockDriftMaxMs * AHEAD_SHARE;
+    const said = [record.incarnation, record.version].filter((time) => hlc.aheadMs(time, nowMs) < aheadMaxMs);
+    const known = members.get(id);
+    for (const time of known ? [...said, known.incarnation, known.version] : said) hlc.observe(time);
+    const now = hlc.now(nowMs);
+    const ours = { state: 'alive', dialect: 'native', bilingual: false, via: self.id } as const;
+    const address = `${this.config.url}#${id}`;
+    members.merge({ ...record, ...ours, address, incarnation: now, version: now }, self.id);
   }
 
   /** A leaf speaks, under its own name. */
@@ -191,6 +183,9 @@ export class Gateway implements LeafHost {
         return;
       case 'state':
         this.#says(leaf, packet.records);
+        return;
+      case 'pull':
+        this.#news.again(leaf, packet.ids[0]);
         return;
       case 'bye':
         this.#part(leaf, 'left', '');
@@ -217,6 +212,7 @@ export class Gateway implements LeafHost {
     const row = this.#row(leaf);
     if (!row || !said?.metadata) return;
     const { metadata, metadataBytes } = said;
+    leaf.record = { ...leaf.record, metadata, metadataBytes };
     const version = core.hlc.now(core.nowMs);
     core.members.mergeInfo(row, { ...toRecord(row, false), metadata, metadataBytes, version });
     core.foreign?.leafChanged(row, false);
@@ -239,8 +235,20 @@ export class Gateway implements LeafHost {
         else if (answer.error.code !== 'ERR_TIMEOUT') this.#answer(leaf, packet, 'unreachable');
       });
     } else {
+      this.#showWay(leaf, row.via ?? row.id);
       core.send(row, packet, true);
     }
+  }
+
+  /** The news of where it is now may be slower than what it has to say, and an answer must find its way back. */
+  #showWay({ id, attachedMs, shown }: Leaf, where: MemberId): void {
+    const { core } = this;
+    const to = core.members.get(where);
+    const record = core.members.get(id);
+    if (!to || !record || to === core.self || shown.has(to.id) || core.nowMs - attachedMs > NEW_HERE_MS) return;
+    shown.add(to.id);
+    const news = [{ kind: 'record', record: toRecord(record, true) }] as const;
+    core.send(to, { type: 'news', from: core.self.id, news }, true);
   }
 
   #answer(
@@ -254,139 +262,35 @@ export class Gateway implements LeafHost {
 
   send(packet: AddressedPacket): boolean {
     const leaf = this.#leaves.get(packet.to);
-    if (leaf?.session === undefined) return false;
-    // Not before it knows whom it is from.
-    if (leaf.fresh || this.#changed.has(packet.from)) this.#tell();
-    if (leaf.sees?.(packet.from) ?? true) this.#sendTo(leaf, packet);
+    if (leaf?.session === undefined || !(leaf.sees?.(packet.from) ?? true)) return false;
+    this.#news.introduce(packet.from, leaf);
+    this.#sendTo(leaf, packet);
     return true;
   }
 
   broadcast({ origin, messageId, messageType, tag, reliable, payload }: BroadcastItem): void {
     const { core } = this;
     const to: number[] = [];
-    let unknown = this.#changed.has(origin);
     for (const leaf of this.#sessions.values()) {
       if (leaf.id === origin || leaf.session === undefined || !(leaf.sees?.(origin) ?? true)) continue;
       if (tag !== '' && !core.members.get(leaf.id)?.tags.includes(tag)) continue;
+      this.#news.introduce(origin, leaf);
       to.push(leaf.session);
-      unknown ||= leaf.fresh !== undefined;
     }
     if (to.length === 0) return;
-    if (unknown) this.#tell();
     const from = core.self.id;
     this.#send(to, { type: 'broadcast', from, origin, messageId, messageType, ttl: 0, reliable, tag, payload });
   }
 
-  changed(id: MemberId, whole: boolean): void {
-    if (this.#sessions.size === 0) return;
-    note(this.#changed, id, whole);
-    this.#arm();
-  }
-
-  /** Leaves are told at once after a quiet time, else once per batch: a change, or a crowd that comes in, is encoded once. */
-  #arm(): void {
-    if (this.#armed) return;
-    this.#armed = true;
-    const pauseMs = this.config.batchMs * Math.max(1, this.#sessions.size / CROWD);
-    this.core.schedule(this.#toldMs + pauseMs - this.core.nowMs, () => this.#tell());
-  }
-
-  /** Tells the leaves what has changed; those that are slow will hear it when they have caught up. */
-  #tell(): void {
-    this.#armed = false;
-    this.#toldMs = this.core.nowMs;
-    const changes = this.#changed;
-    this.#changed = new Map();
-    const all: number[] = [];
-    const fresh: Leaf[] = [];
-    for (const [session, leaf] of this.#sessions) {
-      if (leaf.fresh) fresh.push(leaf);
-      else if (leaf.behind) for (const [id, whole] of changes) note(leaf.behind, id, whole);
-      else if (leaf.sees) this.#tellOf(changes, [session], leaf.sees);
-      else all.push(session);
-    }
-    if (all.length > 0) this.#tellOf(changes, all);
-    this.#show(fresh);
-  }
-
-  /** Shows the members to those that have just come, but to those that still know them. */
-  #show(fresh: readonly Leaf[]): void {
-    const { members } = this.core;
-    const current: number[] = [];
-    const all: number[] = [];
-    for (const leaf of fresh) {
-      const knows = this.#knowsAll(leaf);
-      leaf.fresh = undefined;
-      const session = leaf.session as number;
-      if (leaf.sees)
-        this.#showRows(
-          [...members.all()].filter(({ id }) => leaf.sees?.(id)),
-          true,
-          [session],
-        );
-      else if (knows) current.push(session);
-      else all.push(session);
-    }
-    this.#showRows([], false, current);
-    this.#showRows(members.all(), true, all);
-  }
-
-  /** Whether what it knew of all others is what we know of them. */
-  #knowsAll({ id, fresh }: Leaf): boolean {
-    const { members } = this.core;
-    const row = members.get(id) as MemberRow;
-    return fresh?.[0] === (members.fingerprint ^ hash(row)) >>> 0 && fresh[1] === members.activeCount - 1;
-  }
-
-  /** @param whole - whoever is not among the rows is no more. */
-  #showRows(rows: Iterable<MemberRow>, whole: boolean, sessions: readonly number[]): void {
-    if (sessions.length === 0) return;
-    for (const packet of statePackets(this.core.self.id, rows, whole)) this.#send(sessions, packet);
-  }
-
-  #tellOf(changes: Changes, sessions: readonly number[], sees?: (id: MemberId) => boolean): void {
-    const { core } = this;
-    const from = core.self.id;
-    const gone: MemberId[] = [];
-    let news: News[] = [];
-    let bytes = 0;
-    const flush = () => {
-      if (news.length > 0) this.#send(sessions, { type: 'news', from, news });
-      news = [];
-      bytes = 0;
-    };
-    for (const [id, whole] of changes) {
-      if (sees && !sees(id)) continue;
-      const row = core.members.get(id);
-      if (!row) {
-        gone.push(id);
-        continue;
-      }
-      const record = toRecord(row, true);
-      const more = whole ? recordBytes(record) : 0;
-      if (news.length >= BATCH_MAX || (bytes > 0 && bytes + more > BATCH_BYTES_MAX)) flush();
-      news.push(whole ? { kind: 'record', record } : stateNews(row, row.id));
-      bytes += more;
-    }
-    flush();
-    for (let at = 0; at < gone.length; at += BATCH_MAX) {
-      this.#send(sessions, { type: 'forgotten', from, ids: gone.slice(at, at + BATCH_MAX) });
-    }
-  }
-
-  #slow(leaf: Leaf, slow: boolean): void {
-    const { behind, session } = leaf;
-    if (slow) {
-      leaf.behind ??= new Map();
-      return;
-    }
-    leaf.behind = undefined;
-    if (behind && session !== undefined) this.#tellOf(behind, [session], leaf.sees);
+  #lookSoon(): void {
+    this.core.schedule(this.config.pingIntervalMs / LOOKS_PER_INTERVAL, () => this.#look());
   }
 
   /** Pings those whose turn it is, and judges those that are silent. One timer for all. */
   #look(): void {
     const { core } = this;
+    if (core.leaves.host !== this) return;
+    this.#lookSoon();
     const { pingIntervalMs } = this.config;
     const asleep = core.nowMs < core.pausedUntilMs;
     const ping: number[] = [];
@@ -426,16 +330,28 @@ export class Gateway implements LeafHost {
     const leaf = this.#leaves.get(row.id);
     if (!leaf) return false;
     const { core } = this;
-    if (row.via !== core.self.id) {
-      this.#part(leaf, 'moved', 'it is at another gateway now');
-      this.#leaves.delete(leaf.id);
-      core.foreign?.leafChanged(row, true);
-      return false;
+    if (row.via === core.self.id && core.members.get(row.id)) return true;
+    // It was forgotten here, or a gateway that had stood still tells old news as its own.
+    if (this.#isHere(leaf) && core.nowMs - leaf.claimedMs > CLAIM_AGAIN_MS) {
+      leaf.claimedMs = core.nowMs;
+      core.schedule(0, () => {
+        if (this.#leaves.get(leaf.id) === leaf) this.#claim(leaf);
+      });
+      return true;
     }
-    // Somebody takes it for worse than it is: we had been out of sight, or it was.
-    const alive = leaf.session !== undefined && core.nowMs - leaf.heardMs < this.config.pingIntervalMs;
-    if (alive && row.state !== 'alive') core.schedule(0, () => this.#vouch(leaf, 'alive'));
-    return true;
+    this.#part(leaf, 'moved', 'it is at another gateway now');
+    this.#leaves.delete(leaf.id);
+    core.foreign?.leafChanged(row, true);
+    return false;
+  }
+
+  #isHere({ session, heardMs }: Leaf): boolean {
+    return session !== undefined && this.core.nowMs - heardMs < this.config.pingIntervalMs;
+  }
+
+  vouches(row: MemberRow): boolean {
+    const leaf = this.#leaves.get(row.id);
+    return leaf !== undefined && row.via === this.core.self.id && this.#isHere(leaf);
   }
 
   /** It is no leaf of ours any more. */
@@ -468,6 +384,7 @@ export class Gateway implements LeafHost {
 
   leave(): void {
     for (const leaf of [...this.#leaves.values()]) this.#part(leaf, 'closing', 'the gateway leaves');
+    this.#leaves.clear();
   }
 
   #sendTo({ session }: Leaf, packet: NativePacket): void {
@@ -484,6 +401,17 @@ export class Gateway implements LeafHost {
   }
 }
 
-function note(changes: Changes, id: MemberId, whole: boolean): void {
-  changes.set(id, whole || (changes.get(id) ?? false));
+/** Why somebody may not be a leaf, if so. */
+function refusalOf(
+  { id, protocolVersion, applicationVersion }: LeafRecord,
+  { config, members }: Core,
+): string | undefined {
+  const row = members.get(id);
+  // Also one that is dead: it may be back.
+  if (row && !row.via) return 'its id is that of another member';
+  if (protocolVersion !== PROTOCOL_VERSION) {
+    return `incompatible protocol version: ${protocolVersion} != ${PROTOCOL_VERSION}`;
+  }
+  if (!row && members.size >= config.limits.membersMax) return 'full (limits.membersMax)';
+  return config.refuseVersion(applicationVersion);
 }

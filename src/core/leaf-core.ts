@@ -2,12 +2,12 @@
  * The state machine of a leaf: a member that cannot be dialled. It keeps one gateway, which watches it and tells it who is
  * there; whatever it sends goes by that gateway. It probes nobody and decides nothing about others, and so it is small.
  */
-import { GossipError, joinFailure } from '../errors.js';
+import { joinFailure } from '../errors.js';
 import type { ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
 import { type CoreConfig, ownRecord } from './config.js';
-import type { Effect } from './effect.js';
 import type { Input, Packet } from './input.js';
 import { LeafTable } from './leaf-table.js';
+import { LeafWishes, type Wish } from './leaf-wishes.js';
 import { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
 import { toRow } from './members.js';
@@ -26,12 +26,12 @@ const RETRY_MS = 500;
 const RETRY_MOST_MS = 15_000;
 /** Who refused us is asked again this much later: a ticket may be new by then. Source: guess. */
 const REFUSED_MS = 60_000;
-/** After a pause the gateway must answer within this, or another is taken. Source: guess; so that we are current within 2 s. */
-const WAKE_ANSWER_MS = 800;
-/** The gateway is silent when nothing has come for this many of its ping intervals. */
-const SILENT_INTERVALS = 2;
-/** What waits until we are attached. Source: guess. */
-const WAITING_MAX = 256;
+/** Asked whether it is there, the gateway must answer within this. Source: guess; so that we are current 2 s after a pause. */
+const ANSWER_MS = 800;
+/** … and within this share of its ping interval; it is asked when no ping has come for so many. */
+const ANSWER_SHARE = 0.5;
+/** Source: so that we are elsewhere before it declares us dead, as `gateway.ts` says. */
+const SILENT_INTERVALS = 1.2;
 
 export class LeafCore extends Machine {
   readonly members: LeafTable;
@@ -42,18 +42,23 @@ export class LeafCore extends Machine {
   /** The gateway we are at, or are trying. */
   #url: string | undefined;
   #attached = false;
+  /** The view has come as well. */
+  #ready = false;
   /** Stale timers are known by their number. */
   #attempt = 0;
   #heardMs = 0;
+  /** Of the latest question whether the gateway is there, and whether it was answered. */
+  #asked = 0;
+  #answered = true;
   #pingIntervalMs = Number.POSITIVE_INFINITY;
   #awaySinceMs: number | undefined;
   #hidden = false;
   #refusals = 0;
-  readonly #waiting: Extract<Effect, { type: 'send' }>[] = [];
+  readonly #wishes = new LeafWishes(this);
   #joins: number[] = [];
   /** What we told about ourselves when we asked to be admitted. */
   #told: Metadata | undefined;
-  /** Ids of the view that is arriving; until it is there we do not know the members. */
+  /** Ids of the view that is arriving. */
   #view: Set<MemberId> | undefined;
 
   constructor(
@@ -62,8 +67,8 @@ export class LeafCore extends Machine {
   ) {
     super(config, nowMs);
     this.#gateways = [...config.gateways];
-    const start = this.hlc.now(nowMs);
-    this.members = new LeafTable(this, toRow(ownRecord(config, start), nowMs, start));
+    // Gateways mint our incarnations.
+    this.members = new LeafTable(this, toRow(ownRecord(config, 0n), nowMs, 0n));
     // Gateways have their order, and the first attempt need not wait.
     this.schedule(0, () => this.#try());
   }
@@ -91,26 +96,17 @@ export class LeafCore extends Machine {
         if (this.#attached) this.#say({ type: 'bye', from: this.self.id, why: 'left', reason: '' });
         this.left = true;
         return;
-      case 'broadcast': {
-        const { messageType, payload, tag, reliable } = input;
-        const { id: from } = this.self;
-        const messageId = this.hlc.now(this.nowMs);
-        this.count('broadcastsSent');
-        this.#say({ type: 'broadcast', from, origin: from, messageId, messageType, ttl: 0, reliable, tag, payload });
-        return;
-      }
+      case 'broadcast':
       case 'send':
-        this.requests.send(input);
-        return;
       case 'request':
-        this.requests.request(input);
+      case 'reply':
+        if (this.#ready) this.#carryOut(input);
+        else this.#wishes.add(input);
         return;
       case 'cancel':
         this.requests.cancel(input.ref);
+        this.#wishes.cancel(input.ref);
         this.#joins = this.#joins.filter((ref) => ref !== input.ref);
-        return;
-      case 'reply':
-        this.requests.reply(input.exchange, input.status, input.payload);
         return;
       case 'set-metadata':
         Object.assign(this.self, { metadata: input.metadata, metadataBytes: input.metadataBytes });
@@ -119,6 +115,7 @@ export class LeafCore extends Machine {
         return;
       case 'forget':
         this.members.remove(input.id);
+        if (this.#attached) this.#say({ type: 'pull', from: this.self.id, ids: [input.id] });
         return;
       case 'page':
         this.#page(input.hidden, input.asleep ?? false);
@@ -134,15 +131,20 @@ export class LeafCore extends Machine {
 
   whyNot(): undefined {}
 
-  /** To the gateway; what cannot go yet waits. */
+  /** To the gateway we are at. */
   #say(packet: Packet, reliable = true, ref?: number): void {
-    const effect = { type: 'send', to: [this.#url ?? ''], packet, reliable, ref } as const;
-    if (this.#attached) this.emit(effect);
-    else if (this.#waiting.length < WAITING_MAX) this.#waiting.push(effect);
+    this.emit({ type: 'send', to: [this.#url as string], packet, reliable, ref });
+  }
+
+  #carryOut(wish: Wish): void {
+    const { requests, self } = this;
+    if (wish.type === 'request') requests.request(wish);
+    else if (wish.type === 'reply') requests.reply(wish.exchange, wish.status, wish.payload);
+    else if (wish.type === 'send') requests.send(wish);
     else {
-      this.drop('waitingOverLimit', packet.dialect ?? packet.type);
-      const error = new GossipError('ERR_OVERLOADED', 'no gateway, and too much waits for one');
-      if (ref !== undefined) this.emit({ type: 'settled', ref, error });
+      const messageId = this.hlc.now(this.nowMs);
+      this.count('broadcastsSent');
+      this.#say({ ...wish, from: self.id, origin: self.id, messageId, ttl: 0 });
     }
   }
 
@@ -154,7 +156,7 @@ export class LeafCore extends Machine {
   /** The application names gateways, or only waits until we are at one. */
   #join(addresses: readonly string[], ref: number): void {
     for (const address of addresses) if (!this.#gateways.includes(address)) this.#gateways.push(address);
-    if (this.#attached && !this.#view) {
+    if (this.#ready) {
       this.emit({ type: 'settled', ref, joined: 1 });
       return;
     }
@@ -222,7 +224,7 @@ export class LeafCore extends Machine {
     this.#url = undefined;
     this.#view = undefined;
     if (this.#attached) {
-      this.#attached = false;
+      this.#attached = this.#ready = false;
       this.#awaySinceMs = this.#heardMs;
       this.members.setState(this.self, 'suspect');
     }
@@ -235,10 +237,13 @@ export class LeafCore extends Machine {
       this.#failures = 0;
       this.#try();
     } else if (this.#attached) {
-      const askedMs = this.nowMs;
-      this.#say({ type: 'ping', seq: 0, from: this.self.id, news: [] });
-      this.schedule(WAKE_ANSWER_MS, () => {
-        if (this.#attached && this.#heardMs < askedMs) this.#lost('it does not answer');
+      // What arrives now may have been sent long ago; only the answer to this proves anything.
+      const seq = ++this.#asked;
+      this.#answered = false;
+      this.#say({ type: 'ping', seq, from: this.self.id, news: [] });
+      const attempt = this.#attempt;
+      this.schedule(Math.min(ANSWER_MS, this.#pingIntervalMs * ANSWER_SHARE), () => {
+        if (attempt === this.#attempt && seq === this.#asked && !this.#answered) this.#lost('it does not answer');
       });
     }
   }
@@ -268,6 +273,9 @@ export class LeafCore extends Machine {
         return;
       case 'ping':
         this.#say({ type: 'ack', seq: packet.seq, from: this.self.id, news: [] });
+        return;
+      case 'ack':
+        this.#answered ||= packet.seq === this.#asked;
         return;
       case 'state':
         this.#takeView(packet);
@@ -311,59 +319,68 @@ export class LeafCore extends Machine {
     Object.assign(this.self, { address, via, incarnation, version });
     this.members.setState(this.self, 'alive');
     this.count('attached');
-    this.#view = new Set();
     // It was changed while we were on our way.
     if (this.self.metadata !== this.#told) this.#sayMetadata();
-    for (const effect of this.#waiting.splice(0)) this.emit({ ...effect, to: [this.#url as string] });
     this.#watch(this.#attempt);
   }
 
-  /** Its pings are due; when they stay out, it is gone or cannot be reached. */
+  /** We know who is there: what has waited for that goes on. */
+  #current(): void {
+    this.#ready = true;
+    const away = this.#awaySinceMs;
+    this.#awaySinceMs = undefined;
+    for (const ref of this.#joins.splice(0)) this.emit({ type: 'settled', ref, joined: 1 });
+    for (const wish of this.#wishes.take()) this.#carryOut(wish);
+    if (away !== undefined) this.emit({ type: 'resumed', awayMs: this.nowMs - away });
+  }
+
+  /** Its pings are due; when they stay out it is asked. */
   #watch(attempt: number): void {
     const silentMs = this.#pingIntervalMs * SILENT_INTERVALS;
-    this.schedule(this.#heardMs + silentMs - this.nowMs, () => {
-      if (attempt !== this.#attempt) return;
-      if (this.nowMs - this.#heardMs >= silentMs) this.#lost(`nothing was heard for ${silentMs} ms`);
-      else this.#watch(attempt);
+    const leftMs = this.#heardMs + silentMs - this.nowMs;
+    if (leftMs <= 0) this.#isItThere();
+    // No less than a moment: a rest that rounding leaves would be due at once, again and again.
+    this.schedule(leftMs > 0 ? Math.max(1, leftMs) : silentMs, () => {
+      if (attempt === this.#attempt) this.#watch(attempt);
     });
   }
 
   #bye(why: ByeWhy, reason: string): void {
+    // Whoever has our id now may have it: to come back at once would only drive it away.
+    if (why === 'moved') this.#refusals = this.#gateways.length;
     this.#lost(reason, why === 'refused' || why === 'abusive');
   }
 
   #takeView({ records, last, wantReply }: Extract<NativePacket, { type: 'state' }>): void {
-    const view = this.#view ?? new Set<MemberId>();
-    this.#view = view;
+    this.#view ??= new Set();
     for (const record of records) {
-      view.add(record.id);
+      this.#view.add(record.id);
       this.members.take(record);
     }
     if (!last) return;
     // `wantReply` marks a whole view, after which who was not in it is no more.
-    if (wantReply) for (const { id } of [...this.members.all()]) if (!view.has(id)) this.members.remove(id);
+    if (wantReply) for (const { id } of [...this.members.all()]) if (!this.#view.has(id)) this.members.remove(id);
     this.#view = undefined;
-    for (const ref of this.#joins.splice(0)) this.emit({ type: 'settled', ref, joined: 1 });
-    if (this.#awaySinceMs !== undefined) this.emit({ type: 'resumed', awayMs: this.nowMs - this.#awaySinceMs });
-    this.#awaySinceMs = undefined;
+    if (!this.#ready) this.#current();
   }
 
   #takeNews(news: News): void {
-    if (news.kind === 'record') this.members.take(news.record);
-    else {
-      const row = this.members.get(news.id);
-      if (row && row !== this.self) {
-        row.incarnation = news.incarnation;
-        this.members.setState(row, news.state);
-      }
+    if (news.kind === 'record') {
+      this.members.take(news.record);
+      return;
     }
+    const row = this.members.get(news.id);
+    if (!row) return;
+    row.incarnation = news.incarnation;
+    // How we are we know best.
+    if (row !== this.self) this.members.setState(row, news.state);
   }
 
   override stats(): Record<string, number> {
     return {
       ...super.stats(),
       members: this.members.size,
-      waiting: this.#waiting.length,
+      waiting: this.#wishes.size,
       attachedNow: Number(this.#attached),
     };
   }

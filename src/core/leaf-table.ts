@@ -28,7 +28,7 @@ export class LeafTable implements MemberTable {
 
   heard(): void {}
 
-  /** What we know of all others, as a full member's table makes it, so that the two can be compared. */
+  /** Of all others, as a full member's table makes it, so that the two can be compared. */
   digest(): { fingerprint: number; members: number } {
     const others = [...this.#rows.values()].filter((row) => row !== this.self && isActive(row));
     return { fingerprint: others.reduce((all, row) => all ^ hash(row), 0) >>> 0, members: others.length };
@@ -38,7 +38,10 @@ export class LeafTable implements MemberTable {
   take(record: MemberRecord): void {
     const { core } = this;
     const row = this.#rows.get(record.id);
-    if (row === this.self) return;
+    if (row === this.self) {
+      Object.assign(row, { incarnation: record.incarnation, version: record.version });
+      return;
+    }
     if (!row) {
       if (!isActive(record)) return;
       if (this.size >= core.config.limits.membersMax) {
@@ -63,6 +66,7 @@ export class LeafTable implements MemberTable {
     if (previous === state) return;
     Object.assign(row, { state, stateMs: this.core.nowMs });
     this.core.emitState(row, state, previous);
+    if (state === 'dead') this.core.requests.unreachable(row, 'declared dead');
   }
 
   remove(id: MemberId): void {

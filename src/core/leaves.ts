@@ -11,10 +11,13 @@ import type { Packet } from './input.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
 
-/** What a leaf that was admitted says about itself, under the id it was admitted with. */
-type LeafRecord = Pick<
+/**
+ * What a leaf that was admitted says about itself, under the id it was admitted with. Incarnation and version are those that
+ * its last gateway minted.
+ */
+export type LeafRecord = Pick<
   MemberRecord,
-  'id' | 'tags' | 'protocolVersion' | 'applicationVersion' | 'metadata' | 'metadataBytes'
+  'id' | 'incarnation' | 'version' | 'tags' | 'protocolVersion' | 'applicationVersion' | 'metadata' | 'metadataBytes'
 >;
 
 /** What happens at the gateway's end of leaves' connections, each of which has a number. */
@@ -24,6 +27,7 @@ export type LeafEvent =
       session: number;
       record: LeafRecord;
       hidden: boolean;
+      /** Of its view of all others. */
       fingerprint: number;
       members: number;
       /** Whom it may see; absent: everybody. */
@@ -46,13 +50,18 @@ export interface LeafHost {
   broadcast(item: BroadcastItem): void;
   /** A row appeared, changed or was removed. @param whole - more than its state did. */
   changed(id: MemberId, whole: boolean): void;
-  /** A leaf of ours, attached or not: where it is now, or what others think of it, may be wrong. */
+  /** A row of a leaf has changed, or is gone. @returns whether it is one of ours, attached or not. */
   review(row: MemberRow): boolean;
+  /** Whether a leaf is attached here and has been heard lately. */
+  vouches(row: MemberRow): boolean;
   /** Our leaves, as rows. */
   rows(): MemberRow[];
   /** We are leaving. */
   leave(): void;
 }
+
+/** How long a leaf is believed whose gateway is not known yet: the news of it may be behind. Source: as `strangers.ts`. */
+const GATEWAY_UNKNOWN_MS = 5000;
 
 export class Leaves {
   /** Present at a gateway. */
@@ -99,30 +108,25 @@ export class Leaves {
     const { core } = this;
     if (!row.via) {
       if (isActive(row)) return;
-      this.#orphan(core.members.active().filter((leaf) => leaf.via === row.id));
+      for (const leaf of core.members.active()) if (leaf.via === row.id) this.judge(leaf, 'suspect');
       return;
     }
     if (this.host?.review(row) || !isActive(row)) return;
-    const gateway = core.members.get(row.via);
-    if (!gateway || gateway === core.self || !isActive(gateway)) this.#orphan([row]);
+    if (core.members.get(row.via)) this.#lookAfter(row);
+    else core.schedule(GATEWAY_UNKNOWN_MS, () => this.#lookAfter(row));
   }
 
-  /** Nobody vouches for them. As everybody knows it, nobody is told. */
-  #orphan(leaves: readonly MemberRow[]): void {
-    const { core } = this;
-    if (leaves.length === 0) return;
-    const before = leaves.map((row) => [row, row.incarnation] as const);
-    for (const row of leaves) this.#judge(row, 'suspect');
-    core.schedule(core.suspicion.longestMs, () => {
-      for (const [row, incarnation] of before) {
-        if (core.members.get(row.id) === row && row.incarnation === incarnation && row.state === 'suspect') {
-          this.#judge(row, 'dead');
-        }
-      }
-    });
+  /** Nobody vouches for a leaf whose gateway is gone, or knows nothing of it. */
+  #lookAfter(row: MemberRow): void {
+    const { members } = this.core;
+    const gateway = members.get(row.via as MemberId);
+    const vouched = gateway && (gateway === members.self ? this.host?.review(row) : isActive(gateway));
+    if (!vouched && members.get(row.id) === row && row.state === 'alive') this.judge(row, 'suspect');
   }
 
-  #judge(row: MemberRow, state: 'suspect' | 'dead'): void {
-    this.core.members.mergeState(row, row.incarnation, state, this.core.self.id, true);
+  /** Everybody comes to this end by itself, so that nobody is told; but what a gateway has forgotten only it knows. */
+  judge(row: MemberRow, state: 'suspect' | 'dead'): void {
+    const { members } = this.core;
+    members.mergeState(row, row.incarnation, state, members.self.id, row.via !== members.self.id);
   }
 }

@@ -176,7 +176,10 @@ export class Members {
     }
     const previous = row.state;
     this.core.hlc.observe(incarnation);
-    this.#setState(row, incarnation, state);
+    // Of a leaf only its gateway knows. This is how it refutes.
+    const wrong = by !== this.self.id && state !== 'alive' && this.core.leaves.host?.vouches(row);
+    if (wrong) this.#setState(row, this.core.hlc.now(this.core.nowMs), 'alive');
+    else this.#setState(row, incarnation, state);
     this.core.suspicion.stateChanged(row, by);
     if (!quiet) this.core.news.addState(row, by);
     this.core.rowChanged(row, previous);

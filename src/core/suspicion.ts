@@ -68,17 +68,18 @@ export class SuspicionTable {
 
   /** A row's `(incarnation, state)` changed; starts, restarts or ends its suspicion. */
   stateChanged(row: MemberRow, by: MemberId): void {
-    if (row.state !== 'suspect' || row.via) {
+    if (row.state !== 'suspect') {
       this.#running.delete(row.id);
       return;
     }
     const { core } = this;
     const { timing } = core.config;
-    const minMs = this.#shortestMs;
+    // Of a leaf nobody but its gateway can tell; it has time to come to another.
+    const minMs = row.via ? this.longestMs : this.#shortestMs;
     // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
     // (memberlist does the same).
     const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');
-    const k = others.length < timing.suspicionMult - 2 ? 0 : timing.suspicionMult - 2;
+    const k = row.via || others.length < timing.suspicionMult - 2 ? 0 : timing.suspicionMult - 2;
     const suspicion: Suspicion = {
       startMs: core.nowMs,
       minMs,
@@ -117,12 +118,13 @@ export class SuspicionTable {
       // We were asleep, and what was silent may be us; or it has spoken since: it lives and has not yet heard that it is
       // suspected. Tell it, and wait once more.
       suspicion.startMs = core.nowMs;
-      core.probe.verify(row);
+      if (!row.via) core.probe.verify(row);
       this.#rearm(id, suspicion);
       return;
     }
     core.count('deathsDeclared');
-    core.members.mergeState(row, row.incarnation, 'dead', core.self.id);
+    if (row.via) core.leaves.judge(row, 'dead');
+    else core.members.mergeState(row, row.incarnation, 'dead', core.self.id);
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { PacketSource } from '../core/input.js';
 import { Timers } from '../core/timers.js';
 import { GossipError } from '../errors.js';
+import { Line, type LineEnd, type LinePlace } from './line.js';
 import type { Network } from './network.js';
 import { Trace } from './trace.js';
 
@@ -62,6 +63,8 @@ export class Carrier {
   readonly #places = new Map<string, Place>();
   /** When each pair of places last used its shared connection, by both addresses. */
   readonly #connections = new Map<string, { a: string; b: string; usedMs: number }>();
+  /** Connections of leaves. */
+  readonly #lines = new Set<Line>();
 
   constructor(
     readonly network: Network,
@@ -131,14 +134,26 @@ export class Carrier {
       place.receive(frame, { reliable: true }, (answer) => {
         if (!answer) return finish(new GossipError('ERR_TIMEOUT', `${to} closed the connection without an answer`));
         if (!this.network.passes(place.index, from.index)) return;
-        this.#sent(place, from.index, answer, true);
+        this.sent(place, from.index, answer, true);
         this.at(this.network.reliable(place.index, from.index, this.nowMs), () => finish(answer));
       });
     });
   }
 
+  /** Opens a leaf's connection to whoever is at an address; `done` is called once. */
+  dial(from: LinePlace, to: string, end: LineEnd, done: (result: Line | GossipError) => void): void {
+    this.#connect(from, to, new Uint8Array(), done, (place: Place & Partial<LinePlace>) => {
+      if (!place.accept) return done(new GossipError('ERR_UNREACHABLE', `${to}: no gateway`));
+      for (const line of this.#lines) if (!line.open) this.#lines.delete(line);
+      const line = new Line(this, from, end, place as LinePlace);
+      this.#lines.add(line);
+      done(line);
+    });
+  }
+
   /** A process died: those it had connections with notice, unless its machine went silent with it. */
   broken(address: string, place: Place): void {
+    for (const line of this.#lines) line.died(place);
     for (const [key, { a, b, usedMs }] of this.#connections) {
       if (a !== address && b !== address) continue;
       this.#connections.delete(key);
@@ -153,7 +168,7 @@ export class Carrier {
 
   #datagram(from: Place, fromAddress: string, to: string, frame: Uint8Array): void {
     const place = this.#places.get(to);
-    this.#sent(from, place?.index ?? -1, frame, false);
+    this.sent(from, place?.index ?? -1, frame, false);
     const arrivals = place && this.network.passes(from.index, place.index) ? this.network.datagram() : [];
     if (!place || arrivals.length === 0) this.#count(from, 'lost');
     else if (arrivals.length > 1) this.#count(from, 'duplicated');
@@ -176,7 +191,7 @@ export class Carrier {
     deliver: (place: Place) => void,
   ): void {
     const place = this.#places.get(to);
-    this.#sent(from, place?.index ?? -1, frame, true);
+    this.sent(from, place?.index ?? -1, frame, true);
     const fail = (afterMs: number, why: string) =>
       this.at(afterMs, () => failed(new GossipError('ERR_UNREACHABLE', `${to}: ${why}`)));
     const silent = () =>
@@ -194,7 +209,8 @@ export class Carrier {
     });
   }
 
-  #sent(from: Place, to: number, frame: Uint8Array, reliable: boolean): void {
+  /** Notes a frame that was handed to the network. */
+  sent(from: Place, to: number, frame: Uint8Array, reliable: boolean): void {
     this.trace.add(this.nowMs, from.index, to, frame);
     this.#count(from, reliable ? 'reliable' : 'datagrams');
     if (reliable) this.#count(from, 'reliableBytes', frame.length);

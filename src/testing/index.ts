@@ -6,12 +6,16 @@ export type { Packet, PacketSource } from '../core/input.js';
 export type { Random } from '../core/random.js';
 export type { MemberRecord } from '../wire/packet.js';
 export type { Traffic } from './carrier.js';
-export type { Answer, Delivery, Outcome, SimulationEvent } from './member.js';
 export type { Arrival, Network, NetworkOptions } from './network.js';
-export {
-  createSimulation,
-  type SeenMember,
-  type SimulatedMemberOptions,
-  type Simulation,
-  type SimulationOptions,
-} from './simulation.js';
+export type {
+  Answer,
+  Delivery,
+  Outcome,
+  SeenMember,
+  SimulatedGatewayOptions,
+  SimulatedLeafOptions,
+  SimulatedMemberOptions,
+  SimulationEvent,
+  SimulationOptions,
+} from './options.js';
+export { createSimulation, type Simulation } from './simulation.js';

@@ -5,49 +5,18 @@
 
 import type { CoreConfig } from '../core/config.js';
 import { Core } from '../core/core.js';
-import type { Effect, VisibleState } from '../core/effect.js';
+import type { Effect } from '../core/effect.js';
+import { Gateway } from '../core/gateway.js';
 import type { Input, Packet, PacketSource } from '../core/input.js';
+import type { Machine } from '../core/machine.js';
 import type { MemberId } from '../core/member-id.js';
 import { GossipError } from '../errors.js';
+import type { NativePacket } from '../wire/packet.js';
 import { peekFrame, type Wire } from '../wire/wire.js';
 import { type Carrier, noTraffic, type Place } from './carrier.js';
-
-/** How a join, a message or a request ended, or that it has not yet. */
-export interface Outcome {
-  settled: boolean;
-  /** A request's decoded answer; how many addresses a join had joined. */
-  value?: unknown;
-  error?: GossipError;
-  /** Loses interest, as an `AbortSignal` does. */
-  cancel(): void;
-}
-
-/** One application message that arrived. */
-export interface Delivery {
-  atMs: number;
-  /** Where it arrived and who had sent it first: numbers of members, −1 for one that is not of the simulation. */
-  to: number;
-  from: number;
-  messageType: number;
-  data: unknown;
-  tag: string;
-  direct: boolean;
-}
-
-/** One change that a member saw. */
-export interface SimulationEvent {
-  atMs: number;
-  /** Who saw it, and about whom; −1 for one that is not of the simulation. */
-  at: number;
-  about: number;
-  kind: 'state' | 'metadata';
-  /** Of a state's change; for metadata the state is what it was. */
-  state: VisibleState;
-  previous: VisibleState;
-}
-
-/** Answers a request; `undefined` leaves it without an answer. */
-export type Answer = (data: unknown, from: number) => unknown;
+import { type EndOwner, GatewayEnd, LeafEnd } from './leaf-ends.js';
+import type { Line, LineEnd } from './line.js';
+import type { Answer, Delivery, Outcome, SimulatedGatewayOptions, SimulationEvent } from './options.js';
 
 /** What a member tells the simulation. */
 export interface MemberOwner {
@@ -56,17 +25,19 @@ export interface MemberOwner {
   readonly nativeWire: Wire;
   readonly deliveries: Delivery[];
   readonly events: SimulationEvent[];
+  readonly opened: WeakMap<Uint8Array, Packet>;
   indexOf(id: MemberId): number;
 }
 
 /** Frames that wait for a suspended process before datagrams are lost. Source: guess, an ordinary socket buffer. */
 const INBOX_MAX = 512;
 
-export class SimulatedMember implements Place {
+export class SimulatedMember implements EndOwner {
   process: Place['process'] = 'running';
   life = 0;
   readonly traffic = noTraffic();
-  core: Core;
+  core: Machine;
+  bytesPerS = Number.POSITIVE_INFINITY;
   /** Everything that a member does by itself happens up to this much late. */
   lateMs = 0;
   /** Frames that could not be opened, by the code of the error. */
@@ -78,14 +49,62 @@ export class SimulatedMember implements Place {
   readonly #outcomes = new Map<number, Outcome>();
   #exchange = 0;
   readonly #answers = new Map<number, (frame: Uint8Array | undefined) => void>();
+  readonly #leafEnd = new LeafEnd(this);
+  #gatewayEnd: GatewayEnd | undefined;
 
   constructor(
     private readonly owner: MemberOwner,
     readonly index: number,
     public config: CoreConfig,
     private readonly answer: Answer,
+    /** Makes a leaf's state machine. Default: that of a full member. */
+    private readonly create: (config: CoreConfig, nowMs: number) => Machine = (config, nowMs) =>
+      new Core(config, nowMs),
   ) {
     this.core = this.#start();
+  }
+
+  get carrier(): Carrier {
+    return this.owner.carrier;
+  }
+
+  indexOf(id: MemberId): number {
+    return this.owner.indexOf(id);
+  }
+
+  /** Lets it take in leaves, in this life and in those to come. */
+  beGateway(url: string, options: SimulatedGatewayOptions): void {
+    this.#gatewayEnd = new GatewayEnd(this, url, options);
+    this.carrier.bind(url, this);
+    this.#host(this.core);
+    this.input({ type: 'tick' });
+  }
+
+  #host(core: Machine): void {
+    const end = this.#gatewayEnd;
+    if (!end || !(core instanceof Core)) return;
+    end.restart();
+    core.leaves.host = new Gateway(core, end.config);
+  }
+
+  /** Sends its leaves away, and takes in no more of them. */
+  closeGateway(): void {
+    const end = this.#gatewayEnd;
+    if (!end || !(this.core instanceof Core)) return;
+    this.input({ type: 'leaf', event: { kind: 'close' } });
+    this.core.leaves.host = undefined;
+    this.carrier.unbind(end.url);
+    this.#gatewayEnd = undefined;
+  }
+
+  get accept(): ((line: Line) => LineEnd) | undefined {
+    const end = this.#gatewayEnd;
+    return end && ((line) => end.accept(line));
+  }
+
+  /** The connection to its gateway is cut by something in between. */
+  cutLine(): void {
+    this.#leafEnd.cut();
   }
 
   get address(): string {
@@ -121,9 +140,10 @@ export class SimulatedMember implements Place {
     this.core = this.#start();
   }
 
-  #start(): Core {
+  #start(): Machine {
     this.owner.carrier.bind(this.address, this);
-    const core = new Core(this.config, this.owner.carrier.nowMs);
+    const core = this.create(this.config, this.owner.carrier.nowMs);
+    this.#host(core);
     this.#arm(core);
     return core;
   }
@@ -167,12 +187,12 @@ export class SimulatedMember implements Place {
 
   receive(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
     if (this.#suspended && this.#inbox.length >= INBOX_MAX && !source.reliable) return;
-    this.#whenAwake(() => this.#take(frame, source, answer));
+    this.whenAwake(() => this.#take(frame, source, answer));
   }
 
   #take(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
     if (peekFrame(frame)?.dialect === 'v1' && !this.#wire.v1) {
-      answer?.(this.#encode({ type: 'native-only', from: this.core.self.id }));
+      answer?.(this.encode({ type: 'native-only', from: this.core.self.id }));
       return;
     }
     const packet = this.#open(frame);
@@ -194,16 +214,16 @@ export class SimulatedMember implements Place {
   }
 
   disconnected(address: string): void {
-    this.#whenAwake(() => this.input({ type: 'disconnected', address }));
+    this.whenAwake(() => this.input({ type: 'disconnected', address }));
   }
 
   /** What comes from outside waits while the process stands still. */
-  #whenAwake(run: () => void): void {
+  whenAwake(run: () => void): void {
     if (this.#suspended) this.#inbox.push(run);
     else run();
   }
 
-  #arm(core: Core): void {
+  #arm(core: Machine): void {
     const { carrier } = this.owner;
     const atMs = core.wakeAtMs;
     if (atMs >= this.#tickAtMs || atMs === Number.POSITIVE_INFINITY) return;
@@ -217,10 +237,18 @@ export class SimulatedMember implements Place {
     });
   }
 
-  #encode(packet: Packet): Uint8Array {
+  encode(packet: Packet): Uint8Array {
     const frame = this.#wire.encode(packet, false);
     if (frame instanceof Promise) throw new GossipError('ERR_OPTION', 'a simulation needs a wire that answers at once');
     return frame;
+  }
+
+  open(frame: Uint8Array): NativePacket | undefined {
+    // One frame goes to hundreds of leaves; what it holds nobody changes.
+    const { opened } = this.owner;
+    const packet = opened.get(frame) ?? this.#open(frame);
+    if (packet) opened.set(frame, packet);
+    return packet as NativePacket | undefined;
   }
 
   /** Opens a frame; whatever is wrong with it may only come out as a GossipError. */
@@ -246,15 +274,15 @@ export class SimulatedMember implements Place {
       case 'exchange': {
         const { exchange, packet } = effect;
         const { life } = this;
-        carrier.exchange(this, effect.to, this.#encode(packet), effect.timeoutMs, (answer) => {
-          if (this.life === life) this.#whenAwake(() => this.#exchanged(exchange, packet, answer));
+        carrier.exchange(this, effect.to, this.encode(packet), effect.timeoutMs, (answer) => {
+          if (this.life === life) this.whenAwake(() => this.#exchanged(exchange, packet, answer));
         });
         return;
       }
       case 'respond': {
         const answer = this.#answers.get(effect.exchange);
         this.#answers.delete(effect.exchange);
-        answer?.(effect.packet && this.#encode(effect.packet));
+        answer?.(effect.packet && this.encode(effect.packet));
         return;
       }
       case 'change': {
@@ -301,6 +329,19 @@ export class SimulatedMember implements Place {
         this.#outcomes.delete(effect.ref);
         return;
       }
+      case 'leaf-send':
+        this.#gatewayEnd?.send(effect.sessions, effect.packet);
+        return;
+      case 'leaf-close':
+        this.#gatewayEnd?.close(effect.session);
+        return;
+      case 'attach':
+        this.#leafEnd.attach(effect);
+        return;
+      case 'disconnect':
+        this.#leafEnd.disconnect();
+        return;
+      case 'resumed':
       case 'log':
         return;
     }
@@ -314,15 +355,19 @@ export class SimulatedMember implements Place {
   }
 
   #send(effect: Extract<Effect, { type: 'send' }>): void {
-    const frame = this.#encode(effect.packet);
+    if (!(this.core instanceof Core)) {
+      this.#leafEnd.send(effect.packet as NativePacket);
+      if (effect.ref !== undefined) this.#settle(this.#outcomes.get(effect.ref), undefined, undefined);
+      return;
+    }
+    const frame = this.encode(effect.packet);
     const { life } = this;
     const outcome = effect.ref === undefined ? undefined : this.#outcomes.get(effect.ref);
     for (const address of effect.to) {
       this.owner.carrier.send(this, this.address, address, frame, effect.reliable, (error) => {
         if (this.life !== life) return;
         this.#settle(outcome, undefined, error);
-        if (error)
-          this.#whenAwake(() => this.input({ type: 'send-failed', address, reliable: effect.reliable, error }));
+        if (error) this.whenAwake(() => this.input({ type: 'send-failed', address, reliable: effect.reliable, error }));
       });
     }
   }

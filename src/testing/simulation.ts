@@ -3,70 +3,32 @@
  * decides everything. An hour of twenty members takes seconds, and every run can be repeated.
  */
 import { msgpack } from '../codec/msgpack.js';
-import type { Timing } from '../core/config.js';
+import type { CoreConfig, Timing } from '../core/config.js';
 import type { Packet, PacketSource } from '../core/input.js';
+import { LeafCore } from '../core/leaf-core.js';
 import { type MemberId, memberIdFromBytes } from '../core/member-id.js';
 import { toRecord } from '../core/members.js';
 import { type Metadata, NO_METADATA } from '../core/metadata.js';
 import { Random } from '../core/random.js';
 import { GossipError } from '../errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
-import { PRESETS, type Preset, type V1Plugin } from '../options.js';
+import { PRESETS } from '../options.js';
 import { LEAF_PACKETS } from '../wire/native/leaf-packets.js';
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
 import { Carrier, type Place, type Traffic } from './carrier.js';
-import { type Answer, type Delivery, type Outcome, SimulatedMember, type SimulationEvent } from './member.js';
-import { Network, type NetworkOptions } from './network.js';
-
-/** What {@link createSimulation} takes. */
-export interface SimulationOptions {
-  /** Decides everything that is left to chance. */
-  seed: number;
-  /** How many members to begin with. They know nobody until they join. Default 0. */
-  members?: number;
-  /** Default `lan`. */
-  preset?: Preset;
-  /** Single values on top of the preset. */
-  timing?: Partial<Timing>;
-  /** Single limits on top of the defaults. */
-  limits?: Partial<Limits>;
-  network?: NetworkOptions;
-  /** Wall time at the start, Unix milliseconds. Default 2026-01-01. */
-  epochMs?: number;
-  /** The wire of the Go library's dialect, when some members are to speak it. */
-  v1?: V1Plugin['wire'];
-}
-
-/** What one member is made from; all of it has a default. */
-export interface SimulatedMemberOptions {
-  /** Default: drawn from the seed. */
-  id?: MemberId;
-  /** Default `m<number>`. */
-  address?: string;
-  tags?: readonly string[];
-  metadata?: Metadata;
-  applicationVersion?: string;
-  /** Tells why an application version may not join. Default: all may. */
-  refuseVersion?: (applicationVersion: string) => string | undefined;
-  /** How far its wall clock is ahead of the simulation's. Default 0. */
-  clockAheadMs?: number;
-  /** Answers its requests; `undefined` leaves one unanswered. Default: the request's own data. */
-  answer?: Answer;
-  /** The rules toward Go peers, when it has them. */
-  v1?: V1Plugin['rules'];
-}
-
-/** One row of a member's table, as plain data. */
-export interface SeenMember {
-  /** Its number, −1 for a member that is not of the simulation. */
-  index: number;
-  id: MemberId;
-  address: string;
-  state: MemberState;
-  tags: readonly string[];
-  metadata: Metadata | undefined;
-}
+import { SimulatedMember } from './member.js';
+import { Network } from './network.js';
+import type {
+  Delivery,
+  Outcome,
+  SeenMember,
+  SimulatedGatewayOptions,
+  SimulatedLeafOptions,
+  SimulatedMemberOptions,
+  SimulationEvent,
+  SimulationOptions,
+} from './options.js';
 
 /** An application's message type, where none is given. */
 const MESSAGE_TYPE = 128;
@@ -88,6 +50,8 @@ export class Simulation {
   readonly wire: Wire;
   /** The wire of members without the Go library's rules. @internal */
   readonly nativeWire: Wire;
+  /** @internal */
+  readonly opened = new WeakMap<Uint8Array, Packet>();
   readonly #random: Random;
   readonly #members: SimulatedMember[] = [];
   readonly #stations: MemberId[] = [];
@@ -134,11 +98,32 @@ export class Simulation {
   /** Starts a member that knows nobody. @returns its number. */
   addMember(options: SimulatedMemberOptions = {}): number {
     const index = this.#members.length;
-    const id = options.id ?? this.#newId();
-    const metadata = options.metadata ?? NO_METADATA;
-    const config = {
-      id,
-      address: options.address ?? `m${index}`,
+    const { address = `m${index}`, answer } = options;
+    this.#add(new SimulatedMember(this, index, this.#config({ ...options, address }), answer ?? ((data) => data)));
+    return index;
+  }
+
+  /** Starts a leaf; it looks for a gateway by itself. @returns its number: a leaf is a member like others. */
+  addLeaf(options: SimulatedLeafOptions): number {
+    const index = this.#members.length;
+    const gateways = options.gateways.map(gatewayUrl);
+    const config = this.#config({ ...options, address: `leaf${index}` });
+    const create = (now: CoreConfig, nowMs: number) =>
+      new LeafCore({ ...now, address: '', gateways, proof: new Uint8Array() }, nowMs);
+    this.#add(new SimulatedMember(this, index, config, options.answer ?? ((data) => data), create));
+    return index;
+  }
+
+  #add(member: SimulatedMember): void {
+    this.#indexes.set(member.config.id, member.index);
+    this.#members.push(member);
+  }
+
+  #config(options: SimulatedMemberOptions & { address: string }): CoreConfig {
+    const { metadata = NO_METADATA } = options;
+    return {
+      id: options.id ?? this.#newId(),
+      address: options.address,
       tags: options.tags ?? [],
       applicationVersion: options.applicationVersion ?? '',
       metadata,
@@ -150,9 +135,37 @@ export class Simulation {
       refuseVersion: options.refuseVersion ?? (() => undefined),
       ...(options.v1 && { foreign: options.v1 }),
     };
-    this.#indexes.set(id, index);
-    this.#members.push(new SimulatedMember(this, index, config, options.answer ?? ((data) => data)));
-    return index;
+  }
+
+  /** A member is a gateway from now on, also after restarts. */
+  gateway(member: number, options: SimulatedGatewayOptions = {}): void {
+    this.#at(member).beGateway(gatewayUrl(member), options);
+  }
+
+  /** A gateway sends its leaves away and is an ordinary member again. */
+  closeGateway(member: number): void {
+    this.#at(member).closeGateway();
+  }
+
+  /** The gateway at which a leaf says it is; `undefined` while it is at none. */
+  gatewayOf(leaf: number): number | undefined {
+    const { self } = this.#at(leaf).core;
+    return self.state === 'alive' && self.via ? this.indexOf(self.via) : undefined;
+  }
+
+  /** A leaf's page is hidden, shown again, or put away with its connections closed. */
+  page(leaf: number, is: 'hidden' | 'visible' | 'asleep'): void {
+    this.#at(leaf).input({ type: 'page', hidden: is !== 'visible', asleep: is === 'asleep' });
+  }
+
+  /** A leaf's link takes so many bytes a second from now on. */
+  narrow(leaf: number, bytesPerS: number): void {
+    this.#at(leaf).bytesPerS = bytesPerS;
+  }
+
+  /** Something in between ends a leaf's connection; both sides notice. */
+  disconnect(leaf: number): void {
+    this.#at(leaf).cutLine();
   }
 
   /**
@@ -379,6 +392,10 @@ export class Simulation {
 }
 
 const LOOK_EVERY_MS = 10;
+
+function gatewayUrl(member: number): string {
+  return `wss://gateway${member}/`;
+}
 
 /** Starts a simulation at virtual time 0. */
 export function createSimulation(options: SimulationOptions): Simulation {
