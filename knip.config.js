@@ -9,6 +9,7 @@ export default {
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
     'test/types-consumer/app.ts',
+    'test/interop/leaf-member.ts',
     'tools/peer-sizes.mjs',
     'test/runtime/members-{bun,deno,workerd}.ts',
   ],

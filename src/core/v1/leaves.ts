@@ -106,7 +106,7 @@ export class V1Leaves {
 
   #gone(row: MemberRow): void {
     const { core } = this;
-    const to = this.peers.active().filter(({ id }) => this.peers.get(id).leaves.get(row.id)?.told);
+    const to = this.peers.active().filter(({ id }) => this.peers.get(id).leaves.get(row.id)?.state === 'told');
     for (const { id } of this.peers.active()) this.peers.get(id).leaves.delete(row.id);
     // Of a death they hear nothing: it does not answer them any more.
     if (row.via !== core.self.id || row.state !== 'leaving') return;
@@ -120,7 +120,7 @@ export class V1Leaves {
     core.schedule(METADATA_PAUSE_MS, () => {
       this.#metadataDue.delete(id);
       const row = core.members.get(id);
-      if (row && this.#isOurs(row)) this.#tell(row, this.peers.active(), () => true);
+      if (row && this.#vouchesFor(row)) this.#tell(row, this.peers.active(), () => true);
     });
   }
 
@@ -128,7 +128,7 @@ export class V1Leaves {
   #tell(row: MemberRow, to: readonly MemberRow[], wanted: (pair: Acquaintance) => boolean): void {
     const known = to.filter(({ id }) => {
       const pair = this.peers.get(id).leaves.get(row.id);
-      return pair?.told && wanted(pair);
+      return pair?.state === 'told' && wanted(pair);
     });
     this.outbox.send(known, this.outbox.metadata(row), false);
   }
@@ -136,7 +136,7 @@ export class V1Leaves {
   /** A peer thinks ill of a leaf; it is told better when the leaf is ours and alive. */
   refute(id: MemberId, to: MemberRow): void {
     const row = this.core.members.get(id);
-    if (row && this.#isOurs(row)) this.outbox.send([to], this.outbox.metadata(row), false);
+    if (row && this.#vouchesFor(row)) this.outbox.send([to], this.outbox.metadata(row), false);
   }
 
   /** A peer knows us now: it hears of our leaves. */
@@ -152,7 +152,7 @@ export class V1Leaves {
     this.core.schedule(MEET_AGAIN_MS, () => {
       peer.meeting = false;
       if (!this.#isPeer(row)) return;
-      for (const [id, { told }] of peer.leaves) if (told) peer.leaves.delete(id);
+      for (const [id, { state }] of peer.leaves) if (state !== 'stranger') peer.leaves.delete(id);
       this.met(row);
     });
   }
@@ -160,7 +160,7 @@ export class V1Leaves {
   /** Something of a leaf that a peer takes only when it knows the leaf. */
   whenKnown(leaf: MemberId, row: MemberRow, run: () => void): void {
     const pair = this.#acquaint(leaf, row);
-    if (pair.told) run();
+    if (pair.state !== 'stranger') run();
     else if (pair.waiting.length < WAITING_MAX) {
       pair.waiting.push(run);
       this.#introduce(this.peers.get(row.id));
@@ -171,7 +171,7 @@ export class V1Leaves {
     const peer = this.peers.get(id);
     let pair = peer.leaves.get(leaf);
     if (!pair) {
-      pair = { told: false, toldMs: 0, here: false, waiting: [] };
+      pair = { state: 'stranger', toldMs: 0, here: false, waiting: [] };
       peer.leaves.set(leaf, pair);
       peer.strangers.add(leaf);
       if (peer.strangers.size === 1) {
@@ -219,7 +219,7 @@ export class V1Leaves {
         if (this.#isPeer(to) && this.#isOurs(leaf)) this.#acquaint(leaf.id, to);
       });
     } else {
-      pair.told = answer.accepted;
+      pair.state = answer.accepted ? 'told' : 'refused';
       pair.toldMs = core.nowMs;
       if (!answer.accepted) core.drop('v1LeafJoinsRejected', `${leaf.id} by ${to.id}: ${answer.reason}`);
     }
@@ -248,12 +248,16 @@ export class V1Leaves {
     this.#part = (this.#part + 1) % PARTS;
     for (let i = this.#part; i < Math.min(leaves.length, most); i += PARTS) {
       const row = leaves[i] as MemberRow;
-      if (row.metadataBytes <= KEEPALIVE_METADATA_BYTES_MAX && this.#isOurs(row)) this.#tell(row, peers, settled);
+      if (row.metadataBytes <= KEEPALIVE_METADATA_BYTES_MAX && this.#vouchesFor(row)) this.#tell(row, peers, settled);
     }
   }
 
   #isOurs(row: MemberRow): boolean {
-    return row.via === this.core.self.id && row.state === 'alive';
+    return row.via === this.core.self.id && isActive(row);
+  }
+
+  #vouchesFor(row: MemberRow): boolean {
+    return this.#isOurs(row) && row.state === 'alive';
   }
 
   #isPeer(row: MemberRow): boolean {

@@ -30,12 +30,12 @@ export interface V1Peer {
 
 /** A leaf of ours and a peer. */
 export interface Acquaintance {
-  /** It has taken the leaf's join, and when. */
-  told: boolean;
+  /** Whether it has taken the leaf's join, and when it answered. */
+  state: 'stranger' | 'told' | 'refused';
   toldMs: number;
   /** It has asked for the leaf here, so this is where it knows it to be. */
   here: boolean;
-  /** What is to be done when it has been told. */
+  /** What is to be done when it has answered. */
   readonly waiting: (() => void)[];
 }
 
