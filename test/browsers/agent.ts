@@ -97,10 +97,10 @@ const commands = {
     return false;
   },
 
-  /** Waits until the leaf is at a gateway and its view of those who are no leaves is this. @returns the time. */
-  async views(expected: string): Promise<number> {
+  /** Waits until the leaf is at a gateway and has this view. @returns when it had. */
+  async views(expected: string, key: string): Promise<number> {
     const events = leaf.events();
-    while (leaf.self.state !== 'alive' || viewOf(leaf) !== expected) await events.next();
+    while (leaf.self.state !== 'alive' || viewOf(leaf, key) !== expected) await events.next();
     return Date.now();
   },
 
