@@ -5,7 +5,6 @@
 import { type Cluster, createCluster, defineMessage, defineRequest } from '../../src/index.browser.js';
 import { sharedTabs } from '../../src/transport/shared-tabs.js';
 import { type WebSocketLike, webSocketTransport } from '../../src/transport/websocket.js';
-import { viewOf } from './view.js';
 
 const TEXT = defineMessage<string>(129);
 const SUM = defineRequest<number[], number>(130);
@@ -16,6 +15,17 @@ export interface Entry {
   atMs: number;
   /** How long the leaf was away, by its own word. */
   awayMs?: number;
+}
+
+/** What there is to see for a leaf. */
+export interface Known {
+  /** Members that are alive, and members that are not there any more. */
+  there: string[];
+  gone: string[];
+  /** The metadata of one of them. */
+  of: string;
+  key: string;
+  value: number;
 }
 
 const journal: Entry[] = [];
@@ -97,10 +107,15 @@ const commands = {
     return false;
   },
 
-  /** Waits until the leaf is at a gateway and has this view. @returns when it had. */
-  async views(expected: string, key: string): Promise<number> {
+  /** Waits until the leaf is at a gateway and sees what there is to see. @returns when it did. */
+  async knows({ there, gone, key, value, of }: Known): Promise<number> {
     const events = leaf.events();
-    while (leaf.self.state !== 'alive' || viewOf(leaf, key) !== expected) await events.next();
+    const state = (id: string) => leaf.member(id)?.state;
+    const known = () =>
+      [leaf.id, ...there].every((id) => state(id) === 'alive') &&
+      gone.every((id) => state(id) !== 'alive' && state(id) !== 'suspect') &&
+      leaf.member(of)?.metadata[key] === value;
+    while (!known()) await events.next();
     return Date.now();
   },
 

@@ -6,11 +6,10 @@
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { defineMessage, defineRequest } from '../../src/message.js';
-import type { Entry } from './agent.js';
+import type { Entry, Known } from './agent.js';
 import { type DevtoolsPage, openDevtools } from './devtools.js';
 import { openWay, openWorld, PING_MS } from './life.js';
-import { openSite } from './site.js';
-import { viewOf } from './view.js';
+import { ask, browsers, openSite } from './site.js';
 
 const TEXT = defineMessage<string>(129);
 const SUM = defineRequest<number[], number>(130);
@@ -37,11 +36,13 @@ afterAll(async () => {
   site?.close();
 });
 
+const urls = () => world.gateways.map(({ url }) => url);
+
 /** A page in a window of its own, with a leaf. */
-async function openLeaf(urls = world.gateways.map(({ url }) => url), { open, window } = browser) {
+async function openLeaf(at = urls(), { open, window } = browser) {
   const name = await window();
   const page = await open(site.url, name);
-  const id = (await page.run(`agent.leaf(${JSON.stringify(urls)})`)) as string;
+  const id = (await page.run(`agent.leaf(${JSON.stringify(at)})`)) as string;
   await world.when(id, 'alive', 0, 5_000);
   const journal = async () => (await page.run('agent.journal()')) as Entry[];
   /** What its journal has of a kind. */
@@ -59,21 +60,40 @@ async function openLeaf(urls = world.gateways.map(({ url }) => url), { open, win
   };
 }
 
-/**
- * Waits until a page sees all full members, and a key of their metadata, as they are, and they see it alive.
- * @returns how long that took.
- */
-async function current({ page, id }: { page: DevtoolsPage; id: string }, key: string, sinceMs: number): Promise<number> {
-  const expected = JSON.stringify(viewOf(world.observer, key));
-  const [viewedMs] = await Promise.all([
-    page.run(`agent.views(${expected}, '${key}')`) as Promise<number>,
-    vi.waitUntil(() => world.observer.member(id)?.state === 'alive', { timeout: CURRENT_MS }),
+/** Waits until a page knows what there is to know, and the others see it alive. @returns how long that took. */
+async function current({ page, id }: { page: DevtoolsPage; id: string }, known: Partial<Known>, sinceMs: number) {
+  const { a, b, observer } = world;
+  const there = [a, b, observer].map((member) => member.id);
+  const all: Partial<Known> = { gone: [], of: a.id, value: 1, ...known, there: [...there, ...(known.there ?? [])] };
+  const [knownMs] = await Promise.all([
+    page.run(`agent.knows(${JSON.stringify(all)})`) as Promise<number>,
+    vi.waitUntil(() => observer.member(id)?.state === 'alive', { timeout: CURRENT_MS, interval: 25 }),
   ]);
-  return viewedMs - sinceMs;
+  return knownMs - sinceMs;
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const say = (name: string, text: string) => console.log(`${name}: ${text}`);
+
+test('a page that Firefox closes, or that goes to another site, has left', async () => {
+  const firefox = await browsers.firefox();
+  try {
+    for (const how of ['closed', 'gone'] as const) {
+      const page = await firefox.newPage();
+      await page.goto(site.url);
+      const id: string = await ask(page, 'leaf', [...urls()]);
+      await world.when(id, 'alive', 0, 5_000);
+      const goneMs = Date.now();
+      if (how === 'closed') await page.close();
+      else await page.goto(site.url.replace('127.0.0.1', 'localhost'));
+      const leftMs = await world.when(id, 'leaving', goneMs, 2_000);
+      say(`Firefox, ${how}`, `left after ${leftMs - goneMs} ms`);
+      expect(world.states(id)).toEqual(['alive', 'leaving']);
+    }
+  } finally {
+    await firefox.close();
+  }
+});
 
 describe.concurrent('chromium', { timeout: 200_000 }, () => {
   test('a hidden page, whose timers run once a minute, answers at once and is never suspected', async () => {
@@ -135,7 +155,7 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
 
     const wokeMs = Date.now();
     await page.frozen(false);
-    const tookMs = await current(leaf, 'frozen', wokeMs);
+    const tookMs = await current(leaf, { key: 'frozen', there: [late.id], gone: [early.id] }, wokeMs);
     const [resumed] = await noted('resumed');
     say('frozen', `current ${tookMs} ms after it went on, which says that it was away for ${resumed?.awayMs} ms`);
     expect(tookMs).toBeLessThan(CURRENT_MS);
@@ -155,7 +175,7 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
     await pause(5_000);
     const wokeMs = Date.now();
     await page.frozen(false);
-    const tookMs = await current(leaf, 'often', wokeMs);
+    const tookMs = await current(leaf, { of: world.b.id, key: 'often', value: 1_000 }, wokeMs);
     say('frozen for a short time', `current after ${tookMs} ms`);
     expect(tookMs).toBeLessThan(CURRENT_MS);
     await pause(2 * PING_MS);
@@ -172,7 +192,7 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
     await page.back();
     const reasons = await page.run(`JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons)`);
     expect([await noted('restored'), reasons]).toEqual([[expect.anything()], 'null']);
-    const tookMs = await current(leaf, 'cached', backMs);
+    const tookMs = await current(leaf, { key: 'cached' }, backMs);
     say('cached', `current after ${tookMs} ms`);
     expect(tookMs).toBeLessThan(CURRENT_MS);
     await pause(2 * PING_MS);
@@ -251,7 +271,7 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
       world.a.setMetadata({ asleep: 1 });
       const wokeMs = Date.now();
       laptop.stopped(false);
-      const tookMs = await current(leaf, 'asleep', wokeMs);
+      const tookMs = await current(leaf, { key: 'asleep' }, wokeMs);
       const [resumed] = await leaf.noted('resumed');
       say('asleep', `current after ${tookMs} ms, ${world.states(leaf.id)}; away for ${resumed?.awayMs} ms`);
       expect(tookMs).toBeLessThan(CURRENT_MS);
