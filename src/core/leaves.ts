@@ -36,7 +36,8 @@ export type LeafEvent =
   | { kind: 'packet'; session: number; packet: NativePacket }
   /** What was sent has not been taken yet, or it has. */
   | { kind: 'slow'; session: number; slow: boolean }
-  | { kind: 'closed'; session: number }
+  /** Its connection ended; `away`: since its browser went to another page. */
+  | { kind: 'closed'; session: number; away?: boolean }
   | { kind: 'expel'; session: number; why: ByeWhy; reason: string }
   /** The gateway closes; the member goes on. */
   | { kind: 'close' };
