@@ -112,7 +112,10 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
       expect(await noted(`text ${i}`)).toHaveLength(1);
     }
     const late = await noted('a timer was late');
-    say('hidden', `timers late by ${late.map(({ awayMs }) => awayMs)} ms; the slowest answer took ${slowest.toFixed(0)} ms`);
+    say(
+      'hidden',
+      `timers late by ${late.map(({ awayMs }) => awayMs)} ms; the slowest answer took ${slowest.toFixed(0)} ms`,
+    );
     expect(late.length).toBeGreaterThan(0);
     expect(world.states(id)).toEqual(['alive']);
     expect(await noted('resumed')).toEqual([]);
@@ -199,16 +202,19 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
     expect(world.states(id)).toEqual(['alive']);
   });
 
-  test.each(['closed', 'gone to another site, and may not be kept'] as const)('a page that is %s has left', async (how) => {
-    const { id, page } = await openLeaf();
-    if (how !== 'closed') await page.run(`void addEventListener('unload', () => {})`);
-    const goneMs = Date.now();
-    if (how === 'closed') await page.close();
-    else await page.goto(site.url.replace('127.0.0.1', 'localhost'));
-    const leftMs = await world.when(id, 'leaving', goneMs, 2_000);
-    say(how, `left after ${leftMs - goneMs} ms`);
-    expect(world.states(id)).toEqual(['alive', 'leaving']);
-  });
+  test.each(['closed', 'gone to another site, and may not be kept'] as const)(
+    'a page that is %s has left',
+    async (how) => {
+      const { id, page } = await openLeaf();
+      if (how !== 'closed') await page.run(`void addEventListener('unload', () => {})`);
+      const goneMs = Date.now();
+      if (how === 'closed') await page.close();
+      else await page.goto(site.url.replace('127.0.0.1', 'localhost'));
+      const leftMs = await world.when(id, 'leaving', goneMs, 2_000);
+      say(how, `left after ${leftMs - goneMs} ms`);
+      expect(world.states(id)).toEqual(['alive', 'leaving']);
+    },
+  );
 
   test('a page that crashes is dead for all within two ping intervals', async () => {
     const { id, page } = await openLeaf();
