@@ -6,16 +6,18 @@ export default {
     ...sources,
     'bench/{main,idle-iso}.mjs',
     'bench/leaves-{clients,gateway}.ts',
+    'demo/page/main.ts',
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
     'test/types-consumer/app.ts',
+    'test/interop/leaf-member.ts',
     'tools/peer-sizes.mjs',
     'test/runtime/members-{bun,deno,workerd}.ts',
   ],
-  project: ['src/**/*.ts', 'test/**/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
+  project: ['src/**/*.ts', 'test/**/*.ts', 'demo/page/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
   // Run by tools/lint.mjs on the packed package, and by the live suites and those of other runtimes.
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'bun', 'deno'],
-  ignoreBinaries: ['go'],
+  ignoreBinaries: ['go', 'WebKitWebDriver', 'Xvfb'],
   vitest: {
     config: [
       'vitest.config.ts',

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/browsers/**/*.browser.ts'],
     environment: 'node',
     fileParallelism: false,
+    // Pages wait for the same minutes together.
+    maxConcurrency: 20,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -9,7 +9,7 @@ const MOODS = ['curious', 'sleepy', 'brave', 'hungry', 'calm', 'silly'];
 const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 /** Runs until `q`, Ctrl-C or a signal; then the terminal is as it was, and nothing runs any more. */
-export async function live(members, { stdin, stdout }) {
+export async function live(members, url, { stdin, stdout }) {
   const log = [];
   const startedMs = performance.now();
   let timer;
@@ -21,7 +21,7 @@ export async function live(members, { stdin, stdout }) {
   const draw = () => {
     timer = undefined;
     const space = { columns: stdout.columns || 80, rows: stdout.rows || 24, colour: stdout.hasColors() };
-    const lines = picture(members.all, log, space);
+    const lines = picture(members, url, log, space);
     stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J`);
   };
   const changed = () => {

@@ -1,17 +1,17 @@
 /**
- * The demo's three members: each is a process of its own that runs `isogossip member --json`, and what it prints is
- * what it believes about the others. They talk to each other only through the cluster; the demo just listens and
- * gives commands.
+ * The demo's three members: each is a process of its own, `member.mjs`, and what it tells is what it believes about the
+ * others. They talk to each other only through the cluster; the demo just listens and gives commands.
  */
-import { spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const COMMAND = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const MEMBER = fileURLToPath(new URL('member.mjs', import.meta.url));
 const NAMES = ['Ada', 'Ben', 'Cleo'];
-const CHAT = 129;
+const COLOURS = ['sky', 'mint', 'lemon'];
+/** As many are gateways, so that a tab can go from one to the other. */
+const GATEWAYS = 2;
 const FIRST_MOOD = 'fresh';
 /** A member that leaves says so and ends within a second; one that does not is ended. */
 const LEAVE_MS = 3000;
@@ -22,7 +22,7 @@ const LEAVE_MS = 3000;
  * @returns an EventEmitter: `changed` after anything worth a new picture, `log` with a line for people.
  */
 export function createMembers() {
-  const key = randomBytes(32).toString('hex');
+  const key = randomBytes(32);
   const out = new EventEmitter();
   const members = NAMES.map((name, i) => ({
     number: i + 1,
@@ -32,14 +32,14 @@ export function createMembers() {
     phase: 'stopped',
     child: undefined,
     address: '',
+    /** What tabs dial, once it is known; the same after a restart, as the tabs keep it. */
+    gateway: i < GATEWAYS ? { url: undefined } : undefined,
     mood: '',
-    /** What this member believes: id of another member -> state. */
-    beliefs: new Map(),
-    /** The moods of the others, as it knows them. */
-    moods: new Map(),
+    /** What this member believes: id of another member -> its state, name, mood and, for a tab, its gateway. */
+    others: new Map(),
     heard: [],
   }));
-  const nameOf = (id) => members.find((member) => member.id === id)?.name ?? id;
+  const nameOf = (id) => members.find((member) => member.id === id)?.name ?? 'somebody';
   const running = () => members.filter(({ phase }) => phase === 'running');
   let broadcasts = 0;
 
@@ -48,36 +48,40 @@ export function createMembers() {
     out.emit('changed');
   };
 
-  function take(member, event) {
-    switch (event.event) {
+  function take(member, { event, member: other, address, url, previous, text, direct }) {
+    switch (event) {
       case 'started':
-        member.phase = 'running';
-        member.address = event.address;
-        log(`${member.name} is up, process ${member.child.pid}, at ${event.address}`);
+        Object.assign(member, { phase: 'running', address });
+        if (member.gateway) member.gateway.url = url;
+        log(`${member.name} is up, process ${member.child.pid}, at ${address}`);
         join(member);
-        break;
-      case 'member': {
-        member.beliefs.set(event.id, event.state);
-        log(beliefText(member.name, nameOf(event.id), event.state, event.previous));
-        break;
-      }
+        return;
+      case 'member':
+        if (other.state === 'removed') member.others.delete(other.id);
+        else member.others.set(other.id, other);
+        log(beliefText(member.name, other, previous, nameOf));
+        return;
       case 'metadata': {
-        const { mood } = event.metadata;
-        if (mood !== member.moods.get(event.id)) log(`${member.name} sees that ${nameOf(event.id)} is ${mood}`);
-        member.moods.set(event.id, mood);
-        break;
+        const before = member.others.get(other.id);
+        member.others.set(other.id, other);
+        if (before && before.name !== other.name) log(`${member.name} sees that ${before.name} is ${other.name} now`);
+        if (before && before.mood !== other.mood) log(`${member.name} sees that ${other.name} is ${other.mood}`);
+        return;
       }
       case 'message':
-        member.heard.push(event.data);
-        log(`${member.name} hears ${nameOf(event.from)}: "${event.data}"`);
-        break;
+        member.heard.push(text);
+        log(`${member.name} hears ${other.name}${direct ? ', who tells nobody else' : ''}: "${text}"`);
+        return;
+      case 'asked':
+        log(`${member.name} is asked by ${other.name}`);
+        return;
       case 'error':
-        log(`${member.name}: ${event.message}`);
-        break;
+        log(`${member.name}: ${text}`);
+        return;
     }
   }
 
-  const send = (member, command) => member.child.stdin.write(`${JSON.stringify(command)}\n`);
+  const send = (member, command) => member.child.send(command, () => {}); // it may have just died
 
   /** One address of the cluster is enough to become a member of it; the first of all has nobody to join. */
   function join(member) {
@@ -87,37 +91,49 @@ export function createMembers() {
 
   /** Starts a member. Its id stays the same, so that the others know it again. */
   function start(member) {
-    const settings = ['--preset', 'local', '--cipher', 'aes-gcm', '--key', key, '--compressor', 'snappy'];
-    const about = ['--meta', `name=${member.name}`, '--meta', `mood=${FIRST_MOOD}`];
-    const args = [COMMAND, 'member', '--json', '--bind', '127.0.0.1:0', '--id', member.id, ...settings, ...about];
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const { id, name, number, gateway } = member;
+    const child = fork(MEMBER, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' });
     Object.assign(member, { child, phase: 'starting', mood: FIRST_MOOD, heard: [] });
-    member.beliefs.clear();
-    member.moods = new Map(members.map(({ id }) => [id, FIRST_MOOD]));
+    member.others.clear();
     let trouble = '';
     child.stderr.setEncoding('utf8').on('data', (text) => {
       trouble = text.trim().split('\n').at(-1);
     });
-    child.stdin.on('error', () => {}); // it has just died
-    createInterface({ input: child.stdout }).on('line', (line) => take(member, JSON.parse(line)));
-    child.on('error', (error) => log(`${member.name} cannot be started: ${error.message}`));
+    child.on('message', (event) => take(member, event));
+    child.on('error', (error) => log(`${name} cannot be started: ${error.message}`));
     member.ended = new Promise((resolve) => {
-      child.on('close', (code, signal) => {
+      child.on('close', (code) => {
         member.phase = 'stopped';
-        member.beliefs.clear();
-        if (code === 0) log(`${member.name} has left`);
-        else if (code) log(`${member.name} ended with ${code}: ${trouble}`);
+        member.others.clear();
+        if (code === 0) log(`${name} has left`);
+        else if (code) log(`${name} ended with ${code}: ${trouble}`);
         else out.emit('changed');
-        resolve(signal);
+        resolve();
       });
+    });
+    const bind = gateway?.url ? new URL(gateway.url).host : '127.0.0.1:0';
+    send(member, {
+      id,
+      key,
+      metadata: { name, mood: FIRST_MOOD, colour: COLOURS[number - 1] },
+      ...(gateway && { gateway: { bind, ...out.page } }),
     });
     out.emit('changed');
   }
 
   return Object.assign(out, {
     all: members,
+    /** Whose pages may come to the gateways, and what they show: `origin` and `ticket`. Set before anybody starts. */
+    page: { origin: '', ticket: '' },
     running,
     start,
+    /** Browser tabs, as one of the members knows them. */
+    tabs() {
+      const others = [...(running()[0]?.others.values() ?? [])];
+      return others
+        .filter(({ via, state }) => via && (state === 'alive' || state === 'suspect'))
+        .map(({ via, ...tab }) => ({ ...tab, gateway: nameOf(via) }));
+    },
     /** Kills without a word: the others have to find out. */
     kill(member) {
       log(`${member.name} is killed (SIGKILL): it has no time to say goodbye`);
@@ -127,18 +143,18 @@ export function createMembers() {
       broadcasts++;
       const text = `hello number ${broadcasts}`;
       log(`${member.name} broadcasts "${text}" to everybody`);
-      send(member, { cmd: 'broadcast', type: CHAT, data: text });
+      send(member, { cmd: 'say', text });
       return text;
     },
     setMood(member, mood) {
       member.mood = mood;
       log(`${member.name} is ${mood} now: its metadata say so`);
-      send(member, { cmd: 'meta', set: { mood } });
+      send(member, { cmd: 'mood', mood });
     },
-    /** Ends all: by the end of their input, which makes them leave, and by force if they do not. */
+    /** Ends all: they are asked to leave, and made to if they do not. */
     async stop() {
       const alive = members.filter(({ phase }) => phase !== 'stopped');
-      for (const { child } of alive) child.stdin.end();
+      for (const member of alive) send(member, { cmd: 'leave' });
       const force = setTimeout(() => {
         for (const { child } of alive) child.kill('SIGKILL');
       }, LEAVE_MS);
@@ -148,18 +164,19 @@ export function createMembers() {
   });
 }
 
-function beliefText(observer, subject, state, previous) {
+function beliefText(observer, { name, state, via }, previous, nameOf) {
   switch (state) {
     case 'alive':
-      if (previous === 'unknown') return `${observer} learns of ${subject}`;
-      return `${observer} sees ${subject} alive again (was ${previous})`;
+      if (previous === 'unknown') return `${observer} learns of ${name}${via ? `, a tab at ${nameOf(via)}` : ''}`;
+      return `${observer} sees ${name} alive again (was ${previous})`;
     case 'suspect':
-      return `${observer} suspects ${subject}: no answer, neither directly nor through another`;
+      if (via) return `${observer} suspects ${name}: its gateway or its connection is gone`;
+      return `${observer} suspects ${name}: no answer, neither directly nor through another`;
     case 'dead':
-      return `${observer} takes ${subject} for dead`;
+      return `${observer} takes ${name} for dead`;
     case 'leaving':
-      return `${observer} is told that ${subject} leaves`;
+      return `${observer} is told that ${name} leaves`;
     default:
-      return `${observer} has forgotten ${subject}`;
+      return `${observer} has forgotten ${name}`;
   }
 }

@@ -14,10 +14,11 @@ const CELL = 12;
  * Draws the whole screen.
  *
  * @param members - of `createMembers()`
+ * @param url - of the page
  * @param log - lines of what happened, the newest last
  * @param space - `columns` and `rows` of the terminal, and whether it has `colour`
  */
-export function picture(members, log, { columns, rows, colour }) {
+export function picture({ all: members, tabs }, url, log, { columns, rows, colour }) {
   const paint = (code, text) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const bold = (text) => paint(1, text);
   const faint = (text) => paint(2, text);
@@ -25,7 +26,7 @@ export function picture(members, log, { columns, rows, colour }) {
   const cell = (observer, subject) => {
     if (observer.phase !== 'running') return faint('·'.padEnd(CELL));
     if (observer === subject) return faint('itself'.padEnd(CELL));
-    const look = LOOKS[observer.beliefs.get(subject.id)];
+    const look = LOOKS[observer.others.get(subject.id)?.state];
     return look ? paint(look.colour, look.text.padEnd(CELL)) : faint('unknown'.padEnd(CELL));
   };
   const about = (member) => {
@@ -34,9 +35,16 @@ export function picture(members, log, { columns, rows, colour }) {
     return faint(`pid ${member.child.pid}, mood ${member.mood}`);
   };
 
+  const inTabs = tabs().map(
+    ({ name, state, gateway }) => `${name} at ${gateway}${state === 'alive' ? '' : ` (${state})`}`,
+  );
+
   const head = [
     `${bold('isogossip')}: three members in three processes on this machine,`,
     'encrypted (AES-256-GCM) and compressed (snappy). Nobody is in charge.',
+    '',
+    `${bold('Open')} ${paint(36, url)}`,
+    `in a browser, or in two: a tab becomes a member. ${inTabs.length > 0 ? bold(`Tabs: ${inTabs.join(', ')}`) : ''}`,
     '',
     `${bold('What each member believes')}  a row is what one member thinks of each column`,
     '',

@@ -6,15 +6,15 @@
 /** Far above what each step takes, for a busy machine. */
 const STEP_MS = 45_000;
 
-/** Tells the story. @throws when a step does not come to pass. */
-export async function story(members) {
+/** Tells the story. @param url - of the page. @throws when a step does not come to pass. */
+export async function story(members, url) {
   const startedMs = performance.now();
   const say = (text) => console.log(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${text}`);
   const [ada, ben, cleo] = members.all;
   const believes =
     (observer, subject, ...states) =>
     () =>
-      states.includes(observer.beliefs.get(subject.id));
+      states.includes(observer.others.get(subject.id)?.state);
   const all =
     (...conditions) =>
     () =>
@@ -23,14 +23,15 @@ export async function story(members) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
   }
-  const until = (what, holds) => untilHolds(members, what, holds, interrupted.signal);
+  const until = (what, holds) => untilHolds(members, what, holds, interrupted.signal, STEP_MS);
 
   members.on('log', say);
   try {
     console.log(
       'isogossip: three members in three processes on this machine, encrypted (AES-256-GCM) and compressed (snappy).',
     );
-    console.log('Run it on a terminal to see the membership live and to kill members yourself.\n');
+    console.log('Run it on a terminal to see the membership live and to kill members yourself.');
+    console.log(`Open ${url} in a browser: the tab becomes a member, and the end waits for it.\n`);
     for (const member of members.all) {
       members.start(member);
       await until(`${member.name} to start`, () => member.phase === 'running');
@@ -58,14 +59,21 @@ export async function story(members) {
     await until('Cleo to be back', everybody);
     const again = members.broadcast(cleo);
     await until('the second broadcast to arrive', all(heard(ada, again), heard(ben, again)));
-    console.log('\nCleo is back, under the same id, and everybody hears it. The end: all leave.\n');
+    console.log('\nCleo is back, under the same id, and everybody hears it.');
+    const noTabs = () => members.tabs().length === 0;
+    if (!noTabs()) {
+      console.log(`The end waits until the last tab is closed: ${url}\n`);
+      await untilHolds(members, 'the tabs to go', noTabs, interrupted.signal);
+    }
+    console.log('The end: all leave.\n');
   } finally {
     await members.stop();
     say('nothing is running any more');
   }
 }
 
-function untilHolds(members, what, holds, signal) {
+/** @param timeoutMs - absent: for ever. */
+function untilHolds(members, what, holds, signal, timeoutMs) {
   return new Promise((resolve, reject) => {
     const finish = (settle, value) => {
       clearTimeout(timer);
@@ -75,10 +83,8 @@ function untilHolds(members, what, holds, signal) {
     };
     const look = () => holds() && finish(resolve);
     const onAbort = () => finish(reject, signal.reason);
-    const timer = setTimeout(
-      () => finish(reject, new Error(`waited ${STEP_MS / 1000} s in vain for ${what}`)),
-      STEP_MS,
-    );
+    const late = () => finish(reject, new Error(`waited ${timeoutMs / 1000} s in vain for ${what}`));
+    const timer = timeoutMs && setTimeout(late, timeoutMs);
     members.on('changed', look);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();

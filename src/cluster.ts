@@ -6,12 +6,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { Answers, type RequestHandler } from './answers.js';
-import type { Effect, MembershipChange } from './core/effect.js';
+import type { Effect, LeafEffect, MembershipChange } from './core/effect.js';
 import type { Input } from './core/input.js';
 import type { Machine } from './core/machine.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import type { Metadata } from './core/metadata.js';
-import { checkBytes, errorMessage, GossipError, toGossipError } from './errors.js';
+import { checkBytes, errorMessage, GossipError } from './errors.js';
 import type { ClusterEvent, EventMap, Member, Message } from './events.js';
 import type { Link } from './link.js';
 import type { ResolvedLogger } from './logger.js';
@@ -20,18 +20,16 @@ import { type MessageType, type RequestType, validate } from './message.js';
 import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMetadata } from './options.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
-import type { ByeWhy, NativePacket } from './wire/packet.js';
 import { Wishes } from './wishes.js';
 
 /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
 const FAREWELL_MS = 1000;
 
-/** The gateway's ends of its leaves' connections, by number. */
-interface LeafLinks {
-  send(sessions: readonly number[], packet: NativePacket): void;
-  close(session: number, why: ByeWhy, reason: string): void;
-  /** Resolves when all of them are closed; those that have been told to go are given a moment. */
-  stop(politely: boolean): Promise<void>;
+/** What a gateway or a leaf does beside what every member does. */
+interface Extra {
+  perform(effect: LeafEffect): void;
+  /** Resolves when all that it has opened is closed; those that have been told to go are given a moment. */
+  stop?(politely: boolean): Promise<void>;
 }
 
 /** A member of a cluster: the one object an application works with. Made by {@link createCluster}. */
@@ -52,8 +50,8 @@ export class Cluster implements AsyncDisposable {
   #timerAtMs: number | undefined;
   #closed: Promise<void> | undefined;
 
-  /** @internal The sockets of the gateway that this member is. */
-  leafLinks: LeafLinks | undefined;
+  /** @internal Present at gateways and leaves. */
+  extra: Extra | undefined;
 
   /** @internal Use {@link createCluster}. */
   constructor(options: ResolvedClusterOptions, link: Link, core: Machine, log: ResolvedLogger) {
@@ -273,14 +271,14 @@ export class Cluster implements AsyncDisposable {
       this.#cancelTimer();
       this.#wishes.fail(closed());
       for (const queue of this.#queues) queue.end();
-      await Promise.all([transport.close(), this.leafLinks?.stop(politely)]);
+      await Promise.all([transport.close(), this.extra?.stop?.(politely)]);
     })();
     return this.#closed;
   }
 
-  /** @internal What a gateway on this member stands on. */
-  get inside(): { core: Machine; options: ResolvedClusterOptions; log: ResolvedLogger; closing: AbortSignal } {
-    return { core: this.#core, options: this.#options, log: this.#log, closing: this.#closing.signal };
+  /** @internal What a gateway or a leaf on this member stands on. */
+  get inside(): { core: Machine; options: ResolvedClusterOptions; link: Link; closing: AbortSignal } {
+    return { core: this.#core, options: this.#options, link: this.#link, closing: this.#closing.signal };
   }
 
   /** @internal What the link calls. */
@@ -323,16 +321,9 @@ export class Cluster implements AsyncDisposable {
           this.#wishes.settle(effect.ref, undefined, error),
         );
         return;
-      case 'exchange': {
-        const { exchange } = effect;
-        this.#link.exchange(effect.to, effect.packet, effect.timeoutMs).then(
-          (packet) => this.input({ type: 'exchange-done', exchange, packet }),
-          (error: GossipError) => this.input({ type: 'exchange-done', exchange, error }),
-        );
-        return;
-      }
+      case 'exchange':
       case 'respond':
-        this.#link.respond(effect.exchange, effect.packet);
+        this.#link.exchanges?.perform(effect);
         return;
       case 'change':
         this.#changed(effect.change);
@@ -343,37 +334,14 @@ export class Cluster implements AsyncDisposable {
       case 'incoming-request':
         void this.#answers.answer(effect, this.member(effect.from));
         return;
-      case 'leaf-send':
-        this.leafLinks?.send(effect.sessions, effect.packet);
-        return;
-      case 'leaf-close':
-        this.leafLinks?.close(effect.session, effect.why, effect.reason);
-        return;
-      case 'attach':
-        void this.#attach(effect);
-        return;
-      case 'disconnect':
-        this.#options.transport.disconnect?.(effect.address);
-        return;
-      case 'resumed':
-        this.#tell({ type: 'resumed', member: this.self, awayMs: effect.awayMs });
-        return;
       case 'settled':
         this.#wishes.settle(effect.ref, effect.payload ?? effect.joined, effect.error);
         return;
       case 'log':
         this.#log[effect.level](effect.message, effect.fields);
         return;
-    }
-  }
-
-  async #attach({ to, packet }: Extract<Effect, { type: 'attach' }>): Promise<void> {
-    try {
-      const ticket = (await this.#options.transport.gateways?.ticket()) ?? '';
-      this.#link.send([to], { ...packet, ticket }, true);
-    } catch (cause) {
-      const error = toGossipError(cause, 'ERR_UNREACHABLE', 'no ticket: ');
-      this.input({ type: 'send-failed', address: to, reliable: true, error });
+      default:
+        this.extra?.perform(effect);
     }
   }
 
@@ -406,10 +374,11 @@ export class Cluster implements AsyncDisposable {
   #changed(change: MembershipChange): void {
     // That we go we know.
     if (change.kind === 'state' && change.row === this.#core.self && change.state === 'leaving') return;
-    this.#tell(this.#view.event(change));
+    this.tell(this.#view.event(change));
   }
 
-  #tell(event: ClusterEvent): void {
+  /** @internal */
+  tell(event: ClusterEvent): void {
     this.#subscribers.call(event.type, event);
     for (const queue of this.#queues) queue.push(event);
   }

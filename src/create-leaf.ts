@@ -1,11 +1,13 @@
 /** `createCluster` for members that cannot be dialled: all that a page needs, and nothing of a full member. */
 import type { Cluster } from './cluster.js';
+import type { LeafEffect } from './core/effect.js';
 import { LeafCore } from './core/leaf-core.js';
-import { GossipError } from './errors.js';
+import { GossipError, toGossipError } from './errors.js';
 import { launch } from './launch.js';
 import type { ClusterOptions } from './options.js';
 import { watchPage } from './page.js';
 import { provableId } from './uuid.js';
+import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
 
 /**
  * Starts a leaf. It looks for its gateways by itself, for ever; `join()` waits until it is at one.
@@ -28,7 +30,26 @@ export async function createLeaf(options: ClusterOptions): Promise<Cluster> {
   const cluster = await launch(
     { ...options, id },
     (config, nowMs) => new LeafCore({ ...config, gateways: gateways.urls, proof }, nowMs),
+    LEAF_PACKETS,
   );
-  watchPage(cluster, cluster.inside.closing);
+  const { link, closing, options: own } = cluster.inside;
+  const attach = async ({ to, packet }: Extract<LeafEffect, { type: 'attach' }>) => {
+    try {
+      link.send([to], { ...packet, ticket: await gateways.ticket() }, true);
+    } catch (cause) {
+      const error = toGossipError(cause, 'ERR_UNREACHABLE', 'no ticket: ');
+      cluster.input({ type: 'send-failed', address: to, reliable: true, error });
+    }
+  };
+  cluster.extra = {
+    perform(effect) {
+      if (effect.type === 'attach') void attach(effect);
+      else if (effect.type === 'disconnect') own.transport.disconnect?.(effect.address);
+      else if (effect.type === 'resumed') {
+        cluster.tell({ type: 'resumed', member: cluster.self, awayMs: effect.awayMs });
+      }
+    },
+  };
+  watchPage(cluster, closing);
   return cluster;
 }

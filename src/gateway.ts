@@ -20,6 +20,7 @@ import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-c
 import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
+import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
 import type { NativePacket } from './wire/packet.js';
 
 export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest } from './admission.js';
@@ -101,7 +102,12 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   let lastSession = 0;
   let onEmpty = () => {};
   // Toward leaves nothing is sealed: TLS does that, and they have no key.
-  const env: WireEnv = { codec: own.codec, compressBytesMin: Number.POSITIVE_INFINITY, limits: own.limits };
+  const env: WireEnv = {
+    codec: own.codec,
+    compressBytesMin: Number.POSITIVE_INFINITY,
+    limits: own.limits,
+    packets: LEAF_PACKETS,
+  };
   const shell: GatewayShell = {
     id: cluster.id,
     env,
@@ -181,12 +187,15 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     })();
     return stopped;
   };
-  cluster.leafLinks = {
-    send(to, packet) {
-      const frame = shell.encode(packet);
-      for (const session of to) sessions.get(session)?.send(frame);
+  cluster.extra = {
+    perform(effect) {
+      if (effect.type === 'leaf-send') {
+        const frame = shell.encode(effect.packet);
+        for (const session of effect.sessions) sessions.get(session)?.send(frame);
+      } else if (effect.type === 'leaf-close') {
+        sessions.get(effect.session)?.close(effect.why, effect.reason);
+      }
     },
-    close: (session, why, reason) => sessions.get(session)?.close(why, reason),
     stop,
   };
   const close = () => {

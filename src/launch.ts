@@ -6,18 +6,25 @@ import { errorMessage } from './errors.js';
 import { Link } from './link.js';
 import { resolveLogger } from './logger.js';
 import { type ClusterOptions, type ResolvedClusterOptions, resolveMetadata, resolveOptions } from './options.js';
+import type { WireEnv } from './wire/env.js';
 import { Wire } from './wire/wire.js';
 
-/** Starts a member on the state machine that `create` makes. @throws GossipError as `createCluster` says. */
+/**
+ * Starts a member on the state machine that `create` makes.
+ * @param packets - layouts, where those of full members are not enough.
+ * @throws GossipError as `createCluster` says.
+ */
 export async function launch(
   options: ClusterOptions,
   create: (config: CoreConfig, nowMs: number) => Machine,
+  packets?: WireEnv['packets'],
 ): Promise<Cluster> {
   const resolved = resolveOptions(options);
   const { transport, clock, v1 } = resolved;
   const ownMetadata = resolveMetadata(resolved.metadata, resolved);
   const log = resolveLogger(resolved.logger).withGroup('isogossip');
-  const link = new Link(new Wire(resolved, v1?.wire), transport, resolved.id);
+  const link = new Link(new Wire({ ...resolved, packets }, v1?.wire), transport, resolved.id);
+  link.exchanges = v1?.exchanges(link);
   const address = await transport.start(link.host(log));
   const core = create(
     {

@@ -32,6 +32,12 @@ const SLOW_SHARE = 16;
 /** Refused packets after which it is expelled; one a second is forgiven. Source: guess. */
 const STRIKES_MAX = 500;
 
+/**
+ * A browser has gone to another page. Firefox closes so before it tells the page, which can say nothing any more; no program
+ * in a page can give this code. Source: RFC 6455, section 7.4.1.
+ */
+const GOING_AWAY = 1001;
+
 const CODE: Record<ByeWhy, number> = {
   refused: CLOSE.refused,
   moved: CLOSE.moved,
@@ -77,8 +83,9 @@ export class LeafSession {
       count: (name, detail) => gateway.drop(`leaf.${name}`, detail ?? ''),
       onHello() {},
       onFrame: (frame) => this.#frame(frame),
-      onClose: () => {
-        if (this.#phase === 'admitted') gateway.event({ kind: 'closed', session: number });
+      onClose: (_quietly, _reason, code) => {
+        const away = code === GOING_AWAY;
+        if (this.#phase === 'admitted') gateway.event({ kind: 'closed', session: number, away });
         this.#phase = 'ended';
         gateway.ended(this);
       },

@@ -5,8 +5,9 @@
 
 import { addressParts } from './core/addresses.js';
 import type { Input, Packet, PacketSource } from './core/input.js';
-import { type MemberId, NOBODY } from './core/member-id.js';
+import type { MemberId } from './core/member-id.js';
 import { errorMessage, type GossipError, type GossipErrorCode, toGossipError } from './errors.js';
+import type { Exchanges } from './exchanges.js';
 import type { ResolvedLogger } from './logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
 import { peekFrame, type Wire } from './wire/wire.js';
@@ -34,14 +35,14 @@ export class Link {
   /** The last of what waits its turn: toward an address, and under `OPENING` of what arrived. */
   readonly #tails = new Map<string, Promise<void>>();
   #opening = 0;
-  readonly #answers = new Map<number, (packet: Packet | undefined) => void>();
-  #exchange = 0;
+  /** Of the Go library's plug-in, when it is there. */
+  exchanges: Exchanges | undefined;
   /** Sends not yet settled, so that a leaving member can wait for its farewell. */
   readonly #unsettled = new Set<Promise<void>>();
 
   constructor(
-    private readonly wire: Wire,
-    private readonly transport: Transport,
+    readonly wire: Wire,
+    readonly transport: Transport,
     private readonly selfId: MemberId,
     /** Nobody as long as there is no member: what arrives before is not for us. */
     public owner?: LinkOwner,
@@ -67,7 +68,7 @@ export class Link {
     const options: SendOptions = { reliable, connection: packet.dialect === 'v1' ? 'single' : 'shared' };
     const frames: (Uint8Array | Promise<Uint8Array>)[] = [];
     for (const address of to) {
-      const plain = packet.dialect === 'v1' && this.transport.carriage(this.#part(address)) === 'v1-plain';
+      const plain = packet.dialect === 'v1' && this.transport.carriage(this.part(address)) === 'v1-plain';
       // Only for a v1 packet to peers on sockets and on HTTP there are two.
       const kind = Number(plain);
       const encode = () => {
@@ -120,7 +121,7 @@ export class Link {
   #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
     this.owner?.count('framesSent');
     // In a function of its own, so that a carrier that throws has rejected.
-    const sent = (async () => this.transport.send(this.#part(address), frame, options))().then(
+    const sent = (async () => this.transport.send(this.part(address), frame, options))().then(
       () => done?.(),
       (error) => {
         const failure = toGossipError(error, 'ERR_UNREACHABLE');
@@ -133,33 +134,8 @@ export class Link {
   }
 
   /** The first part of a member's address that we can dial; where there is none, the transport is to say so. */
-  #part(address: string): string {
+  part(address: string): string {
     return addressParts(address).find((part) => this.transport.carriage(part)) ?? address;
-  }
-
-  /**
-   * Sends a v1 packet and decodes the frame that answers it. Whoever is at the end of a carrier that does not take such
-   * packets speaks native only, and need not be asked. Never throws anything but a GossipError.
-   */
-  async exchange(to: string, packet: Packet, timeoutMs: number): Promise<Packet> {
-    let answer: Uint8Array | undefined;
-    try {
-      const part = this.#part(to);
-      const carriage = this.transport.carriage(part);
-      if (carriage === 'native') return { type: 'native-only', from: NOBODY };
-      const plain = carriage === 'v1-plain';
-      const frame = await this.wire.encode(packet, plain);
-      answer = await this.transport.request(part, frame, { timeoutMs });
-      return await this.wire.decode(answer, plain, packet.dialect === 'v1' ? packet.type : undefined);
-    } catch (error) {
-      if (answer) this.#dropFrame(error, to);
-      throw toGossipError(error, 'ERR_UNREACHABLE');
-    }
-  }
-
-  /** Answers a peer that waits on a connection, if there is one; without a packet: lets it go. */
-  respond(exchange: number | undefined, packet?: Packet): void {
-    this.#answers.get(exchange as number)?.(packet);
   }
 
   /** Resolves when everything sent so far has been taken or refused. */
@@ -175,40 +151,37 @@ export class Link {
     this.owner?.count('framesReceived');
     const peek = peekFrame(frame);
     const plain = carriage === 'v1-plain';
-    if (peek?.dialect === 'v1' && (carriage === 'native' || !this.wire.v1)) {
+    if (peek?.dialect === 'v1' && (carriage === 'native' || !this.exchanges)) {
       this.owner?.drop('v1FramesRefused', `by a ${carriage} carrier`);
       if (!peek.replyExpected || carriage === 'native') return undefined;
-      return this.#answer(Promise.resolve<Packet>({ type: 'native-only', from: this.selfId }), plain);
+      return this.encode({ type: 'native-only', from: this.selfId }, plain);
     }
-    if (!peek?.replyExpected) {
-      this.#open(frame, source, plain);
-      return undefined;
-    }
-    const exchange = ++this.#exchange;
-    const answer = new Promise<Packet | undefined>((resolve) => {
-      this.#answers.set(exchange, resolve);
-      this.#open(frame, { ...source, exchange }, plain);
-    });
-    return this.#answer(answer, plain).finally(() => this.#answers.delete(exchange));
+    if (peek?.replyExpected) return this.exchanges?.receive(frame, source, plain);
+    this.open(frame, source, plain);
+    return undefined;
   }
 
-  async #answer(answer: Promise<Packet | undefined>, plain: boolean): Promise<Uint8Array | undefined> {
-    const packet = await answer;
+  /** Encodes an answer; one that cannot be is none. */
+  async encode(packet: Packet, plain: boolean): Promise<Uint8Array | undefined> {
     try {
-      return packet && (await this.wire.encode(packet, plain));
+      return await this.wire.encode(packet, plain);
     } catch (error) {
       this.#notEncoded(error);
       return undefined;
     }
   }
 
-  #open(frame: Uint8Array, source: PacketSource, plain: boolean): void {
+  /**
+   * Opens a frame, in the order in which frames came, and hands its packet to the owner.
+   * @param refused - called when there is none.
+   */
+  open(frame: Uint8Array, source: PacketSource, plain: boolean, refused = () => {}): void {
     /** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
     const OPENING_MAX = 4096;
     const refuse = (error: unknown) => {
       this.#opening--;
-      this.#dropFrame(error, source.address);
-      this.respond(source.exchange);
+      this.dropFrame(error, source.address);
+      refused();
     };
     const deliver = (packet: Packet) => {
       this.#opening--;
@@ -217,19 +190,20 @@ export class Link {
         this.owner?.input({ type: 'packet', packet, source });
       } catch (error) {
         this.owner?.drop('packetsFailed', errorMessage(error));
-        this.respond(source.exchange);
+        refused();
       }
     };
     if (this.#opening >= OPENING_MAX) {
       this.owner?.drop('framesOverLimit', source.address ?? '');
-      this.respond(source.exchange);
+      refused();
       return;
     }
     this.#opening++;
     this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
   }
 
-  #dropFrame(error: unknown, from: string | undefined): void {
+  /** Counts a frame that was refused. */
+  dropFrame(error: unknown, from: string | undefined): void {
     const { code, message } = toGossipError(error, 'ERR_UNREACHABLE');
     this.owner?.drop(REFUSALS[code] ?? 'framesMalformed', from ? `${message} (from ${from})` : message);
   }

@@ -10,7 +10,9 @@ import type { DialectFactory } from './core/dialect.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import { type Metadata, NO_METADATA } from './core/metadata.js';
 import { checkBytes, GossipError } from './errors.js';
+import type { Exchanges } from './exchanges.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import type { Link } from './link.js';
 import type { Logger } from './logger.js';
 import type { Transport } from './transport/transport.js';
 import { randomSeed, uuidV7 } from './uuid.js';
@@ -20,6 +22,7 @@ import type { V1Wire } from './wire/wire.js';
 /** The Go library's dialect, as `gossipV1()` from `isogossip/v1` makes it. */
 export interface V1Plugin {
   readonly wire: V1Wire;
+  readonly exchanges: (link: Link) => Exchanges;
   readonly rules: DialectFactory;
 }
 

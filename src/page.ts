@@ -8,20 +8,22 @@ import type { Cluster } from './cluster.js';
 export function watchPage(cluster: Cluster, signal: AbortSignal): void {
   const { document, addEventListener } = globalThis as Partial<typeof globalThis>;
   if (!document || !addEventListener) return;
-  const tell = (hidden: boolean, asleep = false) => cluster.input({ type: 'page', hidden, asleep });
-  const look = () => tell(document.visibilityState === 'hidden');
-  document.addEventListener('visibilitychange', look, { signal });
-  document.addEventListener('freeze', () => tell(true), { signal });
+  const tell = (state: { hidden: boolean; look?: boolean; asleep?: boolean }) =>
+    cluster.input({ type: 'page', ...state });
+  const hidden = () => document.visibilityState === 'hidden';
+  const look = () => tell({ hidden: hidden(), look: true });
+  document.addEventListener('visibilitychange', () => (hidden() ? tell({ hidden: true }) : look()), { signal });
+  document.addEventListener('freeze', () => tell({ hidden: true }), { signal });
   document.addEventListener('resume', look, { signal });
   addEventListener('online', look, { signal });
   addEventListener('pageshow', ({ persisted }) => persisted && look(), { signal });
   addEventListener(
     'pagehide',
     ({ persisted }) => {
-      if (persisted) tell(true, true);
+      if (persisted) tell({ hidden: true, asleep: true });
       else void cluster.leave();
     },
     { signal },
   );
-  if (document.visibilityState === 'hidden') look();
+  if (hidden()) tell({ hidden: true });
 }

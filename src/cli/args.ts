@@ -28,7 +28,7 @@ const OPTIONS = {
   id: { type: 'string', value: 'UUID', help: 'default: a new UUIDv7' },
   transport: { type: 'string', value: 'socket|http|ws', help: 'UDP and TCP (default), HTTP, or WebSocket' },
   path: { type: 'string', value: 'PATH', help: 'path of the cluster, for http and ws (default /gossip)' },
-  gateway: { type: 'string', value: 'HOST:PORT', help: 'not there yet' },
+  gateway: { type: 'string', value: 'HOST:PORT', help: 'also accept WebSocket leaves here' },
   codec: { type: 'string', value: 'NAME', help: 'msgpack (default), msgpack-raw or json' },
   cipher: { type: 'string', value: 'NAME', help: 'aes-gcm or secretbox' },
   key: { type: 'string', multiple: true, value: 'HEX', help: 'repeatable: the first seals, all open' },
@@ -59,6 +59,7 @@ export interface MemberArgs {
   id?: string;
   transport: 'socket' | 'http' | 'ws';
   path: string;
+  gateway?: string;
   codec: 'msgpack' | 'msgpack-raw' | 'json';
   cipher?: 'aes-gcm' | 'secretbox';
   keys: Uint8Array[];
@@ -88,7 +89,6 @@ export function readArgs(argv: readonly string[]): MemberArgs | 'help' | 'versio
   if (command !== 'member') throw bad(`unknown command "${command}": there is "isogossip member"`);
   if (rest.length > 0) throw bad(`unexpected "${rest.join(' ')}" after "member"`);
 
-  if (values.gateway !== undefined) throw bad('--gateway is not there yet');
   const transport = oneOf('transport', values.transport, ['socket', 'http', 'ws'] as const) ?? 'socket';
   const cipher = oneOf('cipher', values.cipher, ['aes-gcm', 'secretbox'] as const);
   const compressor = oneOf('compressor', values.compressor, ['snappy', 'deflate'] as const);
@@ -114,6 +114,7 @@ export function readArgs(argv: readonly string[]): MemberArgs | 'help' | 'versio
     json: values.json ?? false,
     ...(values.advertise !== undefined && { advertise: values.advertise }),
     ...(values.id !== undefined && { id: values.id }),
+    ...(values.gateway !== undefined && { gateway: values.gateway }),
     ...(cipher && { cipher }),
     ...(compressor && { compressor }),
     ...(compressBytesMin !== undefined && { compressBytesMin }),
@@ -126,12 +127,10 @@ export function readArgs(argv: readonly string[]): MemberArgs | 'help' | 'versio
 
 /** The help text. */
 export function helpText(): string {
-  const rows = Object.entries<Option>(OPTIONS)
-    .filter(([name]) => name !== 'gateway')
-    .map(([name, { value, help, short }]): [string, string] => [
-      `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`,
-      help,
-    ]);
+  const rows = Object.entries<Option>(OPTIONS).map(([name, { value, help, short }]): [string, string] => [
+    `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`,
+    help,
+  ]);
   const width = Math.max(...rows.map(([left]) => left.length));
   return [
     'isogossip member [options]     a member of a gossip cluster, until it is told to leave',

@@ -6,6 +6,7 @@ import { msgpack } from '../codec/msgpack.js';
 import { msgpackRaw } from '../codec/msgpack-raw.js';
 import { deflate } from '../compressor/deflate.js';
 import { snappy } from '../compressor/snappy.js';
+import type { GatewayOptions } from '../gateway.js';
 import type { ClusterOptions, Logger, Transport } from '../index.js';
 import { httpTransport } from '../transport/http.js';
 import { httpListener } from '../transport/node/http-listener.js';
@@ -42,6 +43,14 @@ export function clusterOptions(args: MemberArgs, logger: Logger): ClusterOptions
     ...(acceptRange !== undefined && { acceptVersion: acceptVersion(acceptRange) }),
     ...(preset && { preset }),
   };
+}
+
+/**
+ * Makes what `createGateway` takes, when leaves are welcome.
+ * @throws GossipError `ERR_ADDRESS`: nothing was opened.
+ */
+export function gatewayOptions({ gateway }: MemberArgs): GatewayOptions | undefined {
+  return gateway === undefined ? undefined : { listen: webSocketListener({ bind: gateway }) };
 }
 
 function transportOf({ transport, bind, advertise, path, bearerToken }: MemberArgs): Transport {

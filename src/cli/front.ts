@@ -4,8 +4,12 @@ import type { Cluster, GossipError, Logger, Member, Message, VisibleState } from
 /** One way to show a member, and perhaps to command it. */
 export interface Front {
   readonly logger: Logger;
-  /** Shows the member that now runs, and every change from here on. `stop` makes it leave. */
-  attach(cluster: Cluster, stop: () => void): void;
+  /**
+   * Shows the member that now runs, and every change from here on.
+   * @param stop - makes it leave.
+   * @param gateway - the URL its leaves dial, when it takes any.
+   */
+  attach(cluster: Cluster, stop: () => void, gateway?: string): void;
   /** An application message, or a request that is echoed. */
   message(message: Pick<Message<unknown>, 'type' | 'data' | 'from' | 'tag'>): void;
   /** The join asked for on the command line has failed; seeds are retried all the same. */

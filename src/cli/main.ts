@@ -5,9 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { createGateway } from '../gateway.js';
 import { createCluster, defineRequest, GossipError } from '../index.js';
 import { helpText, type MemberArgs, readArgs } from './args.js';
-import { clusterOptions } from './cluster-options.js';
+import { clusterOptions, gatewayOptions } from './cluster-options.js';
 import { printable } from './front.js';
 import { createJsonFront } from './json-lines.js';
 import { createPersonFront } from './person.js';
@@ -41,7 +42,9 @@ async function member(args: MemberArgs): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
 
   const echoes = [...new Set(args.echoTypes)].map((type) => defineRequest(type));
+  const leaves = gatewayOptions(args);
   const cluster = await createCluster(clusterOptions(args, front.logger));
+  const gateway = leaves && (await createGateway(cluster, leaves));
   cluster.on('message', (message) => front.message(message));
   for (const echo of echoes) {
     cluster.handle(echo, ({ data, from }) => {
@@ -49,7 +52,7 @@ async function member(args: MemberArgs): Promise<void> {
       return data;
     });
   }
-  front.attach(cluster, stop);
+  front.attach(cluster, stop, gateway?.url);
   if (args.join.length > 0) {
     cluster.join(args.join).catch((error: GossipError) => {
       if (error.code !== 'ERR_CLOSED') front.joinFailed(error);

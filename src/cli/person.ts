@@ -47,9 +47,10 @@ export function createPersonFront(output: WriteStream, errors: NodeJS.WritableSt
       if (live) print(printable(line));
       else errors.write(`${printable(line)}\n`);
     }),
-    attach(running, stop) {
+    attach(running, stop, gateway) {
       cluster = running;
       print(`started   ${running.id} at ${running.address}`);
+      if (gateway !== undefined) print(`leaves    at ${gateway}`);
       onMemberChange(running, (member, previous) => {
         const about = aboutText(member);
         const was = previous === 'unknown' ? 'new' : `was ${previous}`;

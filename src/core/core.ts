@@ -39,8 +39,6 @@ export class Core extends Machine {
   readonly foreign: ForeignDialect | undefined;
   /** Until then nobody is judged: we were asleep, and what was silent may be us. */
   pausedUntilMs = Number.NEGATIVE_INFINITY;
-  readonly #exchanges = new Map<number, (result: ExchangeDone) => void>();
-  #exchange = 0;
 
   constructor(config: CoreConfig, nowMs: number) {
     super(config, nowMs);
@@ -79,7 +77,7 @@ export class Core extends Machine {
         else this.#packet(input.packet, input.source);
         return;
       case 'exchange-done':
-        this.#exchangeDone(input);
+        this.foreign?.exchanged(input);
         return;
       case 'send-failed':
         this.#sendFailed(input);
@@ -285,23 +283,7 @@ export class Core extends Machine {
       strangersWaiting: this.strangers.size,
     };
   }
-
-  /** Sends a packet that is answered on the same connection; `done` is called once. */
-  exchange(to: string, packet: Packet, timeoutMs: number, done: (result: ExchangeDone) => void): void {
-    const exchange = ++this.#exchange;
-    this.#exchanges.set(exchange, done);
-    this.emit({ type: 'exchange', exchange, to, packet, timeoutMs });
-  }
-
-  #exchangeDone(input: ExchangeDone): void {
-    const done = this.#exchanges.get(input.exchange);
-    this.#exchanges.delete(input.exchange);
-    done?.(input);
-  }
 }
-
-/** How an exchange ended. */
-export type ExchangeDone = Extract<Input, { type: 'exchange-done' }>;
 
 /** What may come from someone who is not in the table (yet). */
 const FROM_STRANGERS: ReadonlySet<NativePacket['type']> = new Set(['ping', 'ack', 'join', 'join-reply', 'native-only']);

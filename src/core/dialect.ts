@@ -7,7 +7,7 @@ import type { AddressedPacket } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { BroadcastItem } from './dissemination.js';
-import type { Outgoing, PacketSource } from './input.js';
+import type { ExchangeDone, Outgoing, PacketSource } from './input.js';
 import type { MemberRow } from './members.js';
 
 /** How a request ended. */
@@ -23,6 +23,8 @@ export type Contact = 'native' | 'foreign' | GossipError;
 export interface ForeignDialect {
   /** A packet of that dialect arrived. */
   receive(packet: V1Packet, source: PacketSource): void;
+  /** An `exchange` effect of these rules is over. */
+  exchanged(result: ExchangeDone): void;
   /** Introduces us to whoever is at an address. */
   contact(address: string, done: (contact: Contact) => void): void;
   /** Pings a member its own way; `done` is called once. */
@@ -36,10 +38,13 @@ export interface ForeignDialect {
   changed(row: MemberRow, first: boolean): void;
   /** Our own metadata changed. */
   metadataChanged(): void;
-  /** A leaf of ours said something new about itself, or is gone; others of that dialect hear it from us. */
+  /**
+   * A leaf is attached to us, or said something new about itself: others of that dialect hear it from us.
+   * @param gone - it is no leaf of ours any more; its row says whether it is with another gateway, has left or has died.
+   */
   leafChanged(row: MemberRow, gone: boolean): void;
   /** Passes on what a leaf of ours has for one member; `answered` is called once, for a request alone. */
-  pass(row: MemberRow, packet: AddressedPacket, answered: (payload?: Uint8Array) => void): void;
+  pass(row: MemberRow, packet: AddressedPacket, answered: (answer: Answer) => void): void;
   /** We are leaving. */
   leave(): void;
 }

@@ -25,6 +25,11 @@ export type Effect =
   | { type: 'incoming-request'; exchange: number; from: MemberId; messageType: number; payload: Uint8Array }
   /** A `join` or `request` of the application is over. */
   | { type: 'settled'; ref: number; payload?: Uint8Array; joined?: number; error?: GossipError }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn'; message: string; fields?: Record<string, unknown> }
+  | LeafEffect;
+
+/** What only gateways and leaves ask for. */
+export type LeafEffect =
   /** For a gateway: to the leaves at the other ends of these connections, encoded once. */
   | { type: 'leaf-send'; sessions: readonly number[]; packet: NativePacket }
   | { type: 'leaf-close'; session: number; why: ByeWhy; reason: string }
@@ -32,5 +37,4 @@ export type Effect =
   | { type: 'attach'; to: string; packet: Extract<NativePacket, { type: 'attach' }> }
   | { type: 'disconnect'; address: string }
   /** A leaf is attached again; what was broadcast in the meantime it has not heard. */
-  | { type: 'resumed'; awayMs: number }
-  | { type: 'log'; level: 'debug' | 'info' | 'warn'; message: string; fields?: Record<string, unknown> };
+  | { type: 'resumed'; awayMs: number };

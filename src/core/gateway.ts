@@ -100,8 +100,10 @@ export class Gateway implements LeafHost {
         return;
       case 'closed':
         this.#detach(leaf);
-        // Its page may have been frozen, and its connection with it.
-        if (!leaf.hidden) this.#vouch(leaf, 'suspect');
+        // A hidden page may have been frozen, and its connection with it.
+        if (leaf.hidden) return;
+        if (event.away) this.#end(leaf, 'leaving');
+        else this.#vouch(leaf, 'suspect');
         return;
       case 'expel':
         core.drop('leavesExpelled', `${leaf.id}: ${event.reason}`);
@@ -147,6 +149,7 @@ export class Gateway implements LeafHost {
     const { pingIntervalMs } = this.config;
     this.#send([session], { type: 'welcome', from: core.self.id, pingIntervalMs, record: toRecord(row, true) });
     this.#news.arm();
+    core.foreign?.leafChanged(row, false);
   }
 
   /** Says that it is here, and newer than all that was said of it before, also by a gateway that we have not heard yet. */
@@ -228,7 +231,11 @@ export class Gateway implements LeafHost {
     } else if (!row || row.state === 'dead' || core.whyNot(row)) {
       if (packet.type === 'request') this.#answer(leaf, packet, 'unreachable');
     } else if (row.dialect === 'v1') {
-      core.foreign?.pass(row, packet, (payload) => this.#answer(leaf, packet, payload ? 'ok' : 'failed', payload));
+      core.foreign?.pass(row, packet, (answer) => {
+        if ('payload' in answer) this.#answer(leaf, packet, 'ok', answer.payload);
+        // Of a deadline that has passed it knows best itself.
+        else if (answer.error.code !== 'ERR_TIMEOUT') this.#answer(leaf, packet, 'unreachable');
+      });
     } else {
       this.#showWay(leaf, row.via ?? row.id);
       core.send(row, packet, true);
@@ -336,6 +343,7 @@ export class Gateway implements LeafHost {
     }
     this.#part(leaf, 'moved', 'it is at another gateway now');
     this.#leaves.delete(leaf.id);
+    core.foreign?.leafChanged(row, true);
     return false;
   }
 

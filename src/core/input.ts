@@ -49,5 +49,11 @@ export type Input =
   | { type: 'forget'; id: MemberId }
   /** Something happened at a gateway's end of a leaf's connection. */
   | { type: 'leaf'; event: LeafEvent }
-  /** A leaf's page was hidden or shown, or runs again after it may have stood still; `asleep`: it will not run at all. */
-  | { type: 'page'; hidden: boolean; asleep?: boolean };
+  /**
+   * A leaf's page was hidden or shown; `look`: it may have stood still, or been without a network, and its gateway must show
+   * that it is there; `asleep`: it will not run at all.
+   */
+  | { type: 'page'; hidden: boolean; look?: boolean; asleep?: boolean };
+
+/** How an exchange ended. */
+export type ExchangeDone = Extract<Input, { type: 'exchange-done' }>;

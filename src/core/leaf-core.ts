@@ -118,7 +118,7 @@ export class LeafCore extends Machine {
         if (this.#attached) this.#say({ type: 'pull', from: this.self.id, ids: [input.id] });
         return;
       case 'page':
-        this.#page(input.hidden, input.asleep ?? false);
+        this.#page(input);
         return;
     }
   }
@@ -248,10 +248,10 @@ export class LeafCore extends Machine {
     }
   }
 
-  #page(hidden: boolean, asleep: boolean): void {
+  #page({ hidden, look, asleep }: Extract<Input, { type: 'page' }>): void {
     this.#hidden = hidden;
     if (this.#attached) this.#say({ type: 'hidden', from: this.self.id, hidden });
-    if (!hidden) this.#isItThere();
+    if (look || !hidden) this.#isItThere();
     // An open connection would keep the page from being kept.
     else if (asleep) this.#letGo();
   }

@@ -36,7 +36,8 @@ export type LeafEvent =
   | { kind: 'packet'; session: number; packet: NativePacket }
   /** What was sent has not been taken yet, or it has. */
   | { kind: 'slow'; session: number; slow: boolean }
-  | { kind: 'closed'; session: number }
+  /** Its connection ended; `away`: since its browser went to another page. */
+  | { kind: 'closed'; session: number; away?: boolean }
   | { kind: 'expel'; session: number; why: ByeWhy; reason: string }
   /** The gateway closes; the member goes on. */
   | { kind: 'close' };
@@ -96,7 +97,7 @@ export class Leaves {
   #bounce({ type, from, to, messageId }: AddressedPacket): void {
     const { core } = this;
     const row = core.members.get(from);
-    if (type !== 'request' || !row) return;
+    if (type !== 'request' || row?.dialect !== 'native') return;
     const status = 'unreachable';
     const reply = { type: 'reply', from: to, to: from, messageId, status, payload: new Uint8Array() } as const;
     if (row === core.self) core.requests.onReply(reply);

@@ -199,7 +199,7 @@ function failureOf(status: ReplyStatus, from: MemberId): [GossipErrorCode, strin
     case 'no-handler':
       return ['ERR_NO_HANDLER', `${from} has no handler for this type`];
     case 'unreachable':
-      return ['ERR_UNREACHABLE', `${from} is a leaf that is not at its gateway`];
+      return ['ERR_UNREACHABLE', `${from} could not be reached by its gateway, or by ours`];
     case 'refused':
       return ['ERR_REFUSED', 'our gateway does not let this through'];
     default:

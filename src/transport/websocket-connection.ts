@@ -82,8 +82,8 @@ export interface WebSocketConnectionOptions {
   /** The peer said hello: frames may be sent. `address` is where it says it can be dialled. */
   onHello(address: string | undefined): void;
   onFrame(frame: Uint8Array): void;
-  /** Called once, when the socket has ended. `quietly`: by us, or idle. */
-  onClose(quietly: boolean, reason: string): void;
+  /** Called once, when the socket has ended. `quietly`: by us, or idle; `code`: the peer's, when it closed it. */
+  onClose(quietly: boolean, reason: string, code: number): void;
   count(name: string, detail?: string): void;
 }
 
@@ -116,7 +116,7 @@ export class WebSocketConnection {
       this.#onError(message || 'the connection failed', (error as { code?: unknown } | undefined)?.code);
     });
     socket.addEventListener('close', ({ code = 0, reason }) => {
-      this.#end(code === CLOSE.idle, `closed with ${code}${reason ? `, ${reason}` : ''}`);
+      this.#end(code === CLOSE.idle, `closed with ${code}${reason ? `, ${reason}` : ''}`, code);
     });
     if (socket.readyState === OPEN) this.#onOpen();
     else if (socket.readyState >= CLOSING) queueMicrotask(() => this.#end(false, 'closed before it was used'));
@@ -322,7 +322,7 @@ export class WebSocketConnection {
     setTimeout(() => this.#drain(), DRAIN_POLL_MS);
   }
 
-  #end(quietly: boolean, reason: string): void {
+  #end(quietly: boolean, reason: string, code = 0): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#stalledSinceMs = undefined;
@@ -332,7 +332,7 @@ export class WebSocketConnection {
     this.#waiting.clear();
     // Where an error is the last we hear, the socket must still be let go.
     if (this.#closingSinceMs === undefined) this.#release();
-    this.#options.onClose(quietly || this.#closedByUs, reason);
+    this.#options.onClose(quietly || this.#closedByUs, reason, code);
   }
 
   #release(): void {

@@ -275,7 +275,13 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     },
 
     disconnect(address) {
-      dialled.get(address)?.connection.close();
+      const way = dialled.get(address);
+      if (!way) return;
+      dialled.delete(address);
+      const close = () => way.connection.close();
+      // What was sent before goes first, and has waited for the same.
+      if (way.connection.usable) void way.ready.then(close);
+      else close();
     },
 
     close() {

@@ -8,6 +8,8 @@ import type { Compressor } from '../compressor/compressor.js';
 import { GossipError, type GossipErrorCode, toGossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { andThen, type MaybePromise } from './maybe-promise.js';
+import type { Field } from './native/fields.js';
+import type { NativePacket } from './packet.js';
 
 /** The plug-ins and limits of one member. */
 export interface WireEnv {
@@ -17,6 +19,8 @@ export interface WireEnv {
   /** Payloads below this many bytes are not compressed. Source: `CompressMinSize` of the Go library, 256. */
   compressBytesMin: number;
   limits: Limits;
+  /** Toward a gateway or its leaves: the layouts of their packets too. Default: those of full members alone. */
+  packets?: Field<NativePacket>;
 }
 
 /**

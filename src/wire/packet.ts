@@ -110,5 +110,8 @@ export type NativePacket =
   /** Members that are no more. */
   | { type: 'forgotten'; from: MemberId; ids: readonly MemberId[] };
 
+/** What only a gateway and its leaves say to each other. */
+export type LeafPacket = Extract<NativePacket, { type: 'attach' | 'welcome' | 'bye' | 'hidden' | 'forgotten' }>;
+
 /** What is addressed to one member, and may have to pass its gateway. */
 export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;

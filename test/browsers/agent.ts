@@ -2,11 +2,34 @@
  * What runs in a page, or in a worker of any kind: a socket that is opened again whenever it closes, and a leaf. A page
  * calls it directly; a worker is called by its page, by messages.
  */
-import { type Cluster, createCluster, defineRequest } from '../../src/index.browser.js';
+import { type Cluster, createCluster, defineMessage, defineRequest } from '../../src/index.browser.js';
 import { sharedTabs } from '../../src/transport/shared-tabs.js';
 import { type WebSocketLike, webSocketTransport } from '../../src/transport/websocket.js';
 
+const TEXT = defineMessage<string>(129);
 const SUM = defineRequest<number[], number>(130);
+
+/** What has happened to a page and its leaf; times are Unix milliseconds. */
+export interface Entry {
+  what: string;
+  atMs: number;
+  /** How long the leaf was away, by its own word. */
+  awayMs?: number;
+}
+
+/** What there is to see for a leaf. */
+export interface Known {
+  /** Members that are alive, and members that are not there any more. */
+  there: string[];
+  gone: string[];
+  /** The metadata of one of them. */
+  of: string;
+  key: string;
+  value: number;
+}
+
+const journal: Entry[] = [];
+const note = (what: string, more: Partial<Entry> = {}) => void journal.push({ what, atMs: Date.now(), ...more });
 
 let socket: Promise<WebSocketLike>;
 let leaf: Cluster;
@@ -58,9 +81,12 @@ const commands = {
   },
 
   /** A leaf of a gateway, that is asked for sums. */
-  async leaf(url: string, shared: boolean): Promise<string> {
-    const transport = webSocketTransport({ gateways: [url], ...(shared ? { WebSocket: sharedTabs() } : {}) });
+  async leaf(urls: string | string[], shared = false): Promise<string> {
+    const transport = webSocketTransport({ gateways: [urls].flat(), ...(shared ? { WebSocket: sharedTabs() } : {}) });
     leaf = await createCluster({ transport });
+    leaf.on('state', ({ member }) => note(`${member.id === leaf.id ? 'self' : member.id} ${member.state}`));
+    leaf.on('resumed', ({ awayMs }) => note('resumed', { awayMs }));
+    leaf.on(TEXT, ({ data }) => note(data));
     leaf.handle(SUM, ({ data }) => data.reduce((a, b) => a + b));
     await leaf.join();
     return leaf.id;
@@ -79,6 +105,31 @@ const commands = {
   async resumed(): Promise<boolean> {
     for await (const { type } of leaf.events()) if (type === 'resumed') return true;
     return false;
+  },
+
+  /** Waits until the leaf is at a gateway and sees what there is to see. @returns when it did. */
+  async knows({ there, gone, key, value, of }: Known): Promise<number> {
+    const events = leaf.events();
+    const state = (id: string) => leaf.member(id)?.state;
+    const known = () =>
+      [leaf.id, ...there].every((id) => state(id) === 'alive') &&
+      gone.every((id) => state(id) !== 'alive' && state(id) !== 'suspect') &&
+      leaf.member(of)?.metadata[key] === value;
+    while (!known()) await events.next();
+    return Date.now();
+  },
+
+  journal: () => journal,
+
+  /** Keeps a timer of a second running, and writes down when it was late by far. */
+  beats(): void {
+    let lastMs = Date.now();
+    const beat = () => {
+      if (Date.now() - lastMs > 30_000) note('a timer was late', { awayMs: Date.now() - lastMs });
+      lastMs = Date.now();
+      setTimeout(beat, 1_000);
+    };
+    beat();
   },
 
   sum: (id: string, numbers: number[]): Promise<number> => leaf.request(id, SUM, numbers),
@@ -142,7 +193,13 @@ const page = {
 /** What a page of the tests has as `agent`. */
 export type Agent = typeof page;
 
-if (globalThis.document) Object.assign(globalThis, { agent: page });
+if (globalThis.document) {
+  Object.assign(globalThis, { agent: page });
+  for (const type of ['freeze', 'resume']) document.addEventListener(type, () => note(type));
+  document.addEventListener('visibilitychange', () => note(document.visibilityState));
+  addEventListener('pageshow', ({ persisted }) => note(persisted ? 'restored' : 'loaded'));
+  addEventListener('online', () => note('online'));
+}
 const onCall = (event: Event) => {
   const { data, ports } = event as MessageEvent<Call>;
   if (ports[0]) void answer(ports[0], data);

@@ -19,11 +19,18 @@ interface Answer {
   error?: { message: string };
 }
 
-/** Starts it. Pages are opened hidden but for the last. */
-export async function openDevtools() {
+/** A page that is driven by it. */
+export type DevtoolsPage = Awaited<ReturnType<Awaited<ReturnType<typeof openDevtools>>['open']>>;
+
+/** Starts it. Of the pages of a window only the last one opened is not hidden. */
+export async function openDevtools(flags: readonly string[] = []) {
   const profile = await mkdtemp(join(tmpdir(), 'isogossip-chromium-'));
   const args = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
-  const child = spawn(CHROMIUM, [...CHROMIUM_ARGS, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // It leads a group of processes, all of which can be stopped.
+  const child = spawn(CHROMIUM, [...CHROMIUM_ARGS, ...flags, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
   const exited = once(child, 'exit');
   let endpoint = '';
   for await (const line of createInterface({ input: child.stderr })) {
@@ -53,9 +60,22 @@ export async function openDevtools() {
     });
 
   return {
+    /** A window of its own: its pages hide no others, and share no process with them. @returns its name. */
+    async window(): Promise<string> {
+      return (await send<{ browserContextId: string }>('Target.createBrowserContext')).browserContextId;
+    },
+
+    /** Stops every process of it, as a machine does that sleeps, or lets them go on. */
+    stopped(stopped: boolean): void {
+      process.kill(-(child.pid as number), stopped ? 'SIGSTOP' : 'SIGCONT');
+    },
+
     /** Opens a page, at the end of its loading. */
-    async open(url: string) {
-      const { targetId } = await send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
+    async open(url: string, window?: string) {
+      const { targetId } = await send<{ targetId: string }>('Target.createTarget', {
+        url: 'about:blank',
+        browserContextId: window,
+      });
       const { sessionId } = await send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
       await send('Page.enable', {}, sessionId);
       const shown = async (navigate: () => Promise<unknown>) => {
@@ -93,6 +113,9 @@ export async function openDevtools() {
         },
         frozen: (frozen: boolean) =>
           send('Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' }, sessionId),
+        /** Any other method, in the page's session. */
+        send: <R>(method: string, params: object = {}) => send<R>(method, params, sessionId),
+        close: () => send('Target.closeTarget', { targetId }),
       };
     },
 

@@ -7,25 +7,29 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build as bundle } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Path of the built Go peer; empty when Go is not installed. */
     goPeer: string;
+    /** Path of the bundled leaf. */
+    leafMember: string;
   }
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Builds, provides `goPeer`, and returns the teardown. Called by vitest (`globalSetup`). */
-export default function setup(project: TestProject): (() => void) | undefined {
+export default async function setup(project: TestProject): Promise<(() => void) | undefined> {
   const goEnv = spawnSync('go', ['env', 'GOPROXY'], { encoding: 'utf8' });
   if (goEnv.error !== undefined) {
     const reason = 'Go is not installed: the live Go suites are skipped.';
     if (process.env.CI === 'true') throw new Error(`${reason} In CI they must run.`);
     console.warn(reason);
     project.provide('goPeer', '');
+    project.provide('leafMember', '');
     return undefined;
   }
   if (process.env.ISO_KIND !== 'go' && !existsSync(join(root, 'dist/cli/main.js'))) {
@@ -50,5 +54,16 @@ export default function setup(project: TestProject): (() => void) | undefined {
     throw new Error(`go build of test/interop/go-peer failed:\n${build.stderr}`);
   }
   project.provide('goPeer', binary);
+  const leafMember = join(directory, 'leaf-member.mjs');
+  await bundle({
+    entryPoints: [join(root, 'test/interop/leaf-member.ts')],
+    outfile: leafMember,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    // `ws` still requires Node's own modules.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  project.provide('leafMember', leafMember);
   return remove;
 }

@@ -4,6 +4,8 @@
  * handle. `ISO_KIND=go` puts Go peers in the place of ours, to try the harness and to learn what Go itself does.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, inject } from 'vitest';
 
@@ -84,14 +86,20 @@ const isoKind: PeerKind = process.env.ISO_KIND === 'go' ? 'go' : 'iso';
 export const isoIsReal = isoKind === 'iso';
 
 const goPeer = inject('goPeer');
+const leafMember = inject('leafMember');
 const isoMain = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** `describe`, counted as skipped where Go is not installed. */
 export const describeWithGo = describe.skipIf(goPeer === '');
 
+/** As `describeWithGo`, of what a Go peer in the place of ours cannot do: it is no gateway. */
+export const describeLeaves = describe.skipIf(goPeer === '' || !isoIsReal);
+
 /** What starts peers and ends them all. */
 export interface Harness {
   startPeer(options: PeerOptions): Promise<Peer>;
+  /** Starts a leaf of one of these gateways, with options of `leaf-member.ts`; it may not be attached yet. */
+  startLeaf(gateways: readonly string[], args?: readonly string[]): Promise<Peer>;
   /** Starts all at once; the order of the answers is that of the options. */
   startPeers(options: readonly PeerOptions[]): Promise<Peer[]>;
   /** Kills what still runs and waits for each exit. */
@@ -101,22 +109,29 @@ export interface Harness {
 /** One harness per suite: `afterEach(() => harness.endAll())`. */
 export function createHarness(): Harness {
   const running = new Map<ChildProcess, Promise<number | null>>();
-  const startPeer = async (options: PeerOptions): Promise<Peer> => {
-    const kind = options.kind === 'iso' ? isoKind : 'go';
-    const join = (options.join ?? []).flatMap((seed) => ['--join', typeof seed === 'string' ? seed : seed.address]);
-    const args = ['member', '--json', ...(options.args ?? []), ...join];
-    if (!args.includes('--bind')) args.push('--bind', '127.0.0.1:0');
-    const child = spawn(kind === 'go' ? goPeer : process.execPath, kind === 'go' ? args : [isoMain, ...args], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    const peer = wrap(child, options.kind, args);
+  const start = async (program: string, words: readonly string[], kind: PeerKind, args: readonly string[]) => {
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const peer = wrap(child, kind, args);
     running.set(child, peer.exited);
     void peer.exited.then(() => running.delete(child));
     const started = await peer.waitFor((event) => event.event === 'started');
     return Object.assign(peer, { id: started.id ?? '', address: started.address ?? '' });
   };
+  const startPeer = async (options: PeerOptions): Promise<Peer> => {
+    const kind = options.kind === 'iso' ? isoKind : 'go';
+    const join = (options.join ?? []).flatMap((seed) => ['--join', typeof seed === 'string' ? seed : seed.address]);
+    const args = ['member', '--json', ...(options.args ?? []), ...join];
+    if (!args.includes('--bind')) args.push('--bind', '127.0.0.1:0');
+    return kind === 'go'
+      ? start(goPeer, args, options.kind, args)
+      : start(process.execPath, [isoMain, ...args], options.kind, args);
+  };
   return {
     startPeer,
+    startLeaf(gateways, options = []) {
+      const args = [...gateways.flatMap((url) => ['--gateway', url]), ...options];
+      return start(process.execPath, [leafMember, ...args], 'iso', args);
+    },
     startPeers: (options) => Promise.all(options.map(startPeer)),
     async endAll() {
       const exits = [...running.values()];
@@ -124,6 +139,16 @@ export function createHarness(): Harness {
       await Promise.all(exits);
     },
   };
+}
+
+/** A port on loopback that was free a moment ago, for a gateway whose URL others must know before it starts. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** A process that is expected to refuse to start: its exit code and what it wrote to standard error. */

@@ -2,7 +2,7 @@
 import type { WriteStream } from 'node:tty';
 import { afterEach, describe, expect, test } from 'vitest';
 import { helpText, type MemberArgs, readArgs } from '../../src/cli/args.js';
-import { clusterOptions } from '../../src/cli/cluster-options.js';
+import { clusterOptions, gatewayOptions } from '../../src/cli/cluster-options.js';
 import { createPersonFront } from '../../src/cli/person.js';
 import { renderTable } from '../../src/cli/table.js';
 import { fromJson, toJson } from '../../src/cli/values.js';
@@ -70,7 +70,7 @@ describe('options', () => {
     ['member --preset moon', /local, lan, wan/],
     ['member --transport ws --bearer x', /--transport http/],
     ['member --transport ws --path x', /path/],
-    ['member --gateway 127.0.0.1:0', /not there yet/],
+    ['member --gateway 127.0.0.1:99999', /99999/],
     ['member --transport pigeon', /socket, http, ws/],
     ['member --bearer x', /--transport http/],
     ['member --path /x', /--transport http or ws/],
@@ -81,7 +81,11 @@ describe('options', () => {
     ['member --accept-app-version =>1', /range/],
   ];
   test.each(wrong)('isogossip %s: refused in one line', (line, says) => {
-    const start = () => clusterOptions(readArgs(line === '' ? [] : line.split(' ')) as MemberArgs, silent);
+    const start = () => {
+      const args = readArgs(line === '' ? [] : line.split(' ')) as MemberArgs;
+      clusterOptions(args, silent);
+      gatewayOptions(args);
+    };
     expect(start).toThrow(GossipError);
     expect(start).toThrow(says);
     expect(start).toThrow(/^[^\n]+$/);

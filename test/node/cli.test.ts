@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createCluster, defineRequest } from '../../src/index.js';
+import { webSocketTransport } from '../../src/transport/websocket.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const DEADLINE_MS = 15_000;
@@ -289,6 +291,35 @@ describe('ends', () => {
     expect(stdout).toMatch(/stopped\n$/);
     expect(stdout).not.toContain('\u001b');
   });
+
+  test('with --gateway it takes leaves, which are members like others', async () => {
+    const person = run(['member', '--bind', '127.0.0.1:0', '--preset', 'local', '--gateway', '127.0.0.1:0']);
+    const [address, url] = await new Promise<[string, string]>((resolve) => {
+      let text = '';
+      person.child.stdout?.on('data', (chunk: string) => {
+        text += chunk;
+        const match = /started .* at (\S+)\n.*leaves .* at (\S+)\n/.exec(text);
+        if (match?.[1] && match[2]) resolve([match[1], match[2]]);
+      });
+    });
+    const other = await start('--join', address, '--echo', '130');
+    await using leaf = await createCluster({ transport: webSocketTransport({ gateways: [url] }) });
+    await leaf.join();
+    expect(await other.waitFor((line) => line.event === 'member' && line.id === leaf.id)).toMatchObject({
+      address: `${url}#${leaf.id}`,
+      state: 'alive',
+    });
+    const seen = new Promise<void>((resolve) => {
+      leaf.on('joined', ({ member }) => member.id === other.id && resolve());
+      if (leaf.member(other.id)) resolve();
+    });
+    await seen;
+    expect(await leaf.request(other.id, defineRequest(130), 'from a leaf')).toBe('from a leaf');
+    await leaf.leave();
+    await other.waitFor((line) => line.event === 'member' && line.id === leaf.id && line.state === 'leaving');
+    person.child.kill('SIGINT');
+    expect(await person.exited).toMatchObject({ code: 0, stderr: '' });
+  });
 });
 
 test('a wrong command is answered with its ref, and harms nothing', async () => {
@@ -330,7 +361,6 @@ describe('ends with 2 and one line', () => {
   const wrong: [string, RegExp][] = [
     ['', /no command/],
     ['member --colour red', /--colour/],
-    ['member --gateway 127.0.0.1:0', /not there yet/],
     ['member --cipher aes-gcm --key 00ff', /bytes/],
     ['member --id 12', /"12"/],
     ['member --echo 5', /128/],
@@ -343,18 +373,17 @@ describe('ends with 2 and one line', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
-  test.each(['socket', 'http', 'ws'])('an address in use: %s', async (transport) => {
+  test.each([
+    ['socket', '--transport socket --bind'],
+    ['http', '--transport http --bind'],
+    ['ws', '--transport ws --bind'],
+    ['that of the gateway', '--gateway'],
+  ])('an address in use: %s', async (_name, options) => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    const { code, stderr, stdout } = await run([
-      'member',
-      '--json',
-      '--transport',
-      transport,
-      '--bind',
-      `127.0.0.1:${port}`,
-    ]).exited;
+    const line = `member --json ${options} 127.0.0.1:${port}`;
+    const { code, stderr, stdout } = await run(line.split(' ')).exited;
     await new Promise((resolve) => server.close(resolve));
     expect(stderr).toMatch(new RegExp(`^isogossip: [^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*in use\\n$`));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { createCluster } from '../../src/index.js';
+import { webSocketTransport } from '../../src/transport/websocket.js';
 
 const START = fileURLToPath(new URL('../../demo/start.mjs', import.meta.url));
 
@@ -66,6 +68,22 @@ test('the story: start, broadcast, kill, suspicion, death, return, end', { timeo
   for (const name of ['Ada', 'Ben', 'Cleo']) expect(text).toContain(`${name} has left`);
   expect(processes(text)).toHaveLength(4);
   await untilGone(processes(text));
+});
+
+test('the end of the story waits for the tabs that are open', { timeout: 60_000 }, async () => {
+  const demo = startDemo();
+  await demo.waitFor(/Everybody knows/);
+  const url = new URL(/http:\/\/\S+/.exec(demo.text())?.[0] as string);
+  const ticket = url.hash.slice(1);
+  const headers = { authorization: `Bearer ${ticket}` };
+  const response = await fetch(new URL('/visitors', url), { method: 'POST', headers });
+  const { name, gateways } = (await response.json()) as { name: string; gateways: string[] };
+  const tab = await createCluster({ transport: webSocketTransport({ gateways, ticket }), metadata: { name } });
+  await demo.waitFor(/The end waits until the last tab is closed/);
+  expect(demo.text()).toContain(`Ada learns of ${name}, a tab at Ada`);
+  await tab.leave();
+  expect(await demo.ended, demo.text()).toBe(0);
+  expect(demo.text()).toContain(`Ada is told that ${name} leaves`);
 });
 
 test.each(['SIGTERM', 'SIGKILL'] as const)('ended by %s, it leaves no process', async (signal) => {

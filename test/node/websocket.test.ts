@@ -196,6 +196,20 @@ test('a server that accepts and says nothing, says something else, or goes away 
   assert.deepEqual(a.host.disconnections, []);
 });
 
+test('what was sent before a connection is let go still goes, and then it is closed without alarm', async () => {
+  const a = await member();
+  const b = await member();
+  await a.transport.send(b.address, new Uint8Array([1]), SEND);
+  const last = a.transport.send(b.address, new Uint8Array([2]), SEND);
+  a.transport.disconnect?.(b.address);
+  // What comes after it has a connection of its own.
+  const after = a.transport.send(b.address, new Uint8Array([3]), SEND);
+  await Promise.all([last, after]);
+  await b.host.until(() => b.host.received.length === 3, 'three frames');
+  assert.deepEqual(b.host.received.map(({ frame }) => frame[0]).sort(), [1, 2, 3]);
+  assert.deepEqual(a.host.disconnections, []);
+});
+
 test('an idle connection is closed by the side that dialled, without alarm', async () => {
   const a = await member({ idleTimeoutMs: 80 });
   let closedWith = 0;

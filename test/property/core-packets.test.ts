@@ -6,12 +6,14 @@ import { snappy } from '../../src/compressor/snappy.js';
 import { memberIdFromBytes } from '../../src/core/member-id.js';
 import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { LEAF_PACKETS } from '../../src/wire/native/leaf-packets.js';
 import { decodePacket, encodePacket } from '../../src/wire/native/packet-codec.js';
 import type { ByeWhy, MemberRecord, NativePacket, News, ReplyStatus } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 
 const codec = msgpack();
-const env = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS };
+const full = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS };
+const env = { ...full, packets: LEAF_PACKETS };
 const wires = [new Wire(env, undefined), new Wire({ ...env, compressor: snappy() }, undefined)];
 
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => memberIdFromBytes(bytes));
@@ -195,6 +197,12 @@ test('packets with a byte changed are a packet or refused, and what is read can 
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a member that is neither gateway nor leaf refuses what only those say', () => {
+  const bye: NativePacket = { type: 'bye', from: memberIdFromBytes(new Uint8Array(16)), why: 'moved', reason: '' };
+  expect(decodePacket(encodePacket(bye, env), env)).toEqual(bye);
+  expect(() => decodePacket(encodePacket(bye, env), full)).toThrow('none of ping,');
 });
 
 test('a count above what the packet can hold is refused before anything is made of it', () => {

@@ -53,6 +53,8 @@ function linked() {
     drop: (name: string) => void dropped.push(name),
   };
   const link = new Link(wire, transport, ME, owner);
+  const exchanges = gossipV1().exchanges(link);
+  link.exchanges = exchanges;
   const keyless = new Wire({ codec: env.codec, compressBytesMin: 256, limits: DEFAULT_LIMITS }, gossipV1().wire);
   const isPlain = (frame: Uint8Array) => {
     try {
@@ -62,7 +64,7 @@ function linked() {
       return false;
     }
   };
-  return { link, host: link.host(resolveLogger()), wire, sent, packets, dropped, isPlain };
+  return { link, exchanges, host: link.host(resolveLogger()), wire, sent, packets, dropped, isPlain };
 }
 
 test('a v1 packet is sealed or not by where it goes, one packet to many too', async () => {
@@ -89,11 +91,11 @@ test('each frame goes to the first part of a list that can be dialled', async ()
 });
 
 test('whoever is behind a carrier of native frames is not asked in v1', async () => {
-  const { link } = linked();
+  const { exchanges } = linked();
   const native = { type: 'native-only', from: NOBODY };
-  expect(await link.exchange('ws:a', PING, 100)).toEqual(native);
-  expect(await link.exchange('ws:a socket:b', PING, 100)).toEqual(native);
-  await expect(link.exchange('socket:b ws:a', PING, 100)).rejects.toThrow('socket:b was asked');
+  expect(await exchanges.ask('ws:a', PING, 100)).toEqual(native);
+  expect(await exchanges.ask('ws:a socket:b', PING, 100)).toEqual(native);
+  await expect(exchanges.ask('socket:b ws:a', PING, 100)).rejects.toThrow('socket:b was asked');
 });
 
 test('a v1 frame is opened by the rule of the way it came, and refused where none may come', async () => {

@@ -109,9 +109,11 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
       dropped.push(`${name}: ${detail}`);
     },
   });
+  const exchanges = gossipV1().exchanges(link);
+  if (options.v1) link.exchanges = exchanges;
   const host: TransportHost = link.host(resolveLogger());
   const seqs = () => packets.map(({ packet }) => ('seq' in packet ? packet.seq : undefined));
-  return { link, host, sent, packets, seqs, failures, counted, dropped, wire };
+  return { link, exchanges, host, sent, packets, seqs, failures, counted, dropped, wire };
 }
 
 const nack = (seq: number): Packet => ({ type: 'nack', seq, from: ME });
@@ -439,14 +441,14 @@ describe('the other dialect', () => {
   test('an exchange rejects with a code whatever happens to it', async () => {
     const join = { type: 'join', seq: 1, from: ME } as unknown as Packet;
     const lost = linkWith({}, { v1: true, transport: { request: () => Promise.reject(new Error('reset')) } });
-    await expect(lost.link.exchange('a', nack(1), 100)).rejects.toMatchObject({
+    await expect(lost.exchanges.ask('a', nack(1), 100)).rejects.toMatchObject({
       code: 'ERR_UNREACHABLE',
       message: 'reset',
     });
     const garbled = linkWith({}, { v1: true, transport: { request: async () => Uint8Array.of(9, 0, 1) } });
-    await expect(garbled.link.exchange('a', nack(1), 100)).rejects.toMatchObject({ code: 'ERR_FRAME' });
+    await expect(garbled.exchanges.ask('a', nack(1), 100)).rejects.toMatchObject({ code: 'ERR_FRAME' });
     expect(garbled.counted.get('framesMalformed')).toBe(1);
-    await expect(lost.link.exchange('a', join, 100)).rejects.toBeInstanceOf(GossipError);
+    await expect(lost.exchanges.ask('a', join, 100)).rejects.toBeInstanceOf(GossipError);
   });
 });
 

@@ -1,15 +1,16 @@
 /** Meeting peers of the Go library: our joins to them, theirs to us. Whoever joins is believed once it has answered a join of ours. */
 import { joinFailure } from '../../errors.js';
-import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
+import type { V1Message, V1Packet } from '../../wire/v1/packet.js';
 import { v1Part } from '../addresses.js';
 import { PROTOCOL_VERSION } from '../config.js';
 import type { Core } from '../core.js';
 import type { Contact } from '../dialect.js';
 import type { Packet } from '../input.js';
-import { NOBODY } from '../member-id.js';
 import { isActive, type MemberRow } from '../members.js';
+import type { V1Leaves } from './leaves.js';
 import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
 import { V1_PROTOCOL_VERSION, type V1Peer, type V1Peers } from './peers.js';
+import { isoMark, v1Address } from './shown.js';
 import { joinReplySize } from './sizes.js';
 
 /** A new v1 peer hears from each of us within this time, spread out. Source: guess. */
@@ -22,24 +23,12 @@ export class Introductions {
     private readonly core: Core,
     private readonly peers: V1Peers,
     private readonly outbox: V1Outbox,
+    private readonly leaves: V1Leaves,
   ) {}
 
   /** Joins whoever is at an address. */
   contact(address: string, done: (contact: Contact) => void): void {
-    const { self } = this.core;
-    const message: V1Message = {
-      kind: 'join',
-      id: self.id,
-      address: v1Part(self.address, address) ?? '',
-      protocolVersion: V1_PROTOCOL_VERSION,
-      applicationVersion: self.applicationVersion,
-      state: 'alive',
-      tags: self.tags,
-      metadataTime: self.version,
-      metadata: self.metadata ?? {},
-      iso: PROTOCOL_VERSION,
-    };
-    const packet = this.outbox.packet(V1_TYPE.join, message, NOBODY);
+    const packet = this.outbox.join(this.core.self, address);
     this.outbox.exchange(address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply, error }) => {
       done(reply ? this.#met(address, reply) : joinFailure(`${address}: ${error?.message}`));
     });
@@ -62,7 +51,9 @@ export class Introductions {
     if (message.iso !== undefined) return 'native';
     for (const node of message.nodes) {
       const known = core.members.get(node.id);
-      if (node.id !== core.self.id && (!known || !isActive(known))) core.contacts.contact(node.address);
+      // Of a leaf its gateway tells us.
+      if (node.id === core.self.id || known?.via || (known && isActive(known))) continue;
+      core.contacts.contact(node.address);
     }
     if (core.tooFarAhead(reply.messageId)) return joinFailure(`${address}: its clock is too far ahead of ours`);
 
@@ -75,6 +66,7 @@ export class Introductions {
     if (!row) return joinFailure(`${address}: the table of members is full`);
     row.heardMs = core.nowMs;
     core.members.setAddress(row, at);
+    this.leaves.met(row);
     return 'foreign';
   }
 
@@ -121,7 +113,11 @@ export class Introductions {
       return;
     }
     const { metadataTime: version, metadata, tags, applicationVersion } = message;
-    this.peers.get(row.id).introduced = true;
+    const peer = this.peers.get(row.id);
+    if (!peer.introduced) this.leaves.met(row);
+    // With the metadata that we know it has not been restarted; without any there is no telling.
+    else if (version === 0n || version !== row.version) this.leaves.metAgain(row);
+    peer.introduced = true;
     this.peers.heard(row, packet.messageId);
     this.peers.mergeInfo(row, { version, metadata, tags, applicationVersion });
   }
@@ -130,8 +126,12 @@ export class Introductions {
     const { core } = this;
     const size = joinReplySize(core.members.count('alive'));
     return core.random
-      .sample(core.members.active(), size, (row) => row.state === 'alive' && row.id !== joiner && isShown(row))
-      .map((row) => ({ id: row.id, address: v1Part(row.address, address) ?? '', tags: row.tags, ...isoMark(row) }));
+      .sample(
+        core.members.active(),
+        size,
+        (row) => row.state === 'alive' && row.id !== joiner && v1Address(core, row) !== undefined,
+      )
+      .map((row) => ({ id: row.id, address: v1Address(core, row, address) ?? '', tags: row.tags, ...isoMark(row) }));
   }
 
   /** A peer that others told us of must come to know us: it drops what strangers send. */
@@ -142,14 +142,4 @@ export class Introductions {
       if (now && isActive(now) && !peer.introduced) core.contacts.contact(now.address);
     });
   }
-}
-
-/** Members without the plug-in cannot answer a v1 peer, nor others be reached by it, so it is not told of them. */
-export function isShown(row: MemberRow): boolean {
-  return (row.dialect === 'v1' || row.bilingual) && v1Part(row.address) !== undefined;
-}
-
-/** The key that shows others of our kind that a member is one too. */
-export function isoMark(row: MemberRow): { iso?: number } {
-  return row.dialect === 'native' ? { iso: PROTOCOL_VERSION } : {};
 }

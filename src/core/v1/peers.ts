@@ -19,6 +19,24 @@ export interface V1Peer {
   introduced: boolean;
   /** The latest message of its present life: whatever it sent before says nothing about now. */
   latestId: bigint;
+  /** The leaves of ours that it knows, or is about to. */
+  readonly leaves: Map<MemberId, Acquaintance>;
+  /** Those of them whose introduction has not begun, and how many are under way. */
+  readonly strangers: Set<MemberId>;
+  joining: number;
+  /** It will hear of our leaves anew. */
+  meeting: boolean;
+}
+
+/** A leaf of ours and a peer. */
+export interface Acquaintance {
+  /** Whether it has taken the leaf's join, and when it answered. */
+  state: 'stranger' | 'told' | 'refused';
+  toldMs: number;
+  /** It has asked for the leaf here, so this is where it knows it to be. */
+  here: boolean;
+  /** What is to be done when it has answered. */
+  readonly waiting: (() => void)[];
 }
 
 /** Guardians kept; tags are the application's and could be many. Source: guess. */
@@ -45,7 +63,15 @@ export class V1Peers {
   get(id: MemberId): V1Peer {
     let peer = this.#peers.get(id);
     if (!peer) {
-      peer = { id, introduced: false, latestId: 0n };
+      peer = {
+        id,
+        introduced: false,
+        latestId: 0n,
+        leaves: new Map(),
+        strangers: new Set(),
+        joining: 0,
+        meeting: false,
+      };
       this.#peers.set(id, peer);
       this.#forgetRemoved();
     }
@@ -63,7 +89,7 @@ export class V1Peers {
    * broadcast, the one that wins rendezvous hashing for the peer's id. With equal views exactly one member is.
    *
    * @param tag - empty, or the tag of a broadcast that only members with it get; when none of them could, its origin is
-   *   the one.
+   *   the one, or the gateway of a leaf.
    * @source Thaler and Ravishankar (1998), highest random weight.
    */
   guards(id: MemberId, tag: string, origin: MemberId): boolean {
@@ -85,7 +111,8 @@ export class V1Peers {
       if (this.#guardians.size >= GUARDIANS_MAX) this.#guardians.clear();
       this.#guardians.set(key, guardian);
     }
-    return (guardian || origin) === this.core.self.id;
+    const { members, self } = this.core;
+    return (guardian || (members.get(origin)?.via ?? origin)) === self.id;
   }
 
   /**

@@ -1,11 +1,11 @@
 /** The Go library's exchange of states: what its peers think of others makes us ask, what we know goes to them. */
 import { V1_TYPE, type V1Message, type V1StateEntry } from '../../wire/v1/packet.js';
-import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { MemberRow } from '../members.js';
-import { isoMark, isShown } from './introductions.js';
+import type { V1Leaves } from './leaves.js';
 import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
 import type { V1Peers } from './peers.js';
+import { isoMark, v1Address } from './shown.js';
 import { pushPullSize } from './sizes.js';
 
 /** Source: StateGossipInterval of the Go library. */
@@ -18,6 +18,7 @@ export class PushPull {
     private readonly core: Core,
     private readonly peers: V1Peers,
     private readonly outbox: V1Outbox,
+    private readonly leaves: V1Leaves,
   ) {
     core.schedule(core.random.unit() * PUSH_PULL_MS, () => this.#round());
   }
@@ -42,10 +43,14 @@ export class PushPull {
   message(to: MemberRow): V1Message {
     const { core } = this;
     const entries = core.random
-      .sample([...core.members.all()], pushPullSize(core.members.size), (row) => row !== to && isShown(row))
+      .sample(
+        [...core.members.all()],
+        pushPullSize(core.members.size),
+        (row) => row !== to && v1Address(core, row) !== undefined,
+      )
       .map((row) => ({
         id: row.id,
-        address: v1Part(row.address, to.address) ?? '',
+        address: v1Address(core, row, to.address) ?? '',
         state: row.state,
         stateTime: row.stateTime,
         ...isoMark(row),
@@ -56,15 +61,17 @@ export class PushPull {
   /** What a peer thinks of others is a hint: it is followed by a join or a ping, never by a verdict. */
   receive(from: MemberRow, entries: readonly V1StateEntry[]): void {
     const { core } = this;
-    // Our refutation toward v1 peers is to speak up.
-    if (entries.some(({ id, state }) => id === core.self.id && state !== 'alive')) {
-      this.outbox.send([from], this.outbox.metadata(), false);
-    }
+    // Our refutation toward v1 peers is to speak up, for our leaves as for us.
+    const accused = new Set(entries.filter(({ state }) => state !== 'alive').map(({ id }) => id));
+    if (accused.delete(core.self.id)) this.outbox.send([from], this.outbox.metadata(), false);
+    for (const id of [...accused].slice(0, HINTS_MAX)) this.leaves.refute(id, from);
     let hints = HINTS_MAX;
     for (const entry of entries) {
       if (hints === 0) return;
       if (entry.id === core.self.id) continue;
       const row = core.members.get(entry.id);
+      // Of a leaf its gateway tells us.
+      if (row?.via) continue;
       const thinksAlive = entry.state === 'alive' || entry.state === 'suspect';
       if (thinksAlive && (!row || row.state === 'dead')) {
         hints--;

@@ -11,24 +11,17 @@ import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Answer, Contact, ForeignDialect } from '../dialect.js';
 import type { BroadcastItem } from '../dissemination.js';
-import type { Outgoing, PacketSource } from '../input.js';
+import type { ExchangeDone, Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
 import { Introductions } from './introductions.js';
-import { EXCHANGE_TIMEOUT_MS, V1Outbox } from './outbox.js';
+import { V1Leaves } from './leaves.js';
+import { KEEPALIVE_MS, METADATA_PAUSE_MS, V1Outbox } from './outbox.js';
 import { V1Peers } from './peers.js';
 import { PushPull } from './push-pull.js';
+import { v1Address } from './shown.js';
 
-/**
- * A metadata update this often keeps a Go peer from opening a connection to ask: it asks who was silent for 1.5 s.
- * Source: its SuspectTimeout, and a live measurement (none in 45 s at 1.2 s).
- */
-const KEEPALIVE_MS = 1200;
-/**
- * Changes of our metadata within this time go out as one. A Go peer's check for the newer of two and its taking of it are
- * two steps: of two updates at the same moment it may keep the older one for ever. Source: guess, its handlers' time many
- * times over.
- */
-const METADATA_PAUSE_MS = 50;
+/** How long a member of the dialect may take to answer a leaf: as long as a request by default. The leaf has its own deadline. */
+const PASSED_TIMEOUT_MS = 10_000;
 
 /** Makes the rules for one core. */
 export function createV1Rules(core: Core): ForeignDialect | undefined {
@@ -38,6 +31,7 @@ export function createV1Rules(core: Core): ForeignDialect | undefined {
 class V1Rules implements ForeignDialect {
   readonly #peers: V1Peers;
   readonly #outbox: V1Outbox;
+  readonly #leaves: V1Leaves;
   readonly #introductions: Introductions;
   readonly #pushPull: PushPull;
   #keepaliveArmed = false;
@@ -46,25 +40,31 @@ class V1Rules implements ForeignDialect {
   constructor(private readonly core: Core) {
     this.#peers = new V1Peers(core);
     this.#outbox = new V1Outbox(core);
-    this.#introductions = new Introductions(core, this.#peers, this.#outbox);
-    this.#pushPull = new PushPull(core, this.#peers, this.#outbox);
+    this.#leaves = new V1Leaves(core, this.#peers, this.#outbox);
+    this.#introductions = new Introductions(core, this.#peers, this.#outbox, this.#leaves);
+    this.#pushPull = new PushPull(core, this.#peers, this.#outbox, this.#leaves);
   }
 
   receive(packet: V1Packet, source: PacketSource): void {
-    if (!this.#isWelcome(packet, source)) this.#outbox.respond(source, undefined);
+    const leaf = packet.message.kind === 'join' ? undefined : this.#leaves.addressee(packet);
+    if (!this.#isWelcome(packet, source, leaf)) this.#outbox.respond(source, undefined);
     else if (packet.message.kind === 'data' && packet.replyExpected) {
-      this.#onRequest(packet, packet.message.payload, source);
-    } else this.#outbox.respond(source, this.#answer(packet, source));
+      this.#onRequest(packet, packet.message.payload, source, leaf);
+    } else this.#outbox.respond(source, this.#answer(packet, source, leaf), leaf?.id);
   }
 
-  /** Whether a packet is for us, from somebody we know, and not from the future. */
-  #isWelcome(packet: V1Packet, source: PacketSource): boolean {
+  exchanged(result: ExchangeDone): void {
+    this.#outbox.exchanged(result);
+  }
+
+  /** Whether a packet is for us or a leaf, from somebody we know, and not from the future. */
+  #isWelcome(packet: V1Packet, source: PacketSource, leaf: MemberRow | undefined): boolean {
     const { core } = this;
     if (packet.senderId === core.self.id) core.drop('ownPackets', `v1 type ${packet.type}`);
     else if (packet.type === V1_TYPE.reply) core.drop('repliesNobodyAskedFor', packet.senderId);
     else if (core.tooFarAhead(packet.messageId)) return false;
     else if (packet.message.kind === 'join') return true;
-    else if (packet.targetId !== undefined && packet.targetId !== core.self.id) {
+    else if (packet.targetId !== undefined && packet.targetId !== core.self.id && !leaf) {
       core.drop('packetsForOthers', packet.targetId);
     } else if (packet.message.kind !== 'ping' && !core.members.get(packet.senderId)) {
       this.#onStranger(packet, source);
@@ -84,7 +84,7 @@ class V1Rules implements ForeignDialect {
   }
 
   /** Takes a packet. @returns what its sender hears, if it waits. */
-  #answer(packet: V1Packet, source: PacketSource): V1Message | undefined {
+  #answer(packet: V1Packet, source: PacketSource, leaf: MemberRow | undefined): V1Message | undefined {
     const { core } = this;
     core.count('v1PacketsReceived');
     const { message } = packet;
@@ -92,9 +92,11 @@ class V1Rules implements ForeignDialect {
     const row = core.members.get(packet.senderId);
     if (row) this.#heard(row, packet.messageId, message);
     if (message.kind === 'ping') {
+      core.count('v1PingsReceived');
       // A stranger that pings us thinks that we know it.
       if (!row) core.contacts.contact(message.address);
-      return this.#pong(message.address);
+      if (leaf) this.#leaves.askedFor(leaf, row);
+      return this.#pong(leaf ?? core.self, message.address);
     }
     if (!row) return undefined;
     switch (message.kind) {
@@ -107,7 +109,8 @@ class V1Rules implements ForeignDialect {
         this.#pushPull.receive(row, message.entries);
         return this.#pushPull.message(row);
       case 'data':
-        this.#onData(packet, message.payload, source);
+        if (leaf) this.#leaves.deliver(leaf, packet, message.payload);
+        else this.#onData(packet, message.payload, source);
         return undefined;
       default:
         core.drop('repliesNobodyAskedFor', packet.senderId);
@@ -122,11 +125,15 @@ class V1Rules implements ForeignDialect {
     else this.#peers.heard(row, messageId, state === 'alive');
   }
 
-  #onRequest(packet: V1Packet, payload: Uint8Array, source: PacketSource): void {
+  #onRequest(packet: V1Packet, payload: Uint8Array, source: PacketSource, leaf: MemberRow | undefined): void {
     const { core } = this;
     core.count('v1PacketsReceived');
     const row = core.members.get(packet.senderId);
     if (row) this.#peers.heard(row, packet.messageId);
+    if (leaf) {
+      this.#leaves.ask(leaf, packet, payload, source);
+      return;
+    }
     core.requests.ask(
       packet.senderId,
       packet.messageId,
@@ -184,16 +191,10 @@ class V1Rules implements ForeignDialect {
     });
   }
 
-  #pong(to: string): V1Message {
-    const { self } = this.core;
-    return {
-      kind: 'pong',
-      id: self.id,
-      address: v1Part(self.address, to) ?? '',
-      metadataTime: self.version,
-      metadata: self.metadata ?? {},
-      state: self.state,
-    };
+  /** For ourselves or a leaf. */
+  #pong(row: MemberRow, to: string): V1Message {
+    const { id, version: metadataTime, metadata = {}, state } = row;
+    return { kind: 'pong', id, address: v1Address(this.core, row, to) ?? '', metadataTime, metadata, state };
   }
 
   broadcast(item: BroadcastItem, source: PacketSource | undefined): void {
@@ -220,32 +221,36 @@ class V1Rules implements ForeignDialect {
   }
 
   request(row: MemberRow, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void {
-    const { core } = this;
     const data: V1Message = { kind: 'data', payload: message.payload };
-    const packet = this.#outbox.packet(message.messageType, data, row.id);
+    this.#ask(row, this.#outbox.packet(message.messageType, data, row.id), timeoutMs, done);
+  }
+
+  #ask(row: MemberRow, packet: V1Packet, timeoutMs: number, done: (answer: Answer) => void): void {
     this.#outbox.exchange(row.address, packet, timeoutMs, ({ packet: reply, error }) => {
       if (reply?.dialect === 'v1' && reply.message.kind === 'data' && reply.senderId === row.id) {
         done({ payload: reply.message.payload });
         return;
       }
-      if (error?.code === 'ERR_UNREACHABLE') core.probe.ask(row, true);
+      if (error?.code === 'ERR_UNREACHABLE') this.core.probe.ask(row, true);
       const text = 'the answer is not from the member that was asked';
       done({ error: error ?? new GossipError('ERR_PACKET', text) });
     });
   }
 
-  leafChanged(_row: MemberRow, _gone: boolean): void {}
+  leafChanged(row: MemberRow, gone: boolean): void {
+    this.#leaves.changed(row, gone);
+  }
 
-  pass(row: MemberRow, passed: AddressedPacket, answered: (payload?: Uint8Array) => void): void {
-    if (passed.type === 'reply') return;
-    const { type, from, messageType, payload } = passed;
-    const packet = this.#outbox.packet(messageType, { kind: 'data', payload }, row.id, from);
-    if (type === 'message') {
-      this.#outbox.send([row], packet, true);
+  pass(row: MemberRow, passed: AddressedPacket, answered: (answer: Answer) => void): void {
+    const { type, from, messageId, payload } = passed;
+    if (type === 'reply') {
+      this.#leaves.answered(from, row.id, messageId, passed.status === 'ok' ? payload : undefined);
       return;
     }
-    this.#outbox.exchange(row.address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply }) => {
-      answered(reply?.dialect === 'v1' && reply.message.kind === 'data' ? reply.message.payload : undefined);
+    this.#leaves.whenKnown(from, row, () => {
+      const packet = this.#outbox.packet(passed.messageType, { kind: 'data', payload }, row.id, from);
+      if (type === 'message') this.#outbox.send([row], packet, true);
+      else this.#ask(row, packet, PASSED_TIMEOUT_MS, answered);
     });
   }
 
@@ -253,6 +258,7 @@ class V1Rules implements ForeignDialect {
     const peer = this.#peers.get(row.id);
     if (!isActive(row)) {
       peer.introduced = false;
+      peer.leaves.clear();
       return;
     }
     this.#armKeepalive();

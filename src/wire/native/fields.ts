@@ -1,0 +1,123 @@
+/**
+ * The kinds of fields that native packets are made of, each of which knows how it is written and read: primitives, lists,
+ * objects, and objects of several kinds.
+ */
+import { GossipError } from '../../errors.js';
+import type { Limits } from '../../limits.js';
+import { LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
+import type { Reader, Writer } from './bytes.js';
+
+/** How one kind of field is written and read. */
+export interface Field<T> {
+  write(w: Writer, value: T, env: WireEnv): void;
+  read(r: Reader, env: WireEnv): T;
+}
+
+/** A field that reader and writer know by themselves. */
+function primitive<K extends 'u8' | 'u32' | 'u64' | 'varint' | 'id'>(kind: K): Field<ReturnType<Reader[K]>> {
+  return {
+    write: (w, value) => w[kind](value as never),
+    read: (r) => r[kind]() as ReturnType<Reader[K]>,
+  };
+}
+
+/** Primitives, as the table of `docs/protocol.md` names them. */
+export const u8 = primitive('u8');
+export const u32 = primitive('u32');
+export const varint = primitive('varint');
+export const hlc = primitive('u64');
+export const id = primitive('id');
+export const bool: Field<boolean> = { write: (w, value) => w.u8(value ? 1 : 0), read: (r) => r.u8() === 1 };
+/** UTF-8, at most `limits.stringBytesMax` of it. */
+export const string: Field<string> = {
+  write: (w, value) => w.string(value),
+  read: (r, { limits }) => r.string(limits.stringBytesMax),
+};
+/** Everything that is left: only as the last field. */
+export const payload: Field<Uint8Array> = { write: (w, value) => w.raw(value), read: (r) => r.rest() };
+/** The type of an application's message. */
+export const messageType: Field<number> = {
+  write: varint.write,
+  read(r) {
+    /** The smallest message type of an application or library; below are the protocol's own. */
+    const MESSAGE_TYPE_MIN = 64;
+    const MESSAGE_TYPE_MAX = 0xffff;
+    const type = r.varint();
+    if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
+    throw new GossipError('ERR_PACKET', `message type ${type}`);
+  },
+};
+
+/** One of a few words, as its place in the list. */
+export function oneOf<T extends string>(words: readonly T[]): Field<T> {
+  return {
+    write: (w, value) => w.u8(words.indexOf(value)),
+    read(r) {
+      const word = words[r.u8()];
+      if (!word) throw new GossipError('ERR_PACKET', `none of ${words}`);
+      return word;
+    },
+  };
+}
+
+/** A count and that many items of at least `bytesEach`; refused before anything is read when they cannot be there. */
+export function list<T>(item: Field<T>, max: number | keyof Limits, bytesEach: number): Field<readonly T[]> {
+  return {
+    write(w, values, env) {
+      w.varint(values.length);
+      for (const value of values) item.write(w, value, env);
+    },
+    read(r, env) {
+      // Only the application's data may be as large as a frame allows, and it holds no lists.
+      if (r.left > LIST_BYTES_MAX + ownBytesMax(env.limits)) {
+        throw new GossipError('ERR_TOO_LARGE', `${r.left} bytes`);
+      }
+      const count = r.count(typeof max === 'number' ? max : env.limits[max], bytesEach);
+      return Array.from({ length: count }, () => item.read(r, env));
+    },
+  };
+}
+
+/** A field for each property. */
+export type Fields<P> = { readonly [K in keyof P]: Field<P[K]> };
+
+/** The fields of an object, in their order. */
+export function struct<P extends object>(fields: Fields<P>): Field<P> {
+  const entries = Object.entries(fields) as [keyof P, Field<unknown>][];
+  return {
+    write(w, value, env) {
+      for (const [name, field] of entries) field.write(w, value[name], env);
+    },
+    read(r, env) {
+      const value: Partial<Record<keyof P, unknown>> = {};
+      for (const [name, field] of entries) value[name] = field.read(r, env);
+      return value as P;
+    },
+  };
+}
+
+/** For each kind of an object, named by its property `K`, the fields it has beside that. */
+export type Table<K extends string, P extends Readonly<Record<K, string>>> = {
+  readonly [T in P[K]]: Fields<Omit<Extract<P, Readonly<Record<K, T>>>, K>>;
+};
+
+/**
+ * Objects of several kinds, told apart by one of their properties: the kind's place in the table as a byte, then its
+ * fields. Never reorder a table, append.
+ */
+export function union<K extends string, P extends Readonly<Record<K, string>>>(key: K, table: Table<K, P>): Field<P> {
+  const kind = oneOf(Object.keys(table) as P[K][]);
+  const structs = Object.fromEntries(
+    Object.entries(table).map(([name, fields]) => [name, struct(fields as Fields<object>)]),
+  ) as Record<P[K], Field<object>>;
+  return {
+    write(w, value, env) {
+      kind.write(w, value[key], env);
+      structs[value[key]].write(w, value, env);
+    },
+    read(r, env) {
+      const name = kind.read(r, env);
+      return { [key]: name, ...structs[name].read(r, env) } as object as P;
+    },
+  };
+}
