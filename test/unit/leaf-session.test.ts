@@ -9,10 +9,16 @@ import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { idOfProof, provableId, uuidV7 } from '../../src/uuid.js';
 import { decodeNativeFrame, encodeNativeFrame } from '../../src/wire/native/frame.js';
+import { LEAF_PACKETS } from '../../src/wire/native/leaf-packets.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { PairSocket } from './socket-pair.js';
 
-const env = { codec: msgpack(), compressBytesMin: Number.POSITIVE_INFINITY, limits: DEFAULT_LIMITS };
+const env = {
+  codec: msgpack(),
+  compressBytesMin: Number.POSITIVE_INFINITY,
+  limits: DEFAULT_LIMITS,
+  packets: LEAF_PACKETS,
+};
 const open: Cluster[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
