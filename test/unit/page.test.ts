@@ -9,7 +9,7 @@ afterEach(() => vi.unstubAllGlobals());
 function play(visibilityState: 'visible' | 'hidden' = 'visible') {
   const told: string[] = [];
   const cluster = {
-    input: ({ type: _, ...input }: object) => told.push(JSON.stringify(input)),
+    input: ({ type: _, ...input }: { type: string }) => told.push(JSON.stringify(input)),
     leave: async () => told.push('leave'),
   };
   const window = new EventTarget();
