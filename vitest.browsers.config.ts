@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Real browsers, driven from Node: `npx vitest run --config vitest.browsers.config.ts`. One file after the other. */
+/** Real browsers, driven from Node: `npm run test:pages`. One file after the other. */
 export default defineConfig({
   test: {
     include: ['test/browsers/**/*.browser.ts'],

@@ -1,6 +1,6 @@
 /**
  * AES-GCM on `node:crypto`: the same cipher and bytes as `aes-gcm.ts`, answering at once. Chosen by the export condition
- * `node`, which is why this file may import `node:*`.
+ * `node`, which is why this file may import `node:*`. Not by Deno, whose `node:crypto` has no AES-192-GCM.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomFillSync } from 'node:crypto';
 import type { Cipher } from './cipher.js';

@@ -3,11 +3,13 @@
  * takes `aes-gcm.node.ts` instead, which is several times faster and answers at once. Both make the same bytes, which are
  * those of the Go library: `[nonce 12][ciphertext][tag 16]`.
  */
+import { errorMessage, GossipError } from '../errors.js';
 import type { Cipher } from './cipher.js';
 import { createKeyring } from './keyring.js';
 
 /**
- * Makes the AES-GCM cipher, with 128, 192 or 256-bit keys.
+ * Makes the AES-GCM cipher, with 128, 192 or 256-bit keys. Chromium has none of 192 bits: there such a key opens nothing
+ * and does not seal (`ERR_KEY`).
  *
  * Nonces are random: by the usual bound (NIST SP 800-38D, 8.3) replace a key before 2^32 packets have been sealed with it.
  *
@@ -23,7 +25,12 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
     prepare: (key) => {
       let imported: Promise<CryptoKey> | undefined;
       return () => {
-        imported ??= crypto.subtle.importKey('raw', owned(key), 'AES-GCM', false, ['encrypt', 'decrypt']);
+        imported ??= crypto.subtle
+          .importKey('raw', owned(key), 'AES-GCM', false, ['encrypt', 'decrypt'])
+          .catch((cause): never => {
+            const text = `aes-gcm: this runtime takes no key of ${key.length} bytes: ${errorMessage(cause)}`;
+            throw new GossipError('ERR_KEY', text, { cause });
+          });
         return imported;
       };
     },
@@ -53,9 +60,8 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
       const input = owned(sealed);
       const how = parameters(input.subarray(0, NONCE_BYTES), associatedData);
       for (const { prepared } of entries()) {
-        const key = await prepared();
         try {
-          return new Uint8Array(await crypto.subtle.decrypt(how, key, input.subarray(NONCE_BYTES)));
+          return new Uint8Array(await crypto.subtle.decrypt(how, await prepared(), input.subarray(NONCE_BYTES)));
         } catch {
           // Not this key, or too short; WebCrypto does not say more, on purpose.
         }

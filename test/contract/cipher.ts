@@ -7,8 +7,10 @@ import type { TestApi } from './assert.js';
 export interface CipherKind {
   name: string;
   create(keys: readonly Uint8Array[]): Cipher;
-  /** The sizes of key it takes. */
+  /** The sizes of key it takes, the one to test most with last. */
   keyBytes: readonly number[];
+  /** The size it takes elsewhere, but cannot work with on this runtime. */
+  unusableKeyBytes?: number;
 }
 
 const NONE = new Uint8Array(0);
@@ -124,6 +126,18 @@ export function cipherContract({ test, assert }: TestApi, kind: CipherKind): voi
     cipher.keyring.remove(key(1));
     assert.ok(await opening);
   });
+
+  const { unusableKeyBytes } = kind;
+  if (unusableKeyBytes !== undefined) {
+    check('says that this runtime cannot work with a key, which then opens nothing and harms no other', async () => {
+      const unusable = key(5, unusableKeyBytes);
+      const outcome = (async () => kind.create([unusable]).seal(text, NONE))().catch((error) => error.code);
+      assert.equal(await outcome, 'ERR_KEY');
+      const cipher = kind.create([unusable, key(1)]);
+      assert.ok(await cipher.open(await kind.create([key(1)]).seal(text, NONE), NONE));
+      assert.equal(await cipher.open(await kind.create([key(2)]).seal(text, NONE), NONE), undefined);
+    });
+  }
 
   check('takes a key given twice once, and copies keys', async () => {
     const mine = key(1);

@@ -11,6 +11,7 @@ import { type HttpTransportOptions, httpTransport } from '../../src/transport/ht
 import { type HttpListenerOptions, httpListener } from '../../src/transport/node/http-listener.js';
 import { systemResolver } from '../../src/transport/node/resolver.js';
 import { createFakeHost } from '../contract/fake-host.js';
+import { httpKind } from '../contract/kinds.node.js';
 import { transportContract } from '../contract/transport.js';
 import { startDnsServer } from './dns-server.js';
 
@@ -47,19 +48,8 @@ const trustingFetch = async (request: Request): Promise<Response> => {
   });
 };
 
-const listen = () => httpListener({ bind: '127.0.0.1:0' });
-// Ports 2 and 3 are bound nowhere, and fetch does not forbid them as it does 1.
-transportContract(
-  { test, assert },
-  {
-    name: 'http',
-    create: () => httpTransport({ listen: listen(), path: '/gossip', bearerToken: 'secret' }),
-    nobody: 'http://127.0.0.1:2/gossip',
-    unreadable: '127.0.0.1:2',
-    datagrams: false,
-    lasting: false,
-  },
-);
+transportContract({ test, assert }, httpKind);
+// Port 3 is bound nowhere, as port 2, and fetch does not forbid it as it does 1.
 transportContract(
   { test, assert },
   {

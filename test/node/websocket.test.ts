@@ -16,6 +16,7 @@ import {
   type WebSocketTransportOptions,
   webSocketTransport,
 } from '../../src/transport/websocket.js';
+import { webSocketKind } from '../contract/kinds.node.js';
 import { transportContract } from '../contract/transport.js';
 import { StrictWebSocket } from './strict-websocket.js';
 import { after, listenTo, member, outcome, rawServer, SEND } from './websocket-peers.js';
@@ -30,20 +31,7 @@ for (const [name, options] of [
   ['websocket by a strict client', { listen: byWs, WebSocket: StrictWebSocket }],
   ['websocket strict on both sides', { listen: strictly, WebSocket: StrictWebSocket }],
 ] as const) {
-  transportContract(
-    { test, assert },
-    {
-      name,
-      create: () => webSocketTransport(options),
-      // Port 1 (tcpmux) is bound nowhere.
-      nobody: 'ws://127.0.0.1:1/',
-      unreadable: '127.0.0.1:1',
-      datagrams: false,
-      lasting: true,
-      twoWay: true,
-      exchanges: false,
-    },
-  );
+  transportContract({ test, assert }, { ...webSocketKind, name, create: () => webSocketTransport(options) });
 }
 
 const hello = (socket: Client, address = '-') => socket.send(`isogossip 1 ${address}`);

@@ -4,10 +4,10 @@ import { aesGcm as aesGcmWeb } from '../../src/cipher/aes-gcm.js';
 import { aesGcm as aesGcmNode } from '../../src/cipher/aes-gcm.node.js';
 import { secretbox } from '../../src/cipher/secretbox.js';
 import { cipherContract } from '../contract/cipher.js';
+import { cipherKinds } from '../contract/kinds.js';
+import { nodeCipherKinds } from '../contract/kinds.node.js';
 
-cipherContract({ test, assert }, { name: 'aes-gcm on node:crypto', create: aesGcmNode, keyBytes: [16, 24, 32] });
-cipherContract({ test, assert }, { name: 'aes-gcm on WebCrypto', create: aesGcmWeb, keyBytes: [16, 24, 32] });
-cipherContract({ test, assert }, { name: 'secretbox', create: secretbox, keyBytes: [32] });
+for (const kind of [...cipherKinds(), ...nodeCipherKinds]) cipherContract({ test, assert }, kind);
 
 const key = (bytes: number) => new Uint8Array(bytes).map((_, i) => i);
 const text = new TextEncoder().encode('what the cluster says');

@@ -6,13 +6,8 @@ import { json } from '../../src/codec/json.js';
 import { msgpack } from '../../src/codec/msgpack.js';
 import { msgpackRaw } from '../../src/codec/msgpack-raw.js';
 import { GossipError } from '../../src/errors.js';
-import { type CodecKind, codecContract } from '../contract/codec.js';
-
-const kinds: CodecKind[] = [
-  { name: 'msgpack', create: msgpack, bytes: true, dates: true },
-  { name: 'msgpack-raw', create: msgpackRaw, bytes: true, dates: true },
-  { name: 'json', create: json, bytes: false, dates: false },
-];
+import { codecContract } from '../contract/codec.js';
+import { codecKinds } from '../contract/kinds.js';
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -25,7 +20,7 @@ const code = (call: () => unknown): unknown => {
   }
 };
 
-for (const kind of kinds) {
+for (const kind of codecKinds) {
   codecContract({ test, assert }, kind);
 
   const integer = fc.oneof(

@@ -2,36 +2,10 @@
 import fc from 'fast-check';
 import { assert, describe, expect, test } from 'vitest';
 import type { Compressor } from '../../src/compressor/compressor.js';
-import { deflate } from '../../src/compressor/deflate.js';
 import { snappy } from '../../src/compressor/snappy.js';
 import { GossipError } from '../../src/errors.js';
-import { type CompressorKind, compressorContract } from '../contract/compressor.js';
-
-const kinds: CompressorKind[] = [
-  {
-    name: 'snappy',
-    create: snappy,
-    redeclare(block, bytes) {
-      let body = 0;
-      while ((block[body++] as number) >= 0x80);
-      const length: number[] = [];
-      for (let rest = bytes; ; rest = Math.floor(rest / 0x80)) {
-        length.push(rest < 0x80 ? rest : (rest & 0x7f) | 0x80);
-        if (rest < 0x80) break;
-      }
-      return Uint8Array.from([...length, ...block.subarray(body)]);
-    },
-  },
-  {
-    name: 'deflate',
-    create: deflate,
-    redeclare(block, bytes) {
-      const copy = block.slice();
-      new DataView(copy.buffer).setUint32(0, bytes, true);
-      return copy;
-    },
-  },
-];
+import { compressorContract } from '../contract/compressor.js';
+import { compressorKinds } from '../contract/kinds.js';
 
 const outcome = (compressor: Compressor, block: Uint8Array, bytesMax = 100_000): unknown => {
   try {
@@ -41,7 +15,7 @@ const outcome = (compressor: Compressor, block: Uint8Array, bytesMax = 100_000):
   }
 };
 
-for (const kind of kinds) {
+for (const kind of compressorKinds) {
   compressorContract({ test, assert }, kind);
 
   test(`${kind.name}: arbitrary and mutated blocks are restored or refused with ERR_COMPRESSED, nothing else`, () => {

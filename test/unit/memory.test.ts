@@ -1,14 +1,12 @@
 import { assert, test } from 'vitest';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { createFakeHost } from '../contract/fake-host.js';
+import { memoryKind } from '../contract/kinds.js';
 import { transportContract } from '../contract/transport.js';
 
 const network = createMemoryNetwork();
 
-transportContract(
-  { test, assert },
-  { name: 'memory', create: () => network.transport(), nobody: 'nobody', datagrams: true, lasting: true },
-);
+transportContract({ test, assert }, memoryKind());
 
 test('an address is taken until its owner closes', async () => {
   const first = network.transport({ address: 'one' });

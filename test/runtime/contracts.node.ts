@@ -1,0 +1,26 @@
+/**
+ * The program that Node, Deno and Bun run, all the same one: every contract, those of `node:` modules included. It writes
+ * its report as JSON into the file that its argument names.
+ */
+import { writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { webSocketTransport } from '../../src/transport/websocket.js';
+import { httpKind, nodeCipherKinds, socketKind, webSocketKind } from '../contract/kinds.node.js';
+import { runContracts } from './contracts.js';
+import { bunServer, denoServer } from './own-servers.js';
+
+const { bun, deno, node } = process.versions;
+const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
+const ownServer = bun ? bunServer : deno ? denoServer : undefined;
+const ownKinds = ownServer
+  ? [{ ...webSocketKind, name: 'websocket, own server', create: () => webSocketTransport({ listen: ownServer }) }]
+  : [];
+const report = await runContracts(runtime, {
+  // Deno takes the build on WebCrypto, by an export condition: its node:crypto has no AES-192-GCM.
+  ciphers: deno ? [] : nodeCipherKinds,
+  transports: [socketKind, httpKind, webSocketKind, ...ownKinds],
+  watch: (uncaught) => void process.on('unhandledRejection', uncaught).on('uncaughtException', uncaught),
+});
+writeFileSync(process.argv[2] as string, JSON.stringify(report));
+// A runtime whose sockets outlive their closing is told by the suites, not by a program that does not end.
+process.exit();
