@@ -47,7 +47,7 @@ function showChat(from: Person, text: string, how: string): void {
 
 async function run(welcome: Welcome): Promise<void> {
   const cluster = await createCluster({
-    transport: webSocketTransport({ gateways: welcome.gateways.slice(0, 1), ticket: location.hash.slice(1) }),
+    transport: webSocketTransport({ gateways: welcome.gateways, ticket: location.hash.slice(1) }),
     metadata: { name: welcome.name, mood: 'curious', colour: welcome.colour },
   });
 
@@ -141,7 +141,7 @@ async function run(welcome: Welcome): Promise<void> {
     picture.say(cluster.id, text);
     showChat(me(), text, to ? ` to ${nameOf(to)} alone` : '');
     if (to) cluster.send(to, chat, { text }).catch((error) => note(['note', `Not sent: ${error.message}`]));
-    else cluster.broadcast(chat, { text: '?' });
+    else cluster.broadcast(chat, { text });
     input.value = '';
   });
 
@@ -153,7 +153,7 @@ async function run(welcome: Welcome): Promise<void> {
   about.addEventListener('submit', (event) => {
     event.preventDefault();
     const colour = new FormData(about).get('colour');
-    cluster.setMetadata({ mood: textOf(mood.value), colour });
+    cluster.setMetadata({ name: textOf(name.value, me().name), mood: textOf(mood.value), colour });
   });
 
   told.set(cluster.id, me());
