@@ -46,6 +46,7 @@ export class LeafCore extends Machine {
   #ready = false;
   /** Stale timers are known by their number. */
   #attempt = 0;
+  /** When something came that cannot have waited while we stood still. */
   #heardMs = 0;
   /** Of the latest question whether the gateway is there, and whether it was answered. */
   #asked = 0;
@@ -53,6 +54,7 @@ export class LeafCore extends Machine {
   #pingIntervalMs = Number.POSITIVE_INFINITY;
   #awaySinceMs: number | undefined;
   #hidden = false;
+  #asleep = false;
   #refusals = 0;
   readonly #wishes = new LeafWishes(this);
   #joins: number[] = [];
@@ -168,7 +170,7 @@ export class LeafCore extends Machine {
   /** Tries the gateway whose turn it is. */
   #try(): void {
     const url = this.#gateways[this.#next % this.#gateways.length];
-    if (this.#url !== undefined || url === undefined) return;
+    if (this.#url !== undefined || url === undefined || this.#asleep) return;
     this.#url = url;
     const { self } = this;
     const attempt = ++this.#attempt;
@@ -248,16 +250,26 @@ export class LeafCore extends Machine {
     }
   }
 
+  #takeAnswer(): void {
+    this.#answered = true;
+    this.#heardMs = this.nowMs;
+  }
+
   #page({ hidden, look, asleep }: Extract<Input, { type: 'page' }>): void {
     this.#hidden = hidden;
     if (this.#attached) this.#say({ type: 'hidden', from: this.self.id, hidden });
-    if (look || !hidden) this.#isItThere();
-    // An open connection would keep the page from being kept.
-    else if (asleep) this.#letGo();
+    if (look || !hidden) {
+      this.#asleep = false;
+      this.#isItThere();
+    } else if (asleep) {
+      // An open connection would keep the page from being kept.
+      this.#asleep = true;
+      this.#letGo();
+    }
   }
 
   #packet(packet: NativePacket): void {
-    this.#heardMs = this.nowMs;
+    if (this.#answered) this.#heardMs = this.nowMs;
     this.count('packetsReceived');
     const wanted = this.#attached || packet.type === 'welcome' || packet.type === 'bye';
     if (!wanted || ('to' in packet && packet.to !== this.self.id)) {
@@ -275,7 +287,7 @@ export class LeafCore extends Machine {
         this.#say({ type: 'ack', seq: packet.seq, from: this.self.id, news: [] });
         return;
       case 'ack':
-        this.#answered ||= packet.seq === this.#asked;
+        if (packet.seq === this.#asked) this.#takeAnswer();
         return;
       case 'state':
         this.#takeView(packet);
@@ -312,6 +324,7 @@ export class LeafCore extends Machine {
     // The gateway's clock is the cluster's; ours may be an hour off, and what we send must not be refused for it.
     this.hlc.follow(record.version, this.nowMs);
     this.#attached = true;
+    this.#takeAnswer();
     this.#failures = 0;
     this.#refusals = 0;
     this.#pingIntervalMs = pingIntervalMs;
@@ -338,7 +351,7 @@ export class LeafCore extends Machine {
   #watch(attempt: number): void {
     const silentMs = this.#pingIntervalMs * SILENT_INTERVALS;
     const leftMs = this.#heardMs + silentMs - this.nowMs;
-    if (leftMs <= 0) this.#isItThere();
+    if (leftMs <= 0 && this.#answered) this.#isItThere();
     // No less than a moment: a rest that rounding leaves would be due at once, again and again.
     this.schedule(leftMs > 0 ? Math.max(1, leftMs) : silentMs, () => {
       if (attempt === this.#attempt) this.#watch(attempt);

@@ -53,6 +53,8 @@ interface Dialled {
   connection: WebSocketConnection;
   /** Settles when the peer has said hello. */
   ready: Promise<void>;
+  /** It has, and nothing waits for it any more. */
+  open: boolean;
 }
 
 /**
@@ -185,7 +187,14 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         dials.delete(deadline);
         deadline.done();
       });
-    return { connection, ready };
+    const way: Dialled = { connection, ready, open: false };
+    ready.then(
+      () => {
+        way.open = true;
+      },
+      () => {},
+    );
+    return way;
   };
 
   const sendOne = async (now: Running, address: string, frame: Uint8Array): Promise<void> => {
@@ -198,8 +207,8 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     // Last in the map is the one used last.
     dialled.delete(address);
     dialled.set(address, way);
-    // Always awaited: what was sent while dialling goes before what comes now.
-    await way.ready;
+    // What was sent while dialling goes before what comes now. Else at once: a page that goes has no other moment.
+    if (!way.open) await way.ready;
     await way.connection.write(frame.slice());
   };
 
@@ -275,13 +284,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     },
 
     disconnect(address) {
-      const way = dialled.get(address);
-      if (!way) return;
-      dialled.delete(address);
-      const close = () => way.connection.close();
-      // What was sent before goes first, and has waited for the same.
-      if (way.connection.usable) void way.ready.then(close);
-      else close();
+      dialled.get(address)?.connection.close();
     },
 
     close() {
