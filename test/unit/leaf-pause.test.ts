@@ -30,7 +30,7 @@ function attached() {
   };
   const core = new LeafCore(config, 0);
   const hear = (packet: NativePacket, nowMs: number) =>
-    core.handle({ type: 'packet', packet, source: { reliable: true, carriage: 'native', address: URL } }, nowMs);
+    core.handle({ type: 'packet', packet, source: { reliable: true, address: URL } }, nowMs);
   const welcome = (nowMs: number) => {
     const record = { ...core.selfRecord(), version: BigInt(nowMs), via: GATEWAY } satisfies MemberRecord;
     hear({ type: 'welcome', from: GATEWAY, pingIntervalMs: 5000, record }, nowMs);
