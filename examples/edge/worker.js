@@ -10,13 +10,9 @@ export class Member {
       this.transport = webSocketTransport({ advertise: `${env.URL}/member` });
       this.cluster = await createCluster({ transport: this.transport, metadata: { name: 'edge' } });
       this.gateway = await createGateway(this.cluster, { url: `${env.URL}/gossip`, origins: '*' });
+      // Not waited for: in here the answer could not arrive.
+      this.cluster.join(env.SEED).catch((error) => console.error(error.message));
     });
-    void this.join(env.SEED);
-  }
-
-  async join(seed) {
-    // Tried again for ever by itself; here it only may have failed at first.
-    await this.cluster?.join(seed).catch(() => {});
   }
 
   fetch(request) {

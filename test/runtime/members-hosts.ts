@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
@@ -67,8 +67,16 @@ function spawnMember(command: string, args: string[]): ChildProcess & { stdout: 
   return child;
 }
 
-/** A process that prints its address, and `left` at its end. */
-async function startProcess(command: string, args: string[]): Promise<Host> {
+/** A process that has printed its first line. */
+export interface Running {
+  line: string;
+  /** All its lines, when it has ended with 0. */
+  ended: Promise<string[]>;
+  /** What Ctrl-C does. */
+  interrupt(): void;
+}
+
+async function startProcess(command: string, args: string[]): Promise<Running> {
   const child = spawnMember(command, args);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -80,15 +88,15 @@ async function startProcess(command: string, args: string[]): Promise<Host> {
     lines.push(line);
     onLine();
   });
-  const ended = new Promise<void>((resolve, reject) => {
+  const ended = new Promise<string[]>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      if (code === 0 && lines.at(-1) === 'left') resolve();
+      if (code === 0) resolve(lines);
       else reject(new Error(`${command} ended with ${code ?? signal}: ${errors}`));
     });
   });
   ended.catch(() => {});
-  const address = new Promise<string>((resolve, reject) => {
+  const line = new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${command} did not start: ${errors}`)), DEADLINE_MS);
     onLine = () => {
       clearTimeout(timer);
@@ -96,7 +104,17 @@ async function startProcess(command: string, args: string[]): Promise<Host> {
     };
     ended.catch(reject).finally(() => clearTimeout(timer));
   });
-  return { address: await address, ended };
+  return { line: await line, ended, interrupt: () => child.kill('SIGINT') };
+}
+
+/** A member that prints its address, and `left` at its end. */
+async function startMember(command: string, args: string[]): Promise<Host> {
+  const { line, ended } = await startProcess(command, args);
+  const left = ended.then((lines) => {
+    if (lines.at(-1) !== 'left') throw new Error(`${command} ended without a word`);
+  });
+  left.catch(() => {});
+  return { address: line, ended: left };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -112,13 +130,13 @@ const DENO = ['run', '--allow-all', '--cached-only', '--no-prompt'];
 export const inDeno =
   (how: How): StartHost =>
   async (join) =>
-    startProcess(binary('deno/deno'), [...DENO, await bundleForProcess('members-deno'), how, ...(join ? [join] : [])]);
+    startMember(binary('deno/deno'), [...DENO, await bundleForProcess('members-deno'), how, ...(join ? [join] : [])]);
 
 /** A member in Bun. */
 export const inBun =
   (how: How): StartHost =>
   async (join) =>
-    startProcess(binary('bun/bin/bun.exe'), [await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
+    startMember(binary('bun/bin/bun.exe'), [await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
 
 /** A Durable Object `Member` and what stands before it. */
 async function startWorkerd(source: BuildOptions, bindings: Record<string, string>, port: number): Promise<URL> {
@@ -130,6 +148,8 @@ async function startWorkerd(source: BuildOptions, bindings: Record<string, strin
     platform: 'browser',
     conditions: ['workerd', 'worker'],
     target: 'es2022',
+    // Of the package by its own name esbuild says what it keeps to itself about others in node_modules.
+    logLevel: 'error',
   });
   const miniflare = new Miniflare({
     cf: false,
@@ -183,3 +203,17 @@ export const runInBun = (program: string) => runProgram('page-bun', program, bin
 export const runInWorkerd = async (program: string, port: number) => {
   await startWorkerd({ stdin: { contents: program, resolveDir: ROOT } }, { URL: `ws://127.0.0.1:${port}/` }, port);
 };
+
+/** The command of an example's README that names its runtime, with an address to join. */
+export async function runExample(runtime: 'deno' | 'bun', join: string): Promise<Running> {
+  const readme = await readFile(`${ROOT}examples/${runtime}/README.md`, 'utf8');
+  const command = new RegExp(`^${runtime} (.*)$`, 'm').exec(readme)?.[1];
+  const args = (command ?? '').replace('ADDRESS', join).split(' ');
+  return startProcess(binary(runtime === 'deno' ? 'deno/deno' : 'bun/bin/bun.exe'), args);
+}
+
+/** The worker of the example at the edge, and a member to join. */
+export async function runEdgeExample(join: string, port: number): Promise<void> {
+  const bindings = { URL: `ws://127.0.0.1:${port}`, SEED: join };
+  await startWorkerd({ entryPoints: [`${ROOT}examples/edge/worker.js`] }, bindings, port);
+}
