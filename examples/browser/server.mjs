@@ -15,6 +15,7 @@ const { outputFiles } = await build({
   minify: true,
   format: 'esm',
   write: false,
+  logLevel: 'error',
 });
 const files = {
   '/plain/': ['text/html', () => readFile(here('plain/index.html'))],

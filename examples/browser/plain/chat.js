@@ -28,7 +28,9 @@ element('form').addEventListener('submit', (event) => {
 });
 
 const show = () => {
-  element('state').textContent = cluster.self.state === 'alive' ? `I am ${name}` : 'looking for a gateway …';
+  // At a gateway we are alive, by way of it.
+  const { state, via } = cluster.self;
+  element('state').textContent = via && state === 'alive' ? `I am ${name}` : 'looking for a gateway …';
   list(
     'members',
     cluster.members().map(({ metadata, state }) => `${metadata.name}: ${state}`),
