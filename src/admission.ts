@@ -89,8 +89,12 @@ export type Authorize = (request: LeafRequest) => Verdict | Promise<Verdict>;
 
 type Verdict = boolean | string | Admission;
 
-/** Asks the application. @returns an admission, or why there is none. Never rejects. */
-export async function decide(authorize: Authorize | undefined, request: LeafRequest): Promise<Admission | string> {
+/** Asks the application. @returns an admission, or why there is none. Never rejects; `failed` is told why it threw. */
+export async function decide(
+  authorize: Authorize | undefined,
+  request: LeafRequest,
+  failed: (why: string) => void,
+): Promise<Admission | string> {
   if (!authorize) return {};
   try {
     const verdict = await authorize(request);
@@ -98,7 +102,8 @@ export async function decide(authorize: Authorize | undefined, request: LeafRequ
     return verdict || 'not authorized';
   } catch (error) {
     // Why is for the log of the gateway, not for whoever knocks.
-    return `authorize failed: ${errorMessage(error)}`;
+    failed(errorMessage(error));
+    return 'authorizing failed';
   }
 }
 

@@ -109,9 +109,9 @@ test('authorize decides: yes, no, why not, under which id, later, or by failing'
   expect(member.member(other)?.tags).toEqual(['named']);
   await soon(() => expect(no?.bye).toBe('refused: buy a ticket'));
   await soon(() => expect(bad?.bye).toContain('no UUID'));
-  await soon(() => expect(failing?.bye).toContain('refused: '));
+  await soon(() => expect(failing?.bye).toBe('refused: authorizing failed'));
   await soon(() => expect([no, bad, failing].map((one) => one?.closed)).toEqual([4003, 4003, 4003]));
-  expect(member.stats()).toMatchObject({ leavesRefused: 3, members: 4 });
+  expect(member.stats()).toMatchObject({ leavesRefused: 3, authorizeFailed: 1, members: 4 });
 });
 
 test('pages of other origins are not let in, programs without one are', async () => {
