@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/browsers/**/*.browser.ts'],
+    // For the tab beside a live Go peer.
+    globalSetup: ['test/interop/build-go-peer.ts'],
     environment: 'node',
     fileParallelism: false,
     // Pages wait for the same minutes together.

@@ -2,7 +2,14 @@
  * What runs in a page, or in a worker of any kind: a socket that is opened again whenever it closes, and a leaf. A page
  * calls it directly; a worker is called by its page, by messages.
  */
-import { type Cluster, createCluster, defineMessage, defineRequest } from '../../src/index.browser.js';
+import {
+  type Cluster,
+  type ClusterOptions,
+  createCluster,
+  defineMessage,
+  defineRequest,
+  type Metadata,
+} from '../../src/index.browser.js';
 import { sharedTabs } from '../../src/transport/shared-tabs.js';
 import { type WebSocketLike, webSocketTransport } from '../../src/transport/websocket.js';
 
@@ -81,9 +88,13 @@ const commands = {
   },
 
   /** A leaf of a gateway, that is asked for sums. */
-  async leaf(urls: string | string[], shared = false): Promise<string> {
+  async leaf(
+    urls: string | string[],
+    shared = false,
+    own: Pick<ClusterOptions, 'tags' | 'metadata'> = {},
+  ): Promise<string> {
     const transport = webSocketTransport({ gateways: [urls].flat(), ...(shared ? { WebSocket: sharedTabs() } : {}) });
-    leaf = await createCluster({ transport });
+    leaf = await createCluster({ ...own, transport });
     leaf.on('state', ({ member }) => note(`${member.id === leaf.id ? 'self' : member.id} ${member.state}`));
     leaf.on('resumed', ({ awayMs }) => note('resumed', { awayMs }));
     leaf.on(TEXT, ({ data }) => note(data));
@@ -118,6 +129,18 @@ const commands = {
     while (!known()) await events.next();
     return Date.now();
   },
+
+  /** Waits until a text has been heard. */
+  async hears(text: string): Promise<boolean> {
+    const heard = () => journal.some(({ what }) => what === text);
+    while (!heard()) await new Promise((resolve) => leaf.on(TEXT, resolve));
+    return true;
+  },
+
+  /** Tells one member a text, or all. */
+  say: (text: string, to?: string) => (to ? leaf.send(to, TEXT, text) : leaf.broadcast(TEXT, text)),
+
+  change: (metadata: Metadata): void => leaf.setMetadata(metadata),
 
   journal: () => journal,
 
