@@ -89,16 +89,24 @@ export type Authorize = (request: LeafRequest) => Verdict | Promise<Verdict>;
 
 type Verdict = boolean | string | Admission;
 
-/** Asks the application. @returns an admission, or why there is none. Never rejects. */
-export async function decide(authorize: Authorize | undefined, request: LeafRequest): Promise<Admission | string> {
+/**
+ * Asks the application. Never rejects.
+ * @param failed - called with the reason when it fails, which is not for whoever knocks.
+ * @returns an admission, or why there is none.
+ */
+export async function decide(
+  authorize: Authorize | undefined,
+  request: LeafRequest,
+  failed: (reason: string) => void,
+): Promise<Admission | string> {
   if (!authorize) return {};
   try {
     const verdict = await authorize(request);
     if (verdict === true) return {};
     return verdict || 'not authorized';
   } catch (error) {
-    // Why is for the log of the gateway, not for whoever knocks.
-    return `authorize failed: ${errorMessage(error)}`;
+    failed(errorMessage(error));
+    return 'authorizing failed';
   }
 }
 
