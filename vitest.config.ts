@@ -7,8 +7,8 @@ export default defineConfig({
     exclude: ['test/interop/**'],
     environment: 'node',
     pool: 'forks',
-    // By default one core is left idle.
-    maxWorkers: '100%',
+    // Half of the tests wait for sockets and processes, the others compute.
+    maxWorkers: '150%',
     testTimeout: 20_000,
     typecheck: {
       enabled: true,

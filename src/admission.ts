@@ -89,11 +89,15 @@ export type Authorize = (request: LeafRequest) => Verdict | Promise<Verdict>;
 
 type Verdict = boolean | string | Admission;
 
-/** Asks the application. @returns an admission, or why there is none. Never rejects; `failed` is told why it threw. */
+/**
+ * Asks the application. Never rejects.
+ * @param failed - called with the reason when it fails, which is not for whoever knocks.
+ * @returns an admission, or why there is none.
+ */
 export async function decide(
   authorize: Authorize | undefined,
   request: LeafRequest,
-  failed: (why: string) => void,
+  failed: (reason: string) => void,
 ): Promise<Admission | string> {
   if (!authorize) return {};
   try {
@@ -101,7 +105,6 @@ export async function decide(
     if (verdict === true) return {};
     return verdict || 'not authorized';
   } catch (error) {
-    // Why is for the log of the gateway, not for whoever knocks.
     failed(errorMessage(error));
     return 'authorizing failed';
   }

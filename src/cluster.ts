@@ -76,7 +76,7 @@ export class Cluster implements AsyncDisposable {
     else signal?.addEventListener('abort', stop, { signal: this.#closing.signal });
   }
 
-  /** Our own id. */
+  /** Our own id. That of a leaf may become another one with `join()`: its gateway's `authorize` has the last word. */
   get id(): MemberId {
     return this.#core.self.id;
   }

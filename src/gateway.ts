@@ -9,6 +9,7 @@ import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
 import { Gateway as GatewayRules } from './core/gateway.js';
 import type { LeafEvent } from './core/leaves.js';
+import type { Machine } from './core/machine.js';
 import type { MemberId } from './core/member-id.js';
 import { GossipError } from './errors.js';
 import type { Member } from './events.js';
@@ -17,6 +18,8 @@ import { createDeadline } from './transport/deadline.js';
 import { acceptMux, MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
 import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-connection.js';
+import type { WebSocketListening } from './transport/websocket-links.js';
+import type { WebSocketAcceptor } from './transport/websocket-pushed.js';
 import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
@@ -25,6 +28,7 @@ import type { NativePacket } from './wire/packet.js';
 
 export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest } from './admission.js';
 export { LEAF_LIMITS } from './admission.js';
+export type { WebSocketAcceptor } from './transport/websocket-pushed.js';
 
 /** Options of {@link createGateway}. */
 export interface GatewayOptions {
@@ -48,8 +52,8 @@ export interface GatewayOptions {
   batchMs?: number;
 }
 
-/** A running gateway. */
-export interface Gateway extends AsyncDisposable {
+/** A running gateway. `bunWebSockets` and `hibernatingWebSockets` take it as it is. */
+export interface Gateway extends WebSocketAcceptor, AsyncDisposable {
   /** The URL leaves dial. */
   readonly url: string;
   /** Leaves that are attached here. */
@@ -87,7 +91,8 @@ const CHECK_MS = 1000;
 
 /**
  * Makes a member a gateway.
- * @throws GossipError `ERR_OPTION`: no `url` to be known by, a leaf, or a member that is one already; what `listen` throws.
+ * @throws GossipError `ERR_OPTION`: no `url` to be known by, a leaf, or a member that is one already; `ERR_CLOSED`; what
+ *   `listen` throws. Nothing was left open.
  */
 export async function createGateway(cluster: Cluster, options: GatewayOptions = {}): Promise<Gateway> {
   const { core, options: own, closing } = cluster.inside;
@@ -95,9 +100,11 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   for (const [name, value] of Object.entries({ leavesMax, pingIntervalMs, batchMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `option ${name} must be above 0, not ${value}`);
   }
-  if (!(core instanceof Core)) throw new GossipError('ERR_OPTION', 'a leaf cannot be a gateway');
-  if (core.leaves.host) throw new GossipError('ERR_OPTION', 'the member is a gateway already');
-  if (closing.aborted) throw new GossipError('ERR_CLOSED', 'this member has left or been closed');
+  checkMember(core, closing);
+  if (options.url === undefined && !options.listen) {
+    throw new GossipError('ERR_OPTION', 'pass url, which leaves dial, or listen, such as webSocketListener({ bind })');
+  }
+  let rules: GatewayRules | undefined;
   const sessions = new Map<number, LeafSession>();
   let lastSession = 0;
   let onEmpty = () => {};
@@ -130,7 +137,10 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   const muxOptions = { limits: { ...limits, sendQueueBytesMax: shell.limits.queueBytesMax }, count };
 
   const admit = (socket: WebSocketLike, request: AcceptedRequest) => {
-    if (closing.aborted || sessions.size >= leavesMax) {
+    if (!rules || core.leaves.host !== rules || closing.aborted) {
+      cluster.drop('leavesRefused', 'the gateway is not open');
+      refuseSocket(socket, CLOSE.going, 'the gateway is not open');
+    } else if (sessions.size >= leavesMax) {
       cluster.drop('leavesOverLimit', `leavesMax, ${leavesMax}, are here`);
       refuseSocket(socket, CLOSE.full, 'no room');
     } else {
@@ -157,12 +167,16 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     accept,
     allowsOrigin: (origin, host) => allowsOrigin(origins, origin, host),
   });
-  const url = options.url ?? listening?.url;
-  if (url === undefined) {
-    throw new GossipError('ERR_OPTION', 'pass url, which leaves dial, or listen, such as webSocketListener({ bind })');
+  try {
+    // Meanwhile the member may have been closed, or become a gateway by somebody else's wish.
+    checkMember(core, closing);
+  } catch (error) {
+    await listening?.close();
+    throw error;
   }
-  const rules = new GatewayRules(core, { url, pingIntervalMs, batchMs });
-  core.leaves.host = rules;
+  const url = options.url ?? (listening as WebSocketListening).url;
+  const host = new GatewayRules(core, { url, pingIntervalMs, batchMs });
+  core.leaves.host = rules = host;
   const tick = setInterval(() => {
     const nowMs = performance.now();
     for (const session of sessions.values()) session.check(nowMs);
@@ -199,7 +213,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     stop,
   };
   const close = () => {
-    if (core.leaves.host === rules) {
+    if (core.leaves.host === host) {
       cluster.input({ type: 'leaf', event: { kind: 'close' } });
       core.leaves.host = undefined;
     }
@@ -208,10 +222,17 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   return {
     url,
     get leaves() {
-      return rules.size;
+      return host.size;
     },
     accept,
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** @throws GossipError when a member cannot become a gateway. */
+function checkMember(core: Machine, closing: AbortSignal): asserts core is Core {
+  if (!(core instanceof Core)) throw new GossipError('ERR_OPTION', 'a leaf cannot be a gateway');
+  if (core.leaves.host) throw new GossipError('ERR_OPTION', 'the member is a gateway already');
+  if (closing.aborted) throw new GossipError('ERR_CLOSED', 'this member has left or been closed');
 }

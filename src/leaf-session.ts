@@ -159,9 +159,9 @@ export class LeafSession {
   async #attach(packet: Attach): Promise<void> {
     this.#phase = 'asked';
     const { gateway } = this;
-    const verdict = await decide(gateway.authorize, this.#request(packet), (why) =>
-      gateway.drop('authorizeFailed', why),
-    );
+    const verdict = await decide(gateway.authorize, this.#request(packet), (reason) => {
+      gateway.drop('authorizeFailed', reason);
+    });
     const admission = typeof verdict === 'string' ? verdict : await this.#mayBe(packet, verdict);
     if ((this.#phase as string) === 'ended') return;
     if (typeof admission === 'string') {

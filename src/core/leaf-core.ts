@@ -320,7 +320,9 @@ export class LeafCore extends Machine {
   }
 
   #welcome(record: MemberRecord, pingIntervalMs: number): void {
-    if (this.#attached || record.id !== this.self.id) return;
+    if (this.#attached) return;
+    // Who we are is our gateway's to say.
+    if (record.id !== this.self.id) this.members.rename(record.id);
     // The gateway's clock is the cluster's; ours may be an hour off, and what we send must not be refused for it.
     this.hlc.follow(record.version, this.nowMs);
     this.#attached = true;
@@ -328,8 +330,8 @@ export class LeafCore extends Machine {
     this.#failures = 0;
     this.#refusals = 0;
     this.#pingIntervalMs = pingIntervalMs;
-    const { address, via, incarnation, version } = record;
-    Object.assign(this.self, { address, via, incarnation, version });
+    const { address, via, tags, incarnation, version } = record;
+    Object.assign(this.self, { address, via, tags, incarnation, version });
     this.members.setState(this.self, 'alive');
     this.count('attached');
     // It was changed while we were on our way.

@@ -69,6 +69,14 @@ export class LeafTable implements MemberTable {
     if (state === 'dead') this.core.requests.unreachable(row, 'declared dead');
   }
 
+  /** We have another id from now on; who had it before was us. */
+  rename(id: MemberId): void {
+    this.remove(id);
+    this.#rows.delete(this.self.id);
+    this.self.id = id;
+    this.#rows.set(id, this.self);
+  }
+
   remove(id: MemberId): void {
     const row = this.#rows.get(id);
     if (!row || row === this.self) return;

@@ -9,7 +9,6 @@ import {
   createCluster,
   defineMessage,
   defineRequest,
-  type EventMap,
   GossipError,
   type GossipErrorCode,
   type Message,
@@ -17,6 +16,7 @@ import {
   type Transport,
 } from '../../src/index.js';
 import type { TestApi } from './assert.js';
+import { untilEvent } from './until.js';
 
 /** One way to carry a cluster. */
 export interface ClusterKind {
@@ -32,10 +32,6 @@ export interface ClusterKind {
 const chat = defineMessage<{ text: string; n?: number }>(129);
 const sum = defineRequest<{ a: number; b: number }, number>(130);
 const echo = defineRequest<unknown, unknown>(131);
-
-/** How long anything may take. Source: guess, many times what it takes on a busy machine. */
-const DEADLINE_MS = 10_000;
-const EVENTS: (keyof EventMap)[] = ['joined', 'state', 'metadata', 'left', 'removed', 'message'];
 
 /** Members of one test. */
 interface Cast {
@@ -355,25 +351,4 @@ async function lastOf(events: AsyncIterableIterator<ClusterEvent>): Promise<Iter
     const next = await events.next();
     if (next.done) return next;
   }
-}
-
-function untilEvent(members: readonly Cluster[], what: string, holds: () => boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (settle: () => void) => {
-      clearTimeout(timer);
-      for (const stop of stops) stop();
-      settle();
-    };
-    const look = () => {
-      if (holds()) finish(resolve);
-    };
-    // After every handler of the event.
-    const later = () => queueMicrotask(look);
-    const stops = members.flatMap((member) => EVENTS.map((name) => member.on(name, later)));
-    const timer = setTimeout(() => {
-      const seen = members.map((member) => member.members().map(({ state }) => state));
-      finish(() => reject(new Error(`${what}: not within ${DEADLINE_MS} ms; seen: ${JSON.stringify(seen)}`)));
-    }, DEADLINE_MS);
-    look();
-  });
 }
