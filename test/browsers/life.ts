@@ -14,7 +14,7 @@ import { webSocketListener } from '../../src/transport/node/websocket-listener.j
 export const PING_MS = 5000;
 
 /** What the member beside the gateways saw of a leaf. */
-export interface Seen {
+interface Seen {
   id: string;
   state: string;
   /** Unix milliseconds, as in a page's journal. */
