@@ -13,11 +13,26 @@ export interface Clock {
 /** The longest delay that platforms' timers take; a later wake-up is only re-armed. */
 const DELAY_MS_MAX = 2_000_000_000;
 
-/** `performance.now` and `setTimeout`. */
+/** A clock of the wall that is so far ahead of itself shows a sleep, or was set. Source: guess, above what NTP does at once. */
+const SLEPT_MS = 2000;
+
+/**
+ * `performance.now` and `setTimeout`. Where the former stands still while the machine sleeps, as on Linux and macOS, the wall
+ * shows for how long. Source: CLOCK_MONOTONIC, clock_gettime(2).
+ */
 export function systemClock(): Clock {
+  const epochMs = Date.now() - performance.now();
+  let atMs = epochMs;
+  let sleptMs = 0;
   return {
-    epochMs: Date.now() - performance.now(),
-    now: () => performance.now(),
+    epochMs,
+    now() {
+      const nowMs = performance.now();
+      const aheadMs = Date.now() - nowMs - atMs;
+      atMs += aheadMs;
+      if (aheadMs > SLEPT_MS) sleptMs += aheadMs;
+      return nowMs + sleptMs;
+    },
     schedule(delayMs, run) {
       const timer = setTimeout(run, Math.min(delayMs, DELAY_MS_MAX));
       return () => clearTimeout(timer);

@@ -33,10 +33,11 @@ const SLOW_SHARE = 16;
 const STRIKES_MAX = 500;
 
 /**
- * A browser has gone to another page. Firefox closes so before it tells the page, which can say nothing any more; no program
- * in a page can give this code. Source: RFC 6455, section 7.4.1.
+ * With this code, which no program in a page can give, Firefox closes when its page goes, and before it tells the page. Other
+ * browsers give it also when a page crashed or was frozen. Source: RFC 6455, section 7.4.1; measured.
  */
 const GOING_AWAY = 1001;
+const SAYS_SO_OF_PAGES_THAT_GO = /\bFirefox\//;
 
 const CODE: Record<ByeWhy, number> = {
   refused: CLOSE.refused,
@@ -84,7 +85,8 @@ export class LeafSession {
       onHello() {},
       onFrame: (frame) => this.#frame(frame),
       onClose: (_quietly, _reason, code) => {
-        const away = code === GOING_AWAY;
+        const browser = info.headers?.get('user-agent') ?? '';
+        const away = code === GOING_AWAY && SAYS_SO_OF_PAGES_THAT_GO.test(browser);
         if (this.#phase === 'admitted') gateway.event({ kind: 'closed', session: number, away });
         this.#phase = 'ended';
         gateway.ended(this);

@@ -4,6 +4,9 @@
  */
 import type { Cluster } from './cluster.js';
 
+/** How often a page looks at the clock: a sleep of its machine is told by nothing else. Source: guess, half of what is promised. */
+const CLOCK_MS = 1000;
+
 /** Tells a leaf of its page; does nothing where there is none, as in workers and servers. Ends with the signal. */
 export function watchPage(cluster: Cluster, signal: AbortSignal): void {
   const { document, addEventListener } = globalThis as Partial<typeof globalThis>;
@@ -25,5 +28,7 @@ export function watchPage(cluster: Cluster, signal: AbortSignal): void {
     },
     { signal },
   );
+  const timer = setInterval(() => cluster.input({ type: 'tick' }), CLOCK_MS);
+  signal.addEventListener('abort', () => clearInterval(timer));
   if (hidden()) tell({ hidden: true });
 }

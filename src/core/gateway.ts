@@ -100,10 +100,9 @@ export class Gateway implements LeafHost {
         return;
       case 'closed':
         this.#detach(leaf);
-        // A hidden page may have been frozen, and its connection with it.
-        if (leaf.hidden) return;
         if (event.away) this.#end(leaf, 'leaving');
-        else this.#vouch(leaf, 'suspect');
+        // A hidden page may have been frozen, and its connection with it.
+        else if (!leaf.hidden) this.#vouch(leaf, 'suspect');
         return;
       case 'expel':
         core.drop('leavesExpelled', `${leaf.id}: ${event.reason}`);

@@ -36,7 +36,7 @@ export type LeafEvent =
   | { kind: 'packet'; session: number; packet: NativePacket }
   /** What was sent has not been taken yet, or it has. */
   | { kind: 'slow'; session: number; slow: boolean }
-  /** Its connection ended; `away`: since its browser went to another page. */
+  /** Its connection ended; `away`: since its page is no more. */
   | { kind: 'closed'; session: number; away?: boolean }
   | { kind: 'expel'; session: number; why: ByeWhy; reason: string }
   /** The gateway closes; the member goes on. */

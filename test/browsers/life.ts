@@ -14,7 +14,7 @@ import { webSocketListener } from '../../src/transport/node/websocket-listener.j
 export const PING_MS = 5000;
 
 /** What the member beside the gateways saw of a leaf. */
-export interface Seen {
+interface Seen {
   id: string;
   state: string;
   /** Unix milliseconds, as in a page's journal. */
@@ -50,7 +50,11 @@ export async function openWorld() {
     /** Waits until a leaf has been seen in a state. @returns when that was. */
     async when(id: string, state: string, sinceMs: number, withinMs: number): Promise<number> {
       const find = () => seen.find((one) => one.id === id && one.state === state && one.atMs >= sinceMs);
-      return (await vi.waitUntil(find, { timeout: withinMs, interval: 25 })).atMs;
+      const found = await vi.waitUntil(find, { timeout: withinMs, interval: 25 }).catch(() => {
+        const states = seen.filter((one) => one.id === id).map((one) => `${one.state} at ${one.atMs - sinceMs} ms`);
+        throw new Error(`not ${state} within ${withinMs} ms: ${states}`);
+      });
+      return found.atMs;
     },
     async close() {
       await Promise.all([a.leave(), b.leave(), observer.leave()]);

@@ -250,31 +250,34 @@ describe.concurrent('chromium', { timeout: 200_000 }, () => {
     ['shown', CURRENT_MS],
     // Its timers are a second late at most.
     ['hidden', 2 * CURRENT_MS],
-  ] as const)('a page that is %s and online again looks at once whether its gateway is there', async (how, withinMs) => {
-    const way = await openWay(world.gateways[0].url);
-    try {
-      const { id, page, hide, notes } = await openLeaf([way.url, world.gateways[1].url]);
-      if (how === 'hidden') await hide();
-      const network = (offline: boolean) =>
-        page.send('Network.emulateNetworkConditions', {
-          offline,
-          latency: 0,
-          downloadThroughput: -1,
-          uploadThroughput: -1,
-        });
-      await network(true);
-      way.silence(true);
-      await pause(1_000);
-      await network(false);
-      const back = await notes('resumed', 20_000);
-      const tookMs = back.atMs - (await notes('online', 1_000)).atMs;
-      say(`online again, ${how}`, `at another gateway after ${tookMs} ms`);
-      expect(tookMs).toBeLessThan(withinMs);
-      await vi.waitUntil(() => world.observer.member(id)?.via === world.b.id, { timeout: CURRENT_MS });
-    } finally {
-      way.close();
-    }
-  });
+  ] as const)(
+    'a page that is %s and online again looks at once whether its gateway is there',
+    async (how, withinMs) => {
+      const way = await openWay(world.gateways[0].url);
+      try {
+        const { id, page, hide, notes } = await openLeaf([way.url, world.gateways[1].url]);
+        if (how === 'hidden') await hide();
+        const network = (offline: boolean) =>
+          page.send('Network.emulateNetworkConditions', {
+            offline,
+            latency: 0,
+            downloadThroughput: -1,
+            uploadThroughput: -1,
+          });
+        await network(true);
+        way.silence(true);
+        await pause(1_000);
+        await network(false);
+        const back = await notes('resumed', 20_000);
+        const tookMs = back.atMs - (await notes('online', 1_000)).atMs;
+        say(`online again, ${how}`, `at another gateway after ${tookMs} ms`);
+        expect(tookMs).toBeLessThan(withinMs);
+        await vi.waitUntil(() => world.observer.member(id)?.via === world.b.id, { timeout: CURRENT_MS });
+      } finally {
+        way.close();
+      }
+    },
+  );
 
   test('a machine that slept for 30 s is current within 2 s, and accuses nobody', async () => {
     const laptop = await openDevtools();

@@ -54,6 +54,10 @@ class Stranger {
     this.#socket.send('isogossip 1 -');
   }
 
+  close(code: number): void {
+    this.#socket.close(code);
+  }
+
   bytes(bytes: Uint8Array<ArrayBuffer>): void {
     this.#socket.send(bytes);
   }
@@ -211,4 +215,21 @@ test('whoever speaks before it is admitted is closed', async () => {
   stranger.say(message(uuidV7(), member.id));
   await soon(() => expect(stranger.closed).toBe(4003));
   expect(member.stats().members).toBe(1);
+});
+
+test('whose connection a Firefox closes as going away has left; in other browsers it may be back', async () => {
+  const { gateway, member } = await gatewayWith();
+  const cases = [
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 1001, 'leaving'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 1000, 'suspect'],
+    ['Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36', 1001, 'suspect'],
+  ] as const;
+  for (const [browser, code, state] of cases) {
+    const id = uuidV7();
+    const leaf = new Stranger(gateway, { 'user-agent': browser });
+    leaf.attach(id);
+    await soon(() => expect(leaf.welcome).toBe(id));
+    leaf.close(code);
+    await soon(() => expect(member.member(id)?.state).toBe(state));
+  }
 });

@@ -3,7 +3,12 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { Cluster } from '../../src/cluster.js';
 import { watchPage } from '../../src/page.js';
 
-afterEach(() => vi.unstubAllGlobals());
+const ends = new Set<AbortController>();
+afterEach(() => {
+  for (const end of ends) end.abort();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 /** A page that is watched for a leaf, and what the leaf is told. */
 function play(visibilityState: 'visible' | 'hidden' = 'visible') {
@@ -17,6 +22,7 @@ function play(visibilityState: 'visible' | 'hidden' = 'visible') {
   vi.stubGlobal('document', document);
   vi.stubGlobal('addEventListener', window.addEventListener.bind(window));
   const end = new AbortController();
+  ends.add(end);
   watchPage(cluster as unknown as Cluster, end.signal);
   const fire = (on: EventTarget, type: string, more = {}) => {
     told.length = 0;
@@ -78,11 +84,21 @@ test('a page that is not kept leaves', () => {
   expect(play().onWindow('pagehide', false)).toEqual(['leave']);
 });
 
+test('a page looks at the clock every second', () => {
+  vi.useFakeTimers();
+  const { told } = play();
+  vi.advanceTimersByTime(3000);
+  expect(told).toEqual(['{}', '{}', '{}']);
+});
+
 test('a leaf that has left is told nothing more', () => {
+  vi.useFakeTimers();
   const page = play();
   page.end.abort();
   expect(page.turn('hidden')).toEqual([]);
   expect(page.onWindow('pagehide', true)).toEqual([]);
+  vi.advanceTimersByTime(3000);
+  expect(page.told).toEqual([]);
 });
 
 test('where there is no page there is nothing to watch', () => {
