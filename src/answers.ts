@@ -23,10 +23,7 @@ export class Answers {
   readonly #working = new Set<AbortController>();
   #closed: GossipError | undefined;
 
-  constructor(
-    private readonly options: ResolvedClusterOptions,
-    private readonly owner: AnswersOwner,
-  ) {}
+  constructor(private readonly owner: AnswersOwner) {}
 
   handle<Q, A>({ type, schema }: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
     if (this.#handlers.has(type)) {
@@ -47,15 +44,18 @@ export class Answers {
   }
 
   /** Puts a request to its handler and sends what comes of it. Never rejects. */
-  async answer(effect: Extract<Effect, { type: 'incoming-request' }>, from: Member | undefined): Promise<void> {
+  async answer(
+    effect: Extract<Effect, { type: 'incoming-request' }>,
+    from: Member | undefined,
+    options: ResolvedClusterOptions,
+  ): Promise<void> {
     const { exchange, messageType } = effect;
-    const { owner, options } = this;
     const reply = (status: ReplyStatus, payload: Uint8Array = new Uint8Array()) =>
-      owner.input({ type: 'reply', exchange, status, payload });
+      this.owner.input({ type: 'reply', exchange, status, payload });
     const about = `type ${messageType} from ${effect.from}`;
     const entry = this.#handlers.get(messageType);
     if (!entry || !from) {
-      owner.drop('requestsWithoutHandler', about);
+      this.owner.drop('requestsWithoutHandler', about);
       reply('no-handler');
       return;
     }
@@ -77,11 +77,11 @@ export class Answers {
       const late = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason));
       });
-      reply('ok', owner.encode(await Promise.race([work(), late])));
+      reply('ok', this.owner.encode(await Promise.race([work(), late])));
     } catch (error) {
       if (error === this.#closed) return;
-      if (refused) owner.drop(refused, `${about}: ${errorMessage(error)}`);
-      else owner.failed(error, messageType);
+      if (refused) this.owner.drop(refused, `${about}: ${errorMessage(error)}`);
+      else this.owner.failed(error, messageType);
       reply('failed');
     } finally {
       this.#working.delete(deadline);

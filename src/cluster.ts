@@ -38,10 +38,10 @@ export class Cluster implements AsyncDisposable {
   readonly #log: ResolvedLogger;
   readonly #link: Link;
   readonly #core: Machine;
-  readonly #subscribers: Subscribers<string | number>;
-  readonly #answers: Answers;
+  readonly #subscribers = new Subscribers(this);
+  readonly #answers = new Answers(this);
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
-  readonly #wishes: Wishes;
+  readonly #wishes = new Wishes(this);
   /** What is being carried out. */
   readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
@@ -59,14 +59,6 @@ export class Cluster implements AsyncDisposable {
     this.#link = link;
     this.#core = core;
     this.#log = log;
-    this.#wishes = new Wishes(this.input);
-    this.#subscribers = new Subscribers(this.#handlerFailed);
-    this.#answers = new Answers(options, {
-      input: this.input,
-      encode: this.#encode,
-      failed: this.#handlerFailed,
-      drop: this.drop,
-    });
     this.#rearm();
     const { signal } = options;
     const stop = () => {
@@ -156,7 +148,7 @@ export class Cluster implements AsyncDisposable {
   broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
     const { tag = '', reliable = false } = options;
     checkShortString('tag', tag, this.#options.limits);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     this.#handle({ type: 'broadcast', messageType: message.type, payload, tag, reliable });
   }
 
@@ -172,7 +164,7 @@ export class Cluster implements AsyncDisposable {
     options: { reliable?: boolean } = {},
   ): Promise<void> {
     const id = idOf(to);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     const { reliable = false } = options;
     await this.#ask((ref) => ({ type: 'send', to: id, messageType: message.type, payload, reliable, ref }));
   }
@@ -190,7 +182,7 @@ export class Cluster implements AsyncDisposable {
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<A> {
     const id = idOf(to);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     const { timeoutMs = this.#options.requestTimeoutMs } = options;
     checkPositive('timeoutMs', timeoutMs);
     const answer = (await this.#ask(
@@ -282,18 +274,20 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** @internal What the link calls. */
-  readonly input = (input: Input): void => {
+  input(input: Input): void {
     if (!this.#closed) this.#run(this.#core.handle(input, this.#options.clock.now()));
-  };
+  }
 
   /** @internal */
-  readonly count = (name: string): void => this.#core.count(name);
+  count(name: string): void {
+    this.#core.count(name);
+  }
 
   /** @internal Counts something refused; the first of its kind is told to the log. */
-  readonly drop = (name: string, detail: string): void => {
+  drop(name: string, detail: string): void {
     this.#core.drop(name, detail);
     this.input({ type: 'tick' });
-  };
+  }
 
   #handle(input: Input): void {
     if (this.#closed) throw closed();
@@ -332,7 +326,7 @@ export class Cluster implements AsyncDisposable {
         this.#deliver(effect);
         return;
       case 'incoming-request':
-        void this.#answers.answer(effect, this.member(effect.from));
+        void this.#answers.answer(effect, this.member(effect.from), this.#options);
         return;
       case 'settled':
         this.#wishes.settle(effect.ref, effect.payload ?? effect.joined, effect.error);
@@ -362,14 +356,15 @@ export class Cluster implements AsyncDisposable {
     return this.#wishes.ask(wish, signal);
   }
 
-  readonly #encode = (data: unknown): Uint8Array => {
+  /** @internal */
+  encode(data: unknown): Uint8Array {
     if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
     const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;
     checkBytes('data', payload.length, bytesMax, 'frameBytesMax or decompressedBytesMax');
     return payload;
-  };
+  }
 
   #changed(change: MembershipChange): void {
     // That we go we know.
@@ -399,10 +394,11 @@ export class Cluster implements AsyncDisposable {
     this.#subscribers.call('message', message);
   }
 
-  readonly #handlerFailed = (error: unknown, handler: string | number): void => {
+  /** @internal A handler of the application did, by its name or message type. */
+  failed(error: unknown, handler: string | number): void {
     this.count('handlersFailed');
     this.#log.error('a handler failed', { handler, error: errorMessage(error) });
-  };
+  }
 }
 
 /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */

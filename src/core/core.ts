@@ -63,7 +63,7 @@ export class Core extends Machine {
   }
 
   protected woke(): void {
-    this.pausedUntilMs = this.nowMs + this.config.timing.probeIntervalMs * 2;
+    this.pausedUntilMs = this.nowMs + this.timing.probeIntervalMs * 2;
     this.count('pauses');
     this.suspicion.adjustHealth(1);
   }
@@ -124,35 +124,16 @@ export class Core extends Machine {
       this.drop('ownPackets', packet.type);
       return;
     }
-    const sender = this.members.get(packet.from);
-    if (!sender && 'payload' in packet && packet.type !== 'reply') {
-      this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
-      return;
-    }
-    if (!sender && !FROM_STRANGERS.has(packet.type)) {
-      this.drop('unknownSenders', packet.from);
-      return;
-    }
     this.count('packetsReceived');
+    const sender = this.members.get(packet.from);
     if (sender && 'news' in packet) this.news.receive(packet.news, packet.from);
-    if ('to' in packet && packet.to !== this.self.id) {
-      this.leaves.deliver(packet);
-      return;
-    }
+    // What may come from someone who is not in the table (yet).
     switch (packet.type) {
-      case 'news':
-        return;
       case 'ping':
-        this.probe.onPing(packet, source);
+        this.probe.onPing(packet, source, sender);
         return;
       case 'ack':
-        this.probe.onAck(packet);
-        return;
-      case 'ping-req':
-        this.probe.onPingReq(packet);
-        return;
-      case 'nack':
-        this.probe.onNack(packet);
+        this.probe.onAck(packet, sender);
         return;
       case 'join':
         this.contacts.onJoin(packet);
@@ -160,14 +141,37 @@ export class Core extends Machine {
       case 'join-reply':
         this.contacts.onJoinReply(packet);
         return;
+      case 'native-only':
+        this.drop('repliesNobodyAskedFor', packet.from);
+        return;
+    }
+    if (!sender) {
+      if ('payload' in packet && packet.type !== 'reply') {
+        this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
+      } else this.drop('unknownSenders', packet.from);
+      return;
+    }
+    if ('to' in packet && packet.to !== this.self.id) {
+      this.leaves.deliver(packet);
+      return;
+    }
+    switch (packet.type) {
+      case 'news':
+        return;
+      case 'ping-req':
+        this.probe.onPingReq(packet, sender);
+        return;
+      case 'nack':
+        this.probe.onNack(packet);
+        return;
       case 'digest':
-        this.sync.onDigest(packet);
+        this.sync.onDigest(packet, sender);
         return;
       case 'state':
-        this.sync.onState(packet);
+        this.sync.onState(packet, sender);
         return;
       case 'pull':
-        this.sync.onPull(packet);
+        this.sync.onPull(packet, sender);
         return;
       case 'broadcast':
         this.dissemination.onBroadcast(packet, source);
@@ -180,9 +184,6 @@ export class Core extends Machine {
         return;
       case 'reply':
         this.requests.onReply(packet);
-        return;
-      case 'native-only':
-        this.drop('repliesNobodyAskedFor', packet.from);
         return;
       default:
         this.drop('packetsMisplaced', packet.type);
@@ -216,7 +217,7 @@ export class Core extends Machine {
 
   /** Leavers become dead, the dead are forgotten. */
   #cleanUp(): void {
-    const { leavingTimeoutMs, tombstoneMs } = this.config.timing;
+    const { leavingTimeoutMs, tombstoneMs } = this.timing;
     for (const row of this.members.all()) {
       const age = this.nowMs - row.stateMs;
       if (row.state === 'leaving' && age >= leavingTimeoutMs) {
@@ -284,6 +285,3 @@ export class Core extends Machine {
     };
   }
 }
-
-/** What may come from someone who is not in the table (yet). */
-const FROM_STRANGERS: ReadonlySet<NativePacket['type']> = new Set(['ping', 'ack', 'join', 'join-reply', 'native-only']);
