@@ -22,9 +22,6 @@ import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
 import { Wishes } from './wishes.js';
 
-/** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
-const FAREWELL_MS = 1000;
-
 /** What a gateway or a leaf does beside what every member does. */
 interface Extra {
   perform(effect: LeafEffect): void;
@@ -247,6 +244,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   #close(politely: boolean): Promise<void> {
+    /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
+    const FAREWELL_MS = 1000;
     this.#closed ??= (async () => {
       const { clock, transport } = this.#options;
       this.#closing.abort();
@@ -358,6 +357,8 @@ export class Cluster implements AsyncDisposable {
 
   /** @internal */
   encode(data: unknown): Uint8Array {
+    /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
+    const FRAME_ROOM_BYTES = 2048;
     if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
@@ -400,9 +401,6 @@ export class Cluster implements AsyncDisposable {
     this.#log.error('a handler failed', { handler, error: errorMessage(error) });
   }
 }
-
-/** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
-const FRAME_ROOM_BYTES = 2048;
 
 function idOf(member: Member | MemberId): MemberId {
   const id = typeof member === 'string' ? member.toLowerCase() : member.id;

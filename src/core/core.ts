@@ -18,14 +18,6 @@ import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
 
-/** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
-const CLEANUP_INTERVAL_MS = 20_000;
-/**
- * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
- * thousand. Source: guess, far above the time for which news about them goes round.
- */
-const LEAF_TOMBSTONE_MS = 300_000;
-
 export class Core extends Machine {
   readonly members: Members;
   readonly news: NewsQueue;
@@ -41,6 +33,8 @@ export class Core extends Machine {
   pausedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: CoreConfig, nowMs: number) {
+    /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
+    const CLEANUP_INTERVAL_MS = 20_000;
     super(config, nowMs);
     const start = this.hlc.now(nowMs);
     this.leaves = new Leaves(this);
@@ -217,6 +211,11 @@ export class Core extends Machine {
 
   /** Leavers become dead, the dead are forgotten. */
   #cleanUp(): void {
+    /**
+     * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
+     * thousand. Source: guess, far above the time for which news about them goes round.
+     */
+    const LEAF_TOMBSTONE_MS = 300_000;
     const { leavingTimeoutMs, tombstoneMs } = this.timing;
     for (const row of this.members.all()) {
       const age = this.nowMs - row.stateMs;

@@ -14,6 +14,14 @@ import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
 
+/**
+ * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
+ * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
+ */
+const HOPS_MAX = 64;
+/** Tags whose fingers are kept. Source: guess. */
+const TAGS_MAX = 64;
+
 /** A broadcast in either dialect's terms. */
 export interface BroadcastItem extends Outgoing {
   origin: MemberId;
@@ -122,11 +130,3 @@ export class Dissemination {
     return new Set(tagged.map((row) => row.via ?? row.id));
   }
 }
-
-/**
- * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
- * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
- */
-const HOPS_MAX = 64;
-/** Tags whose fingers are kept. Source: guess. */
-const TAGS_MAX = 64;

@@ -61,9 +61,6 @@ export interface LeafHost {
   leave(): void;
 }
 
-/** How long a leaf is believed whose gateway is not known yet: the news of it may be behind. Source: as `strangers.ts`. */
-const GATEWAY_UNKNOWN_MS = 5000;
-
 export class Leaves {
   /** Present at a gateway. */
   host: LeafHost | undefined;
@@ -104,6 +101,8 @@ export class Leaves {
 
   /** A row appeared or changed: a leaf that moved, or a gateway that went. */
   changed(row: MemberRow): void {
+    /** How long a leaf is believed whose gateway is not known yet: the news of it may be behind. Source: as `strangers.ts`. */
+    const GATEWAY_UNKNOWN_MS = 5000;
     if (!row.via) {
       if (isActive(row)) return;
       for (const leaf of this.core.members.active()) if (leaf.via === row.id) this.judge(leaf, 'suspect');

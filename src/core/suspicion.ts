@@ -11,6 +11,8 @@ import type { MemberRow } from './members.js';
 
 /** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
 const HEALTH_MAX = 8;
+/** The witness that is no member: a refused dial, a closed connection. */
+const EVIDENCE: MemberId = 'evidence';
 
 interface Suspicion {
   startMs: number;
@@ -150,6 +152,3 @@ export class SuspicionTable {
     this.core.news.addState(this.core.self, this.core.self.id);
   }
 }
-
-/** The witness that is no member: a refused dial, a closed connection. */
-const EVIDENCE: MemberId = 'evidence';

@@ -115,3 +115,15 @@ export type LeafPacket = Extract<NativePacket, { type: 'attach' | 'welcome' | 'b
 
 /** What is addressed to one member, and may have to pass its gateway. */
 export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;
+
+/** Pieces of news, records and ids in one packet; more is a broken or hostile sender. Source: guess. */
+export const NEWS_MAX = 256;
+export const RECORDS_MAX = 2048;
+export const IDS_MAX = 2048;
+/** Bytes of the smallest piece of news and of the smallest record. */
+export const RECORD_BYTES_MIN = 38;
+/** Bits of a record's first byte, above the two of its state. */
+export const DIALECT_V1 = 4;
+export const HAS_METADATA = 8;
+export const BILINGUAL = 16;
+export const LEAF = 32;
