@@ -5,6 +5,7 @@
 import { joinFailure } from '../errors.js';
 import type { ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
 import { type CoreConfig, ownRecord } from './config.js';
+import { follow } from './follow.js';
 import type { Input, Packet } from './input.js';
 import { LeafTable } from './leaf-table.js';
 import { LeafWishes, type Wish } from './leaf-wishes.js';
@@ -310,7 +311,7 @@ export class LeafCore extends Machine {
   #welcome(record: MemberRecord, pingIntervalMs: number): void {
     if (this.#attached || record.id !== this.self.id) return;
     // The gateway's clock is the cluster's; ours may be an hour off, and what we send must not be refused for it.
-    this.hlc.follow(record.version, this.nowMs);
+    follow(this.hlc, record.version, this.nowMs);
     this.#attached = true;
     this.#failures = 0;
     this.#refusals = 0;

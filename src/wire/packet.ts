@@ -127,3 +127,8 @@ export const DIALECT_V1 = 4;
 export const HAS_METADATA = 8;
 export const BILINGUAL = 16;
 export const LEAF = 32;
+
+/** Version of the native frame. The Go library's headers are never below 30 bytes, so 1–15 in their place mark ours. */
+export const FRAME_VERSION = 1;
+/** In a frame's second byte; the other bits of it are 0. */
+export const COMPRESSED = 0x80;
