@@ -50,42 +50,41 @@ export class Answers {
     options: ResolvedClusterOptions,
   ): Promise<void> {
     const { exchange, messageType } = effect;
-    const reply = (status: ReplyStatus, payload: Uint8Array = new Uint8Array()) =>
-      this.owner.input({ type: 'reply', exchange, status, payload });
     const about = `type ${messageType} from ${effect.from}`;
     const entry = this.#handlers.get(messageType);
-    if (!entry || !from) {
-      this.owner.drop('requestsWithoutHandler', about);
-      reply('no-handler');
-      return;
-    }
-    const deadline = new AbortController();
-    const { signal } = deadline;
-    this.#working.add(deadline);
-    const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
-      deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
-    });
-    let refused = 'payloadsNotDecoded';
-    const work = async () => {
-      const question = decodeValue(effect.payload, options);
-      refused = 'requestsInvalid';
-      const data = (await validate(entry.schema, question)) as never;
-      refused = '';
-      return entry.handler({ data, from, signal });
-    };
-    try {
-      const late = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason));
+    let status: ReplyStatus = 'no-handler';
+    let payload: Uint8Array = new Uint8Array();
+    if (entry && from) {
+      const deadline = new AbortController();
+      const { signal } = deadline;
+      this.#working.add(deadline);
+      const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
+        deadline.abort(new GossipError('ERR_TIMEOUT', 'longer than requestTimeoutMs'));
       });
-      reply('ok', this.owner.encode(await Promise.race([work(), late])));
-    } catch (error) {
-      if (error === this.#closed) return;
-      if (refused) this.owner.drop(refused, `${about}: ${errorMessage(error)}`);
-      else this.owner.failed(error, messageType);
-      reply('failed');
-    } finally {
-      this.#working.delete(deadline);
-      cancel();
-    }
+      let refused = 'payloadsNotDecoded';
+      const work = async () => {
+        const question = decodeValue(effect.payload, options);
+        refused = 'requestsInvalid';
+        const data = (await validate(entry.schema, question)) as never;
+        refused = '';
+        return entry.handler({ data, from, signal });
+      };
+      try {
+        const late = new Promise<never>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });
+        payload = this.owner.encode(await Promise.race([work(), late]));
+        status = 'ok';
+      } catch (error) {
+        status = 'failed';
+        if (error === this.#closed) return;
+        if (refused) this.owner.drop(refused, `${about}: ${errorMessage(error)}`);
+        else this.owner.failed(error, messageType);
+      } finally {
+        this.#working.delete(deadline);
+        cancel();
+      }
+    } else this.owner.drop('requestsWithoutHandler', about);
+    this.owner.input({ type: 'reply', exchange, status, payload });
   }
 }

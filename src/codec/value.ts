@@ -10,9 +10,6 @@ export interface CodecOptions {
   depthMax?: number;
 }
 
-/** The default of {@link CodecOptions.depthMax}. */
-export const DEPTH_MAX = 64;
-
 /** The kinds of values that have an encoding. */
 export type ValueKind = 'nil' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'list' | 'map';
 

@@ -76,7 +76,9 @@ export class Leaves {
     const taken = gateway === this.core.self && this.host?.send(addressed);
     if (!taken) this.#bounce(addressed);
     if (ref !== undefined) {
-      const error = taken ? undefined : new GossipError('ERR_UNREACHABLE', `${row.id} is a leaf without a gateway`);
+      const error = taken
+        ? undefined
+        : new GossipError('ERR_UNREACHABLE', `${row.id} could not be reached by a gateway`);
       this.core.emit({ type: 'settled', ref, ...(error && { error }) });
     }
     return [];

@@ -155,7 +155,7 @@ export abstract class Machine {
   /** Every counter and the present sizes of everything that can grow. */
   stats(): Record<string, number> {
     return {
-      ...Object.fromEntries([...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1))),
+      ...Object.fromEntries([...this.#counters].sort()),
       historySize: this.history.size,
       requestsPending: this.requests.pending,
       requestsIncoming: this.requests.incoming,

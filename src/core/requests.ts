@@ -23,8 +23,8 @@ type Asker = (status: ReplyStatus, payload: Uint8Array) => void;
 const FAILURES: Record<Exclude<ReplyStatus, 'ok'>, [GossipErrorCode, string]> = {
   'no-handler': ['ERR_NO_HANDLER', 'has no handler for this type'],
   failed: ['ERR_HANDLER', 'has a handler that failed'],
-  unreachable: ['ERR_UNREACHABLE', 'could not be reached by its gateway, or by ours'],
-  refused: ['ERR_REFUSED', 'may not be asked this by us, says our gateway'],
+  unreachable: ['ERR_UNREACHABLE', 'could not be reached by a gateway'],
+  refused: ['ERR_REFUSED', 'may not be asked: our gateway refuses'],
 };
 
 export class Requests {

@@ -132,3 +132,9 @@ export const LEAF = 32;
 export const FRAME_VERSION = 1;
 /** In a frame's second byte; the other bits of it are 0. */
 export const COMPRESSED = 0x80;
+
+/**
+ * Bytes of a list of members: thousands of them as they usually are, hundreds with the longest addresses. A Go peer sends
+ * 25 at most. Source: guess.
+ */
+export const LIST_BYTES_MAX = 262_144;

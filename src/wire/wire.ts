@@ -52,7 +52,7 @@ export class Wire {
   decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
     const peek = peekFrame(frame);
     if (peek?.dialect === 'native') return decodeNativeFrame(frame, this.env);
-    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'neither native nor of a plug-in');
+    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'unknown dialect');
     return this.v1.decode(frame, this.env, { plain, replyTo });
   }
 }
