@@ -247,7 +247,6 @@ export class Cluster implements AsyncDisposable {
     /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
     const FAREWELL_MS = 1000;
     this.#closed ??= (async () => {
-      const { clock, transport } = this.#options;
       this.#closing.abort();
       this.#answers.close(closed());
       if (politely) {
@@ -255,14 +254,14 @@ export class Cluster implements AsyncDisposable {
         // In a handler's call the farewell goes out once the handler has returned.
         await undefined;
         await new Promise<void>((resolve) => {
-          const cancel = clock.schedule(FAREWELL_MS, resolve);
+          const cancel = this.#options.clock.schedule(FAREWELL_MS, resolve);
           void this.#link.flush().then(cancel).then(resolve);
         });
       }
       this.#cancelTimer();
       this.#wishes.fail(closed());
       for (const queue of this.#queues) queue.end();
-      await Promise.all([transport.close(), this.extra?.stop?.(politely)]);
+      await Promise.all([this.#options.transport.close(), this.extra?.stop?.(politely)]);
     })();
     return this.#closed;
   }
@@ -343,8 +342,7 @@ export class Cluster implements AsyncDisposable {
     if (this.#closed || atMs === this.#timerAtMs) return;
     this.#cancelTimer();
     this.#timerAtMs = atMs;
-    const { clock } = this.#options;
-    this.#cancelTimer = clock.schedule(Math.max(0, atMs - clock.now()), () => {
+    this.#cancelTimer = this.#options.clock.schedule(Math.max(0, atMs - this.#options.clock.now()), () => {
       this.#timerAtMs = undefined;
       this.input({ type: 'tick' });
     });

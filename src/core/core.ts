@@ -171,7 +171,7 @@ export class Core extends Machine {
         this.dissemination.onBroadcast(packet, source);
         return;
       case 'message':
-        this.requests.onMessage(packet);
+        this.requests.deliver(packet.from, packet.messageId, packet);
         return;
       case 'request':
         this.requests.onRequest(packet);

@@ -297,7 +297,7 @@ export class LeafCore extends Machine {
         return;
       }
       case 'message':
-        this.requests.onMessage(packet);
+        this.requests.deliver(packet.from, packet.messageId, packet);
         return;
       case 'request':
         this.requests.onRequest(packet);

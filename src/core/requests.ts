@@ -120,17 +120,19 @@ export class Requests {
     }
   }
 
-  onMessage(packet: Extract<NativePacket, { type: 'message' }>): void {
-    this.deliver(packet.from, packet.messageId, packet);
-  }
-
   /** Delivers a direct message of either dialect, once. */
   deliver(from: MemberId, messageId: bigint, message: Outgoing): void {
     if (!this.core.history.accept(from, messageId, true)) return;
     this.core.members.heard(from);
     this.core.count('messagesDelivered');
-    const { messageType, payload } = message;
-    this.core.emit({ type: 'message', from, messageType, payload, tag: '', direct: true });
+    this.core.emit({
+      type: 'message',
+      from,
+      messageType: message.messageType,
+      payload: message.payload,
+      tag: '',
+      direct: true,
+    });
   }
 
   onRequest(packet: Extract<NativePacket, { type: 'request' }>): void {
@@ -151,8 +153,13 @@ export class Requests {
     this.core.count('requestsReceived');
     const exchange = ++this.#exchange;
     this.#incoming.set(exchange, asker);
-    const { messageType, payload } = message;
-    this.core.emit({ type: 'incoming-request', exchange, from, messageType, payload });
+    this.core.emit({
+      type: 'incoming-request',
+      exchange,
+      from,
+      messageType: message.messageType,
+      payload: message.payload,
+    });
     return true;
   }
 
