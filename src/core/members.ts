@@ -204,9 +204,8 @@ export class Members {
 
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
   updateSelf(info: Partial<Pick<MemberRow, 'metadata' | 'metadataBytes'>> = {}): void {
-    const { self } = this;
-    this.#change(self, { ...info, version: this.core.mint() });
-    this.core.news.addRecord(self);
+    this.#change(this.self, { ...info, version: this.core.mint() });
+    this.core.news.addRecord(this.self);
   }
 
   /** Something that cannot be an old packet sent again came from a member itself. */

@@ -92,8 +92,7 @@ export class NewsQueue {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    const { gossipIntervalMs } = this.core.timing;
-    this.core.schedule(this.core.random.jitter(gossipIntervalMs, 0.2), () => {
+    this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs, 0.2), () => {
       this.#armed = false;
       this.#gossip();
       if (this.#waiting.size > 0) this.#arm();

@@ -178,12 +178,11 @@ export class Requests {
     }
     this.#pending.delete(packet.messageId);
     this.core.members.heard(packet.from);
-    const { ref } = pending;
     if (packet.status === 'ok') {
-      this.core.emit({ type: 'settled', ref, payload: packet.payload });
+      this.core.emit({ type: 'settled', ref: pending.ref, payload: packet.payload });
       return;
     }
     const [code, why] = FAILURES[packet.status];
-    this.#settle(ref, code, `${packet.from} ${why}`);
+    this.#settle(pending.ref, code, `${packet.from} ${why}`);
   }
 }

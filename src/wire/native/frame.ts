@@ -35,7 +35,7 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
 export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
   checkFrame(frame, env);
   const [version, flags] = frame as unknown as [number, number];
-  if (version !== FRAME_VERSION || flags & ~COMPRESSED) {
+  if (frame.length < 3 || version !== FRAME_VERSION || flags & ~COMPRESSED) {
     throw new GossipError('ERR_FRAME', `frame version ${version}`);
   }
   const sealed = frame.subarray(2);
