@@ -101,14 +101,14 @@ export abstract class Machine {
     // @source Lifeguard's slow message processing
     if (nowMs - this.#timers.nextMs >= this.timing.probeIntervalMs) this.woke();
     if (!this.left) this.route(input);
-    for (let run = this.#due(); run; run = this.#due()) run();
+    while (!this.left) {
+      const run = this.#timers.takeDue(nowMs);
+      if (!run) break;
+      run();
+    }
     const effects = this.#effects;
     this.#effects = [];
     return effects;
-  }
-
-  #due(): (() => void) | undefined {
-    return this.left ? undefined : this.#timers.takeDue(this.nowMs);
   }
 
   emit(effect: Effect): void {

@@ -119,7 +119,7 @@ export class Members {
   merge(record: MemberRecord, by: MemberId): MemberRow | undefined {
     if (this.core.tooFarAhead(record.incarnation) || this.core.tooFarAhead(record.version)) return undefined;
     if (record.id === this.self.id) {
-      this.core.suspicion.aboutSelf(record.incarnation, record.state, record.address, record.version);
+      this.core.suspicion.aboutSelf(record);
       return this.self;
     }
     const row = this.#rows.get(record.id);

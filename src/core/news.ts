@@ -132,7 +132,7 @@ export class NewsQueue {
       }
       if (this.core.tooFarAhead(item.incarnation)) continue;
       if (item.id === this.core.self.id) {
-        this.core.suspicion.aboutSelf(item.incarnation, item.state, this.core.self.address);
+        this.core.suspicion.aboutSelf(item);
         continue;
       }
       const row = this.core.members.get(item.id);

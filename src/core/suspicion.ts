@@ -4,7 +4,7 @@
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
-import type { MemberState } from '../wire/packet.js';
+import type { MemberRecord, MemberState } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
@@ -13,6 +13,9 @@ import type { MemberRow } from './members.js';
 const HEALTH_MAX = 8;
 /** The witness that is no member: a refused dial, a closed connection. */
 const EVIDENCE: MemberId = 'evidence';
+
+/** What somebody says of us; in news of a state alone there is less. */
+type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<MemberRecord, 'address' | 'version'>>;
 
 interface Suspicion {
   startMs: number;
@@ -57,7 +60,7 @@ export class SuspicionTable {
   /** We ourselves found a member silent. `witnesses` above 1: there was evidence beyond silence. */
   suspect(row: MemberRow, evidence: boolean): void {
     if (row.state === 'alive') this.core.members.mergeState(row, row.incarnation, 'suspect', this.core.self.id);
-    else if (row.state === 'suspect') this.confirm(row, this.core.self.id);
+    else this.confirm(row, this.core.self.id);
     if (evidence) this.confirm(row, EVIDENCE);
   }
 
@@ -127,7 +130,7 @@ export class SuspicionTable {
   /**
    * Somebody has an opinion about us. A wrong or newer one is answered with an incarnation of our own that outranks it.
    */
-  aboutSelf(incarnation: bigint, state: MemberState, address: string, version = 0n): void {
+  aboutSelf({ incarnation, state, address, version = 0n }: Opinion): void {
     if (this.core.self.state === 'leaving') return;
     if (version > this.core.self.version) {
       // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
@@ -140,7 +143,7 @@ export class SuspicionTable {
       return;
     }
     if (incarnation === this.core.self.incarnation && state === 'alive') return;
-    if (state === 'alive' && address !== this.core.self.address) {
+    if (state === 'alive' && address !== undefined && address !== this.core.self.address) {
       this.core.drop('idConflicts', `${address} uses our id ${this.core.self.id}`);
     }
     this.core.hlc.observe(incarnation);
