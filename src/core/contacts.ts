@@ -221,16 +221,20 @@ export class Contacts {
     else if (isRefusal(error)) this.#seeds.delete(address);
   }
 
+  get #alone(): boolean {
+    return this.core.members.peers().length === 0;
+  }
+
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
   #armRetry(): void {
     /** With company, seeds that never answered are tried this many times less often. Source: guess. */
     const RETRY_SLOWER = 10;
     if (this.#retryArmed || this.#seeds.size === 0) return;
     this.#retryArmed = true;
-    const pause = this.core.timing.seedRetryMs * (this.core.members.peers().length === 0 ? 1 : RETRY_SLOWER);
+    const pause = this.core.timing.seedRetryMs * (this.#alone ? 1 : RETRY_SLOWER);
     this.core.schedule(this.core.random.jitter(pause, 0.5), () => {
       this.#retryArmed = false;
-      const alone = this.core.members.peers().length === 0;
+      const alone = this.#alone;
       for (const [address, met] of this.#seeds) {
         if (!alone && (met || this.core.members.atAddress(address).length > 0)) continue;
         this.core.count('seedRetries');

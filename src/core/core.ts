@@ -87,7 +87,7 @@ export class Core extends Machine {
         this.#leave();
         return;
       case 'broadcast':
-        this.dissemination.start(input, input.tag, input.reliable);
+        this.dissemination.start(input);
         return;
       case 'send':
         this.requests.send(input);

@@ -39,10 +39,8 @@ export class Dissemination {
   constructor(private readonly core: Core) {}
 
   /** Sends a broadcast of our own. */
-  start(message: Outgoing, tag: string, reliable: boolean): void {
-    const { messageType, payload } = message;
-    const messageId = this.core.mint();
-    const item: BroadcastItem = { origin: this.core.self.id, messageId, messageType, payload, tag, reliable };
+  start(message: Omit<BroadcastItem, 'origin' | 'messageId'>): void {
+    const item: BroadcastItem = { ...message, origin: this.core.self.id, messageId: this.core.mint() };
     this.core.history.accept(item.origin, item.messageId);
     this.core.count('broadcastsSent');
     this.#relay(item, HOPS_MAX, this.core.self.id);

@@ -131,7 +131,7 @@ export class Members {
 
   #add(record: MemberRecord): MemberRow | undefined {
     // A dead stranger is nobody's business: with no memory of it alive there is nothing to correct.
-    if (record.state === 'dead' || record.state === 'leaving') return undefined;
+    if (!isActive(record)) return undefined;
     if (this.#rows.size >= this.core.limits.membersMax) {
       this.core.drop('membersOverLimit', record.id);
       return undefined;

@@ -7,7 +7,7 @@
 import type { MemberRecord, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import { type MemberRow, toRecord } from './members.js';
+import { isActive, type MemberRow, toRecord } from './members.js';
 
 interface Waiting {
   /** Whom it is about: that member knows it best. */
@@ -137,7 +137,7 @@ export class NewsQueue {
       }
       const row = this.core.members.get(item.id);
       if (row) this.core.members.mergeState(row, item.incarnation, item.state, item.by);
-      else if (item.state === 'alive' || item.state === 'suspect') missing.push(item.id);
+      else if (isActive(item)) missing.push(item.id);
     }
     if (missing.length > 0) this.core.sync.pull(from, missing);
   }

@@ -76,7 +76,7 @@ export class Prober {
   }
 
   #canProbe(row: MemberRow): boolean {
-    return !row.via && (row.dialect === 'native' || this.core.foreign !== undefined);
+    return !row.via && !this.core.whyNot(row);
   }
 
   /** A new member is met in this round already, at a random place of what is left of it. */

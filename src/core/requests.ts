@@ -24,7 +24,7 @@ const FAILURES: Record<Exclude<ReplyStatus, 'ok'>, [GossipErrorCode, string]> = 
   'no-handler': ['ERR_NO_HANDLER', 'has no handler for this type'],
   failed: ['ERR_HANDLER', 'has a handler that failed'],
   unreachable: ['ERR_UNREACHABLE', 'could not be reached by a gateway'],
-  refused: ['ERR_REFUSED', 'may not be asked: our gateway refuses'],
+  refused: ['ERR_REFUSED', 'is kept from us by our gateway'],
 };
 
 export class Requests {
@@ -86,8 +86,7 @@ export class Requests {
   #target(to: MemberId, ref: number): MemberRow | undefined {
     const row = this.core.members.get(to);
     if (!row || row === this.core.self || row.state === 'dead') {
-      const why = row === this.core.self ? 'is ourselves' : row ? 'is dead' : 'is not a member';
-      this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} ${why}`);
+      this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} is no other living member`);
       return undefined;
     }
     const why = this.core.whyNot(row);
