@@ -20,7 +20,6 @@ type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<Member
 interface Suspicion {
   startMs: number;
   minMs: number;
-  maxMs: number;
   /** Confirmations after which the minimum is reached. */
   k: number;
   witnesses: Set<MemberId>;
@@ -85,7 +84,6 @@ export class SuspicionTable {
     const suspicion: Suspicion = {
       startMs: this.core.nowMs,
       minMs,
-      maxMs: minMs * this.core.timing.suspicionMaxMult,
       k,
       witnesses: new Set([by]),
       deadlineMs: 0,
@@ -105,7 +103,8 @@ export class SuspicionTable {
 
   #rearm(id: MemberId, suspicion: Suspicion): void {
     const part = suspicion.k > 0 ? Math.log(suspicion.witnesses.size) / Math.log(suspicion.k + 1) : 1;
-    const lasts = Math.max(suspicion.minMs, suspicion.maxMs - part * (suspicion.maxMs - suspicion.minMs));
+    const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
+    const lasts = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
     suspicion.deadlineMs = suspicion.startMs + lasts;
     this.core.schedule(suspicion.deadlineMs - this.core.nowMs, () => this.#deadline(id, suspicion));
   }
