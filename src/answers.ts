@@ -23,10 +23,7 @@ export class Answers {
   readonly #working = new Set<AbortController>();
   #closed: GossipError | undefined;
 
-  constructor(
-    private readonly options: ResolvedClusterOptions,
-    private readonly owner: AnswersOwner,
-  ) {}
+  constructor(private readonly owner: AnswersOwner) {}
 
   handle<Q, A>({ type, schema }: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
     if (this.#handlers.has(type)) {
@@ -47,45 +44,47 @@ export class Answers {
   }
 
   /** Puts a request to its handler and sends what comes of it. Never rejects. */
-  async answer(effect: Extract<Effect, { type: 'incoming-request' }>, from: Member | undefined): Promise<void> {
+  async answer(
+    effect: Extract<Effect, { type: 'incoming-request' }>,
+    from: Member | undefined,
+    options: ResolvedClusterOptions,
+  ): Promise<void> {
     const { exchange, messageType } = effect;
-    const { owner, options } = this;
-    const reply = (status: ReplyStatus, payload: Uint8Array = new Uint8Array()) =>
-      owner.input({ type: 'reply', exchange, status, payload });
     const about = `type ${messageType} from ${effect.from}`;
     const entry = this.#handlers.get(messageType);
-    if (!entry || !from) {
-      owner.drop('requestsWithoutHandler', about);
-      reply('no-handler');
-      return;
-    }
-    const deadline = new AbortController();
-    const { signal } = deadline;
-    this.#working.add(deadline);
-    const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
-      deadline.abort(new GossipError('ERR_TIMEOUT', 'the handler took longer than requestTimeoutMs'));
-    });
-    let refused = 'payloadsNotDecoded';
-    const work = async () => {
-      const question = decodeValue(effect.payload, options);
-      refused = 'requestsInvalid';
-      const data = (await validate(entry.schema, question)) as never;
-      refused = '';
-      return entry.handler({ data, from, signal });
-    };
-    try {
-      const late = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason));
+    let status: ReplyStatus = 'no-handler';
+    let payload: Uint8Array = new Uint8Array();
+    if (entry && from) {
+      const deadline = new AbortController();
+      const { signal } = deadline;
+      this.#working.add(deadline);
+      const cancel = options.clock.schedule(options.requestTimeoutMs, () => {
+        deadline.abort(new GossipError('ERR_TIMEOUT', 'longer than requestTimeoutMs'));
       });
-      reply('ok', owner.encode(await Promise.race([work(), late])));
-    } catch (error) {
-      if (error === this.#closed) return;
-      if (refused) owner.drop(refused, `${about}: ${errorMessage(error)}`);
-      else owner.failed(error, messageType);
-      reply('failed');
-    } finally {
-      this.#working.delete(deadline);
-      cancel();
-    }
+      let refused = 'payloadsNotDecoded';
+      const work = async () => {
+        const question = decodeValue(effect.payload, options);
+        refused = 'requestsInvalid';
+        const data = (await validate(entry.schema, question)) as never;
+        refused = '';
+        return entry.handler({ data, from, signal });
+      };
+      try {
+        const late = new Promise<never>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });
+        payload = this.owner.encode(await Promise.race([work(), late]));
+        status = 'ok';
+      } catch (error) {
+        status = 'failed';
+        if (error === this.#closed) return;
+        if (refused) this.owner.drop(refused, `${about}: ${errorMessage(error)}`);
+        else this.owner.failed(error, messageType);
+      } finally {
+        this.#working.delete(deadline);
+        cancel();
+      }
+    } else this.owner.drop('requestsWithoutHandler', about);
+    this.owner.input({ type: 'reply', exchange, status, payload });
   }
 }

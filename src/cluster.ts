@@ -22,9 +22,6 @@ import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
 import { Wishes } from './wishes.js';
 
-/** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
-const FAREWELL_MS = 1000;
-
 /** What a gateway or a leaf does beside what every member does. */
 interface Extra {
   perform(effect: LeafEffect): void;
@@ -38,10 +35,10 @@ export class Cluster implements AsyncDisposable {
   readonly #log: ResolvedLogger;
   readonly #link: Link;
   readonly #core: Machine;
-  readonly #subscribers: Subscribers<string | number>;
-  readonly #answers: Answers;
+  readonly #subscribers = new Subscribers(this);
+  readonly #answers = new Answers(this);
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
-  readonly #wishes: Wishes;
+  readonly #wishes = new Wishes(this);
   /** What is being carried out. */
   readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
@@ -59,14 +56,6 @@ export class Cluster implements AsyncDisposable {
     this.#link = link;
     this.#core = core;
     this.#log = log;
-    this.#wishes = new Wishes(this.input);
-    this.#subscribers = new Subscribers(this.#handlerFailed);
-    this.#answers = new Answers(options, {
-      input: this.input,
-      encode: this.#encode,
-      failed: this.#handlerFailed,
-      drop: this.drop,
-    });
     this.#rearm();
     const { signal } = options;
     const stop = () => {
@@ -156,7 +145,7 @@ export class Cluster implements AsyncDisposable {
   broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
     const { tag = '', reliable = false } = options;
     checkShortString('tag', tag, this.#options.limits);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     this.#handle({ type: 'broadcast', messageType: message.type, payload, tag, reliable });
   }
 
@@ -172,7 +161,7 @@ export class Cluster implements AsyncDisposable {
     options: { reliable?: boolean } = {},
   ): Promise<void> {
     const id = idOf(to);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     const { reliable = false } = options;
     await this.#ask((ref) => ({ type: 'send', to: id, messageType: message.type, payload, reliable, ref }));
   }
@@ -190,7 +179,7 @@ export class Cluster implements AsyncDisposable {
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<A> {
     const id = idOf(to);
-    const payload = this.#encode(data);
+    const payload = this.encode(data);
     const { timeoutMs = this.#options.requestTimeoutMs } = options;
     checkPositive('timeoutMs', timeoutMs);
     const answer = (await this.#ask(
@@ -255,8 +244,9 @@ export class Cluster implements AsyncDisposable {
   }
 
   #close(politely: boolean): Promise<void> {
+    /** How long a leaving member waits for its farewell to be taken. Source: guess, as the transports' own flush. */
+    const FAREWELL_MS = 1000;
     this.#closed ??= (async () => {
-      const { clock, transport } = this.#options;
       this.#closing.abort();
       this.#answers.close(closed());
       if (politely) {
@@ -264,14 +254,14 @@ export class Cluster implements AsyncDisposable {
         // In a handler's call the farewell goes out once the handler has returned.
         await undefined;
         await new Promise<void>((resolve) => {
-          const cancel = clock.schedule(FAREWELL_MS, resolve);
+          const cancel = this.#options.clock.schedule(FAREWELL_MS, resolve);
           void this.#link.flush().then(cancel).then(resolve);
         });
       }
       this.#cancelTimer();
       this.#wishes.fail(closed());
       for (const queue of this.#queues) queue.end();
-      await Promise.all([transport.close(), this.extra?.stop?.(politely)]);
+      await Promise.all([this.#options.transport.close(), this.extra?.stop?.(politely)]);
     })();
     return this.#closed;
   }
@@ -282,18 +272,20 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** @internal What the link calls. */
-  readonly input = (input: Input): void => {
+  input(input: Input): void {
     if (!this.#closed) this.#run(this.#core.handle(input, this.#options.clock.now()));
-  };
+  }
 
   /** @internal */
-  readonly count = (name: string): void => this.#core.count(name);
+  count(name: string): void {
+    this.#core.count(name);
+  }
 
   /** @internal Counts something refused; the first of its kind is told to the log. */
-  readonly drop = (name: string, detail: string): void => {
+  drop(name: string, detail: string): void {
     this.#core.drop(name, detail);
     this.input({ type: 'tick' });
-  };
+  }
 
   #handle(input: Input): void {
     if (this.#closed) throw closed();
@@ -332,7 +324,7 @@ export class Cluster implements AsyncDisposable {
         this.#deliver(effect);
         return;
       case 'incoming-request':
-        void this.#answers.answer(effect, this.member(effect.from));
+        void this.#answers.answer(effect, this.member(effect.from), this.#options);
         return;
       case 'settled':
         this.#wishes.settle(effect.ref, effect.payload ?? effect.joined, effect.error);
@@ -350,8 +342,7 @@ export class Cluster implements AsyncDisposable {
     if (this.#closed || atMs === this.#timerAtMs) return;
     this.#cancelTimer();
     this.#timerAtMs = atMs;
-    const { clock } = this.#options;
-    this.#cancelTimer = clock.schedule(Math.max(0, atMs - clock.now()), () => {
+    this.#cancelTimer = this.#options.clock.schedule(Math.max(0, atMs - this.#options.clock.now()), () => {
       this.#timerAtMs = undefined;
       this.input({ type: 'tick' });
     });
@@ -362,14 +353,17 @@ export class Cluster implements AsyncDisposable {
     return this.#wishes.ask(wish, signal);
   }
 
-  readonly #encode = (data: unknown): Uint8Array => {
+  /** @internal */
+  encode(data: unknown): Uint8Array {
+    /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
+    const FRAME_ROOM_BYTES = 2048;
     if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
     const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;
     checkBytes('data', payload.length, bytesMax, 'frameBytesMax or decompressedBytesMax');
     return payload;
-  };
+  }
 
   #changed(change: MembershipChange): void {
     // That we go we know.
@@ -399,14 +393,12 @@ export class Cluster implements AsyncDisposable {
     this.#subscribers.call('message', message);
   }
 
-  readonly #handlerFailed = (error: unknown, handler: string | number): void => {
+  /** @internal A handler of the application did, by its name or message type. */
+  failed(error: unknown, handler: string | number): void {
     this.count('handlersFailed');
     this.#log.error('a handler failed', { handler, error: errorMessage(error) });
-  };
+  }
 }
-
-/** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
-const FRAME_ROOM_BYTES = 2048;
 
 function idOf(member: Member | MemberId): MemberId {
   const id = typeof member === 'string' ? member.toLowerCase() : member.id;

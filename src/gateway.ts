@@ -125,7 +125,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array<ArrayBuffer>,
     event: (event) => cluster.input({ type: 'leaf', event }),
     member: (id) => cluster.member(id),
-    drop: cluster.drop,
+    drop: (name, detail) => cluster.drop(name, detail),
     ended({ number }) {
       sessions.delete(number);
       if (sessions.size === 0) onEmpty();

@@ -151,12 +151,12 @@ export class Link {
     this.owner?.count('framesReceived');
     const peek = peekFrame(frame);
     const plain = carriage === 'v1-plain';
-    if (peek?.dialect === 'v1' && (carriage === 'native' || !this.exchanges)) {
+    if (peek.dialect === 'v1' && (carriage === 'native' || !this.exchanges)) {
       this.owner?.drop('v1FramesRefused', `by a ${carriage} carrier`);
       if (!peek.replyExpected || carriage === 'native') return undefined;
       return this.encode({ type: 'native-only', from: this.selfId }, plain);
     }
-    if (peek?.replyExpected) return this.exchanges?.receive(frame, source, plain);
+    if (peek.replyExpected) return this.exchanges?.receive(frame, source, plain);
     this.open(frame, source, plain);
     return undefined;
   }

@@ -139,7 +139,7 @@ export const PRESETS = {
  * @throws GossipError `ERR_OPTION`: nothing was started.
  */
 export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
-  if (!options?.transport) bad('transport', 'is missing: pass for instance socketTransport({ bind })');
+  if (!options?.transport) bad('transport', 'is missing: pass socketTransport({ bind })');
   const { preset = 'lan' } = options;
   checkName(`preset ${preset}`, preset, PRESETS);
   const limits = numbers<Limits>('limits', DEFAULT_LIMITS, options.limits);
@@ -167,7 +167,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     bad('limits.datagramBytesMax', `is above limits.frameBytesMax (${limits.frameBytesMax})`);
   }
   if (cipher && !(cipher.keyring?.size > 0)) {
-    throw new GossipError('ERR_KEY', 'option cipher has no key: pass for instance aesGcm([key])');
+    throw new GossipError('ERR_KEY', 'option cipher has no key: pass aesGcm([key])');
   }
   resolved.id = resolved.id.toLowerCase();
   if (!isMemberId(resolved.id)) bad('id', `is "${options.id}", not a UUID`);

@@ -3,14 +3,14 @@
 type Handler = (value: never) => unknown;
 
 /** Handlers in the order they were added. A failure of one is reported and does not reach the others. */
-export class Subscribers<K> {
+export class Subscribers {
   /** Each call of `add` has an entry of its own, so that the same function may be added twice and removed once. */
-  readonly #entries = new Set<{ readonly key: K; readonly handler: Handler }>();
+  readonly #entries = new Set<{ readonly key: string | number; readonly handler: Handler }>();
 
-  constructor(private readonly failed: (error: unknown, key: K) => void) {}
+  constructor(private readonly owner: { failed(error: unknown, key: string | number): void }) {}
 
   /** @returns a function that removes the handler again. */
-  add(key: K, handler: Handler): () => void {
+  add(key: string | number, handler: Handler): () => void {
     const entry = { key, handler };
     this.#entries.add(entry);
     return () => {
@@ -18,12 +18,12 @@ export class Subscribers<K> {
     };
   }
 
-  call(key: K, value: unknown): void {
+  call(key: string | number, value: unknown): void {
     for (const entry of [...this.#entries]) {
       // An earlier handler may have removed it.
       if (entry.key !== key || !this.#entries.has(entry)) continue;
       // In a function of its own, so that a handler that throws has rejected.
-      (async () => entry.handler(value as never))().catch((error) => this.failed(error, key));
+      (async () => entry.handler(value as never))().catch((error) => this.owner.failed(error, key));
     }
   }
 }

@@ -6,16 +6,16 @@ export class Wishes {
   readonly #waiting = new Map<number | undefined, (value: unknown, error?: GossipError) => void>();
   #ref = 0;
 
-  constructor(private readonly input: (input: Input) => void) {}
+  constructor(private readonly owner: { input(input: Input): void }) {}
 
   /** Hands a wish to the core and waits for its end. */
   ask(wish: (ref: number) => Input, signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted(signal));
       const ref = ++this.#ref;
       const onAbort = () => {
-        this.input({ type: 'cancel', ref });
-        this.settle(ref, undefined, aborted(signal));
+        this.owner.input({ type: 'cancel', ref });
+        const cause = signal?.reason;
+        this.settle(ref, undefined, new GossipError('ERR_ABORTED', 'the signal fired', { cause }));
       };
       signal?.addEventListener('abort', onAbort);
       this.#waiting.set(ref, (value, error) => {
@@ -23,7 +23,8 @@ export class Wishes {
         if (error) reject(error);
         else resolve(value);
       });
-      this.input(wish(ref));
+      if (signal?.aborted) onAbort();
+      else this.owner.input(wish(ref));
     });
   }
 
@@ -38,8 +39,4 @@ export class Wishes {
   fail(error: GossipError): void {
     for (const ref of this.#waiting.keys()) this.settle(ref, undefined, error);
   }
-}
-
-function aborted(signal: AbortSignal | undefined): GossipError {
-  return new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason });
 }

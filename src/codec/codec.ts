@@ -24,3 +24,6 @@ export interface Codec {
    */
   decode(bytes: Uint8Array): unknown;
 }
+
+/** Deepest nesting of lists and maps that codecs carry by default. Source: `limits.depthMax`. */
+export const DEPTH_MAX = 64;

@@ -2,9 +2,9 @@
  * The JSON codec, as the Go library's speaks it: readable, four times larger, and exact for 64-bit integers, which plain
  * `JSON.parse` and `JSON.stringify` are not.
  */
-import type { Codec } from './codec.js';
+import { type Codec, DEPTH_MAX } from './codec.js';
 import { parseJson } from './json-parse.js';
-import { type CodecOptions, DEPTH_MAX, guard, keysOf, kindOf, refuse, tooDeep } from './value.js';
+import { type CodecOptions, guard, keysOf, kindOf, refuse, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 

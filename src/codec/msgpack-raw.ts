@@ -3,9 +3,9 @@
  * behind `msgpack()` reads it but cannot write it, hence an encoder of our own.
  */
 import { encodeTimestampExtension } from '@msgpack/msgpack';
-import type { Codec } from './codec.js';
+import { type Codec, DEPTH_MAX } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
-import { type CodecOptions, DEPTH_MAX, guard, keysOf, kindOf, tooDeep } from './value.js';
+import { type CodecOptions, guard, keysOf, kindOf, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 

@@ -3,9 +3,9 @@
  * encoding; around it stands what makes 64-bit integers exact and hostile bytes harmless.
  */
 import { Encoder } from '@msgpack/msgpack';
-import type { Codec } from './codec.js';
+import { type Codec, DEPTH_MAX } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
-import { type CodecOptions, DEPTH_MAX, exactInteger, guard, keysOf, kindOf, tooDeep } from './value.js';
+import { type CodecOptions, exactInteger, guard, keysOf, kindOf, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 

@@ -10,9 +10,6 @@ export interface CodecOptions {
   depthMax?: number;
 }
 
-/** The default of {@link CodecOptions.depthMax}. */
-export const DEPTH_MAX = 64;
-
 /** The kinds of values that have an encoding. */
 export type ValueKind = 'nil' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'list' | 'map';
 
@@ -27,14 +24,11 @@ export function kindOf(value: unknown): ValueKind {
   if (typeof value !== 'object') return type as 'boolean' | 'number' | 'bigint' | 'string';
   if (Array.isArray(value)) return 'list';
   if (value instanceof Uint8Array) return 'bytes';
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw refuse('an invalid Date');
-    return 'date';
-  }
-  if (value instanceof Map || value instanceof Set || value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
-    throw refuse(`a ${value.constructor.name}`);
-  }
-  return 'map';
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  if (name === 'Object') return 'map';
+  if (name !== 'Date') throw refuse(`a ${name}`);
+  if (Number.isNaN(Number(value))) throw refuse('an invalid Date');
+  return 'date';
 }
 
 /**

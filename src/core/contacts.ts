@@ -40,20 +40,18 @@ export class Contacts {
 
   /** The application's join: one address that answers is enough, all have to fail for it to fail. */
   join(addresses: readonly string[], ref: number): void {
-    const { core } = this;
-    const others = [...new Set(addresses)].filter((address) => !sharesPart(address, core.self.address));
-    if (others.length === 0) core.emit({ type: 'settled', ref, joined: 0 });
+    const others = [...new Set(addresses)].filter((address) => !sharesPart(address, this.core.self.address));
+    if (others.length === 0) this.core.emit({ type: 'settled', ref, joined: 0 });
     const errors: GossipError[] = [];
     for (const address of others) {
       this.#seeds.set(address, false);
       const done: Done = (error) => {
         this.#met(address, error);
         if (!error) {
-          core.emit({ type: 'settled', ref, joined: 1 });
+          this.core.emit({ type: 'settled', ref, joined: 1 });
         } else if (errors.push(error) === others.length) {
           const reasons = [...new Set(errors.map(({ message }) => message))].join('; ');
-          const refused = errors.find(({ code }) => code === 'ERR_JOIN_REJECTED');
-          core.emit({ type: 'settled', ref, error: refused ?? joinFailure(reasons) });
+          this.core.emit({ type: 'settled', ref, error: errors.find(isRefusal) ?? joinFailure(reasons) });
         }
       };
       this.contact(address, done, true);
@@ -66,8 +64,7 @@ export class Contacts {
    * @param ours - the application named the address, so that no flood of strangers stands in its way.
    */
   contact(address: string, done: Done = () => {}, ours = false): void {
-    const { core } = this;
-    if (sharesPart(address, core.self.address)) {
+    if (sharesPart(address, this.core.self.address)) {
       done(joinFailure(`${address} is our own address`));
       return;
     }
@@ -76,8 +73,8 @@ export class Contacts {
       waiting.push(done);
       return;
     }
-    if (!ours && this.pending >= core.config.limits.pendingContactsMax) {
-      core.drop('contactsOverLimit', address);
+    if (!ours && this.pending >= this.core.limits.pendingContactsMax) {
+      this.core.drop('contactsOverLimit', address);
       done(joinFailure('too many joins at once'));
       return;
     }
@@ -85,30 +82,32 @@ export class Contacts {
     this.#addresses.set(address, callers);
     const finish: Done = (error) => {
       this.#addresses.delete(address);
-      if (error) core.emit({ type: 'log', level: 'debug', message: `join failed: ${error.message}` });
+      if (error) {
+        const level = isRefusal(error) ? 'warn' : 'debug';
+        this.core.emit({ type: 'log', level, message: `joining ${address} failed: ${error.message}` });
+      }
       for (const caller of callers) caller(error);
     };
-    if (!core.foreign) {
+    if (!this.core.foreign) {
       this.#joinNatively(address, finish);
       return;
     }
-    core.foreign.contact(address, (found) => {
+    this.core.foreign.contact(address, (found) => {
       if (found === 'native') this.#joinNatively(address, finish);
       else finish(found === 'foreign' ? undefined : found);
     });
   }
 
   #joinNatively(address: string, done: Done): void {
-    const { core } = this;
-    const seq = core.random.uint32();
+    const seq = this.core.random.uint32();
     this.#joins.set(seq, { address, done });
-    core.send(address, { type: 'join', seq, from: core.self.id, record: core.selfRecord() }, true);
-    core.schedule(core.config.timing.joinTimeoutMs, () => {
+    this.core.send(address, { type: 'join', seq, from: this.core.self.id, record: this.core.selfRecord() }, true);
+    this.core.schedule(this.core.timing.joinTimeoutMs, () => {
       const join = this.#joins.get(seq);
       if (!join) return;
       // Accepted but the table is still on its way: being a member is what was asked for.
       if (join.accepted) this.#finish(seq);
-      else this.#finish(seq, joinFailure(`${address} did not answer; can it reach us at ${core.self.address}?`));
+      else this.#finish(seq, joinFailure(`${address} did not answer; can it reach us at ${this.core.self.address}?`));
     });
   }
 
@@ -126,21 +125,20 @@ export class Contacts {
   }
 
   onJoin(packet: Extract<NativePacket, { type: 'join' }>): void {
-    const { core } = this;
     const { record } = packet;
     const reason = this.#refusal(packet) ?? '';
     const verify = reason ? this.#refuse(packet.from, reason) : this.#verify(record);
     if (verify === undefined) return;
-    core.send(
+    this.core.send(
       record.address,
       {
         type: 'join-reply',
         seq: packet.seq,
-        from: core.self.id,
+        from: this.core.self.id,
         accepted: !reason,
         reason,
         verify,
-        record: core.selfRecord(),
+        record: this.core.selfRecord(),
       },
       true,
     );
@@ -148,11 +146,10 @@ export class Contacts {
 
   /** @returns 0 when the joiner is to be told, `undefined` when too many have been told lately. */
   #refuse(joiner: MemberId, reason: string): 0 | undefined {
-    const { core } = this;
-    core.drop('joinsRejected', `${joiner}: ${reason}`);
-    if (this.#refusals >= core.config.limits.pendingContactsMax) return undefined;
+    this.core.drop('joinsRejected', `${joiner}: ${reason}`);
+    if (this.#refusals >= this.core.limits.pendingContactsMax) return undefined;
     this.#refusals++;
-    core.schedule(core.config.timing.joinTimeoutMs, () => this.#refusals--);
+    this.core.schedule(this.core.timing.joinTimeoutMs, () => this.#refusals--);
     return 0;
   }
 
@@ -161,60 +158,56 @@ export class Contacts {
    * @returns the sequence number to acknowledge; `undefined` when it has been sent one already or too many are waiting.
    */
   #verify(record: MemberRecord): number | undefined {
-    const { core } = this;
     if (this.#unverified.has(record.id)) {
-      core.count('joinsRepeated');
+      this.core.count('joinsRepeated');
       return undefined;
     }
-    if (this.pending >= core.config.limits.pendingContactsMax) {
-      core.drop('contactsOverLimit', record.id);
+    if (this.pending >= this.core.limits.pendingContactsMax) {
+      this.core.drop('contactsOverLimit', record.id);
       return undefined;
     }
-    core.count('joinsAccepted');
+    this.core.count('joinsAccepted');
     this.#unverified.set(record.id, record);
-    return core.probe.expectAck(record.id, core.config.timing.joinTimeoutMs, (alive) => {
+    return this.core.probe.expectAck(record.id, this.core.timing.joinTimeoutMs, (alive) => {
       this.#unverified.delete(record.id);
       if (!alive) {
-        core.drop('joinersUnreachable', `${record.id} at ${record.address}`);
+        this.core.drop('joinersUnreachable', `${record.id} at ${record.address}`);
         return;
       }
-      const row = core.members.merge(record, core.self.id);
+      const row = this.core.members.merge(record, this.core.self.id);
       if (!row) return;
       // It answered there, even if a former life of it, whose clock was ahead, still says otherwise.
-      core.members.setAddress(row, record.address);
-      core.sync.sendAll(row, true);
+      this.core.members.setAddress(row, record.address);
+      this.core.sync.sendAll(row, true);
     });
   }
 
   #refusal(packet: Extract<NativePacket, { type: 'join' }>): string | undefined {
-    const { core } = this;
     const { record } = packet;
     if (record.id !== packet.from || record.dialect !== 'native' || record.via) return 'not its own record';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }
-    if (core.tooFarAhead(record.incarnation)) return 'its clock is too far ahead';
-    if (core.members.size >= core.config.limits.membersMax) return 'full (limits.membersMax)';
-    return core.config.refuseVersion(record.applicationVersion);
+    if (this.core.tooFarAhead(record.incarnation)) return 'its clock is too far ahead';
+    if (this.core.members.size >= this.core.limits.membersMax) return 'full (limits.membersMax)';
+    return this.core.config.refuseVersion(record.applicationVersion);
   }
 
   onJoinReply(packet: Extract<NativePacket, { type: 'join-reply' }>): void {
-    const { core } = this;
     const join = this.#joins.get(packet.seq);
     if (!join || join.accepted || packet.record.id !== packet.from) {
-      core.drop('repliesNobodyAskedFor', packet.from);
+      this.core.drop('repliesNobodyAskedFor', packet.from);
       return;
     }
     if (!packet.accepted) {
-      core.emit({ type: 'log', level: 'warn', message: `join rejected by ${join.address}: ${packet.reason}` });
       this.#finish(packet.seq, joinFailure(packet.reason, true));
       return;
     }
     join.accepted = packet.from;
-    const row = core.members.merge(packet.record, packet.from);
+    const row = this.core.members.merge(packet.record, packet.from);
     // We can introduce ourselves as well as those we joined can.
-    core.news.addRecord(core.self);
-    if (row) core.send(row, { type: 'ack', seq: packet.verify, from: core.self.id, news: [] }, true);
+    this.core.news.addRecord(this.core.self);
+    if (row) this.core.send(row, { type: 'ack', seq: packet.verify, from: this.core.self.id, news: [] }, true);
   }
 
   /** A whole table came from a member: a join that waited for it is done. */
@@ -225,26 +218,33 @@ export class Contacts {
   #met(address: string, error?: GossipError): void {
     if (!error) this.#seeds.set(address, true);
     // Who refused us once will refuse us again; trying on would only be noise.
-    else if (error.code === 'ERR_JOIN_REJECTED') this.#seeds.delete(address);
+    else if (isRefusal(error)) this.#seeds.delete(address);
+  }
+
+  get #alone(): boolean {
+    return this.core.members.peers().length === 0;
   }
 
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */
   #armRetry(): void {
     /** With company, seeds that never answered are tried this many times less often. Source: guess. */
     const RETRY_SLOWER = 10;
-    const { core } = this;
     if (this.#retryArmed || this.#seeds.size === 0) return;
     this.#retryArmed = true;
-    const pause = core.config.timing.seedRetryMs * (core.members.peers().length === 0 ? 1 : RETRY_SLOWER);
-    core.schedule(core.random.jitter(pause, 0.5), () => {
+    const pause = this.core.timing.seedRetryMs * (this.#alone ? 1 : RETRY_SLOWER);
+    this.core.schedule(this.core.random.jitter(pause, 0.5), () => {
       this.#retryArmed = false;
-      const alone = core.members.peers().length === 0;
+      const alone = this.#alone;
       for (const [address, met] of this.#seeds) {
-        if (!alone && (met || core.members.atAddress(address).length > 0)) continue;
-        core.count('seedRetries');
+        if (!alone && (met || this.core.members.atAddress(address).length > 0)) continue;
+        this.core.count('seedRetries');
         this.contact(address, (error) => this.#met(address, error), true);
       }
       this.#armRetry();
     });
   }
+}
+
+function isRefusal({ code }: GossipError): boolean {
+  return code === 'ERR_JOIN_REJECTED';
 }

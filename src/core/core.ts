@@ -18,14 +18,6 @@ import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
 
-/** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
-const CLEANUP_INTERVAL_MS = 20_000;
-/**
- * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
- * thousand. Source: guess, far above the time for which news about them goes round.
- */
-const LEAF_TOMBSTONE_MS = 300_000;
-
 export class Core extends Machine {
   readonly members: Members;
   readonly news: NewsQueue;
@@ -41,6 +33,8 @@ export class Core extends Machine {
   pausedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: CoreConfig, nowMs: number) {
+    /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
+    const CLEANUP_INTERVAL_MS = 20_000;
     super(config, nowMs);
     const start = this.hlc.now(nowMs);
     this.leaves = new Leaves(this);
@@ -63,7 +57,7 @@ export class Core extends Machine {
   }
 
   protected woke(): void {
-    this.pausedUntilMs = this.nowMs + this.config.timing.probeIntervalMs * 2;
+    this.pausedUntilMs = this.nowMs + this.timing.probeIntervalMs * 2;
     this.count('pauses');
     this.suspicion.adjustHealth(1);
   }
@@ -93,7 +87,7 @@ export class Core extends Machine {
         this.#leave();
         return;
       case 'broadcast':
-        this.dissemination.start(input, input.tag, input.reliable);
+        this.dissemination.start(input);
         return;
       case 'send':
         this.requests.send(input);
@@ -124,35 +118,16 @@ export class Core extends Machine {
       this.drop('ownPackets', packet.type);
       return;
     }
-    const sender = this.members.get(packet.from);
-    if (!sender && 'payload' in packet && packet.type !== 'reply') {
-      this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
-      return;
-    }
-    if (!sender && !FROM_STRANGERS.has(packet.type)) {
-      this.drop('unknownSenders', packet.from);
-      return;
-    }
     this.count('packetsReceived');
+    const sender = this.members.get(packet.from);
     if (sender && 'news' in packet) this.news.receive(packet.news, packet.from);
-    if ('to' in packet && packet.to !== this.self.id) {
-      this.leaves.deliver(packet);
-      return;
-    }
+    // What may come from someone who is not in the table (yet).
     switch (packet.type) {
-      case 'news':
-        return;
       case 'ping':
-        this.probe.onPing(packet, source);
+        this.probe.onPing(packet, source, sender);
         return;
       case 'ack':
-        this.probe.onAck(packet);
-        return;
-      case 'ping-req':
-        this.probe.onPingReq(packet);
-        return;
-      case 'nack':
-        this.probe.onNack(packet);
+        this.probe.onAck(packet, sender);
         return;
       case 'join':
         this.contacts.onJoin(packet);
@@ -160,29 +135,49 @@ export class Core extends Machine {
       case 'join-reply':
         this.contacts.onJoinReply(packet);
         return;
+      case 'native-only':
+        this.drop('repliesNobodyAskedFor', packet.from);
+        return;
+    }
+    if (!sender) {
+      if ('payload' in packet && packet.type !== 'reply') {
+        this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
+      } else this.drop('unknownSenders', packet.from);
+      return;
+    }
+    if ('to' in packet && packet.to !== this.self.id) {
+      this.leaves.deliver(packet);
+      return;
+    }
+    switch (packet.type) {
+      case 'news':
+        return;
+      case 'ping-req':
+        this.probe.onPingReq(packet, sender);
+        return;
+      case 'nack':
+        this.probe.onNack(packet);
+        return;
       case 'digest':
-        this.sync.onDigest(packet);
+        this.sync.onDigest(packet, sender);
         return;
       case 'state':
-        this.sync.onState(packet);
+        this.sync.onState(packet, sender);
         return;
       case 'pull':
-        this.sync.onPull(packet);
+        this.sync.onPull(packet, sender);
         return;
       case 'broadcast':
         this.dissemination.onBroadcast(packet, source);
         return;
       case 'message':
-        this.requests.onMessage(packet);
+        this.requests.deliver(packet.from, packet.messageId, packet);
         return;
       case 'request':
         this.requests.onRequest(packet);
         return;
       case 'reply':
         this.requests.onReply(packet);
-        return;
-      case 'native-only':
-        this.drop('repliesNobodyAskedFor', packet.from);
         return;
       default:
         this.drop('packetsMisplaced', packet.type);
@@ -216,7 +211,12 @@ export class Core extends Machine {
 
   /** Leavers become dead, the dead are forgotten. */
   #cleanUp(): void {
-    const { leavingTimeoutMs, tombstoneMs } = this.config.timing;
+    /**
+     * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
+     * thousand. Source: guess, far above the time for which news about them goes round.
+     */
+    const LEAF_TOMBSTONE_MS = 300_000;
+    const { leavingTimeoutMs, tombstoneMs } = this.timing;
     for (const row of this.members.all()) {
       const age = this.nowMs - row.stateMs;
       if (row.state === 'leaving' && age >= leavingTimeoutMs) {
@@ -284,6 +284,3 @@ export class Core extends Machine {
     };
   }
 }
-
-/** What may come from someone who is not in the table (yet). */
-const FROM_STRANGERS: ReadonlySet<NativePacket['type']> = new Set(['ping', 'ack', 'join', 'join-reply', 'native-only']);

@@ -14,6 +14,14 @@ import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
 
+/**
+ * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
+ * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
+ */
+const HOPS_MAX = 64;
+/** Tags whose fingers are kept. Source: guess. */
+const TAGS_MAX = 64;
+
 /** A broadcast in either dialect's terms. */
 export interface BroadcastItem extends Outgoing {
   origin: MemberId;
@@ -31,24 +39,20 @@ export class Dissemination {
   constructor(private readonly core: Core) {}
 
   /** Sends a broadcast of our own. */
-  start(message: Outgoing, tag: string, reliable: boolean): void {
-    const { core } = this;
-    const { messageType, payload } = message;
-    const messageId = core.hlc.now(core.nowMs);
-    const item: BroadcastItem = { origin: core.self.id, messageId, messageType, payload, tag, reliable };
-    core.history.accept(item.origin, item.messageId);
-    core.count('broadcastsSent');
-    this.#relay(item, HOPS_MAX, core.self.id);
-    core.foreign?.broadcast(item, undefined);
-    core.leaves.host?.broadcast(item);
+  start(message: Omit<BroadcastItem, 'origin' | 'messageId'>): void {
+    const item: BroadcastItem = { ...message, origin: this.core.self.id, messageId: this.core.mint() };
+    this.core.history.accept(item.origin, item.messageId);
+    this.core.count('broadcastsSent');
+    this.#relay(item, HOPS_MAX, this.core.self.id);
+    this.core.foreign?.broadcast(item, undefined);
+    this.core.leaves.host?.broadcast(item);
   }
 
   onBroadcast(packet: Extract<NativePacket, { type: 'broadcast' }>, source: PacketSource): void {
-    const { core } = this;
-    if (packet.origin !== core.self.id && !core.members.get(packet.origin)) {
+    if (packet.origin !== this.core.self.id && !this.core.members.get(packet.origin)) {
       // Whoever passed it on knows its sender.
-      core.sync.pull(packet.from, [packet.origin]);
-      core.strangers.hold(packet.origin, packet, () => this.onBroadcast(packet, source));
+      this.core.sync.pull(packet.from, [packet.origin]);
+      this.core.strangers.hold(packet.origin, packet, () => this.onBroadcast(packet, source));
       return;
     }
     if (this.receive(packet, source)) this.#relay(packet, Math.min(packet.ttl, HOPS_MAX) - 1, packet.from);
@@ -59,16 +63,15 @@ export class Dissemination {
    * @returns whether it was new.
    */
   receive(item: BroadcastItem, source: PacketSource): boolean {
-    const { core } = this;
-    if (item.origin === core.self.id) return false;
-    if (!core.members.get(item.origin)) {
-      core.drop('unknownSenders', item.origin);
+    if (item.origin === this.core.self.id) return false;
+    if (!this.core.members.get(item.origin)) {
+      this.core.drop('unknownSenders', item.origin);
       return false;
     }
-    if (!core.history.accept(item.origin, item.messageId)) return false;
-    if (item.tag === '' || core.self.tags.includes(item.tag)) {
-      core.count('broadcastsDelivered');
-      core.emit({
+    if (!this.core.history.accept(item.origin, item.messageId)) return false;
+    if (item.tag === '' || this.core.self.tags.includes(item.tag)) {
+      this.core.count('broadcastsDelivered');
+      this.core.emit({
         type: 'message',
         from: item.origin,
         messageType: item.messageType,
@@ -77,8 +80,8 @@ export class Dissemination {
         direct: false,
       });
     }
-    core.foreign?.broadcast(item, source);
-    core.leaves.host?.broadcast(item);
+    this.core.foreign?.broadcast(item, source);
+    this.core.leaves.host?.broadcast(item);
     return true;
   }
 
@@ -88,30 +91,28 @@ export class Dissemination {
   }
 
   #relay(item: BroadcastItem, ttl: number, cameFrom: MemberId): void {
-    const { core } = this;
     if (ttl <= 0) return;
     const to = this.#relays(item.tag).filter((row) => row.id !== cameFrom && row.id !== item.origin);
     if (to.length === 0) return;
-    core.count('broadcastsRelayed', to.length);
-    core.send(to, { ...item, type: 'broadcast', from: core.self.id, ttl }, item.reliable);
+    this.core.count('broadcastsRelayed', to.length);
+    this.core.send(to, { ...item, type: 'broadcast', from: this.core.self.id, ttl }, item.reliable);
   }
 
   /** The members 1, 2, 4 … places after us in the ring of those a broadcast with this tag is for. */
   #relays(tag: string): readonly MemberRow[] {
-    const { core } = this;
-    if (this.#fingersEpoch !== core.members.epoch || this.#fingers.size > TAGS_MAX) {
+    if (this.#fingersEpoch !== this.core.members.epoch || this.#fingers.size > TAGS_MAX) {
       this.#fingers.clear();
-      this.#fingersEpoch = core.members.epoch;
+      this.#fingersEpoch = this.core.members.epoch;
     }
     const known = this.#fingers.get(tag);
     if (known) return known;
     const wanted = tag === '' ? undefined : this.#receivers(tag);
-    const ring = core.members.natives().filter((row) => wanted?.has(row.id) ?? true);
+    const ring = this.core.members.natives().filter((row) => wanted?.has(row.id) ?? true);
     ring.sort((a, b) => (a.id < b.id ? -1 : 1));
     // Nobody after us: the ring goes on with its first.
     const next = Math.max(
       0,
-      ring.findIndex((row) => row.id > core.self.id),
+      ring.findIndex((row) => row.id > this.core.self.id),
     );
     const fingers: MemberRow[] = [];
     for (let step = 1; step <= ring.length; step *= 2) {
@@ -127,11 +128,3 @@ export class Dissemination {
     return new Set(tagged.map((row) => row.via ?? row.id));
   }
 }
-
-/**
- * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
- * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
- */
-const HOPS_MAX = 64;
-/** Tags whose fingers are kept. Source: guess. */
-const TAGS_MAX = 64;

@@ -224,7 +224,7 @@ export class Gateway implements LeafHost {
     const { core } = this;
     const row = core.members.get(packet.to);
     if (row === core.self) {
-      if (packet.type === 'message') core.requests.onMessage(packet);
+      if (packet.type === 'message') core.requests.deliver(packet.from, packet.messageId, packet);
       else if (packet.type === 'request') core.requests.onRequest(packet);
       else core.requests.onReply(packet);
     } else if (!row || row.state === 'dead' || core.whyNot(row)) {

@@ -24,19 +24,21 @@ export class History {
    *   memory (`messagesTooOld`) or one from the future (`clockDrift`).
    */
   accept(sender: MemberId, messageId: bigint, direct = false): boolean {
-    const { core } = this;
-    if (core.tooFarAhead(messageId)) return false;
-    if (messageId <= this.#floor || core.hlc.aheadMs(messageId, core.nowMs) < -core.config.limits.historyAgeMs) {
-      core.drop('messagesTooOld', sender);
+    if (this.core.tooFarAhead(messageId)) return false;
+    if (
+      messageId <= this.#floor ||
+      this.core.hlc.aheadMs(messageId, this.core.nowMs) < -this.core.limits.historyAgeMs
+    ) {
+      this.core.drop('messagesTooOld', sender);
       return false;
     }
     const key = `${sender}${messageId}`;
     if (this.#seen.has(key)) {
-      if (direct) core.drop('replays', sender);
-      else core.count('duplicates');
+      if (direct) this.core.drop('replays', sender);
+      else this.core.count('duplicates');
       return false;
     }
-    this.#seen.set(key, core.nowMs);
+    this.#seen.set(key, this.core.nowMs);
     this.#prune();
     return true;
   }
@@ -46,11 +48,10 @@ export class History {
    * not be remembered.
    */
   #prune(): void {
-    const { limits, timing } = this.core.config;
-    const before = this.core.nowMs - limits.historyAgeMs - timing.clockDriftMaxMs;
+    const before = this.core.nowMs - this.core.limits.historyAgeMs - this.core.timing.clockDriftMaxMs;
     for (const [key, atMs] of this.#seen) {
       if (atMs > before) {
-        if (this.#seen.size <= limits.historyMax) return;
+        if (this.#seen.size <= this.core.limits.historyMax) return;
         const forgotten = BigInt(key.slice(36));
         if (forgotten > this.#floor) this.#floor = forgotten;
       }

@@ -6,14 +6,13 @@
 /** `(microseconds since 2025-01-01T00:00:00Z) << 10 | counter`, the same layout as the Go library's. */
 export type HlcTime = bigint;
 
-const EPOCH_MS = 1_735_689_600_000;
-const COUNTER_BITS = 10n;
-/** Times we minted this far ahead of what we follow are given up. Source: guess, what counters and delays explain. */
-const FOLLOW_MS = 1000;
+export const EPOCH_MS = 1_735_689_600_000;
+export const COUNTER_BITS = 10n;
 
 /** The clock of one member. Wall time comes in as an argument, so that a simulation owns it. */
 export class Hlc {
-  #last = 0n;
+  /** The latest time minted or observed. */
+  last = 0n;
 
   /** @param epochMs - Unix milliseconds at monotonic zero. */
   constructor(public epochMs: number) {}
@@ -21,20 +20,12 @@ export class Hlc {
   /** Mints a time later than every time minted or observed before. */
   now(nowMs: number): HlcTime {
     this.observe(this.physical(nowMs) - 1n);
-    return ++this.#last;
+    return ++this.last;
   }
 
   /** Learns a time minted elsewhere. */
   observe(time: HlcTime): void {
-    if (time > this.#last) this.#last = time;
-  }
-
-  /** Takes a time minted elsewhere for what our wall shows from now on. */
-  follow(time: HlcTime, nowMs: number): void {
-    this.epochMs = Number(time >> COUNTER_BITS) / 1000 + EPOCH_MS - nowMs;
-    // What we minted by a clock that was far ahead nobody has believed.
-    if (this.aheadMs(this.#last, nowMs) > FOLLOW_MS) this.#last = time;
-    this.observe(time);
+    if (time > this.last) this.last = time;
   }
 
   /** Wall time as an HLC time with counter 0; does not advance the clock. */

@@ -5,6 +5,7 @@
 import { joinFailure } from '../errors.js';
 import type { ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
 import { type CoreConfig, ownRecord } from './config.js';
+import { follow } from './follow.js';
 import type { Input, Packet } from './input.js';
 import { LeafTable } from './leaf-table.js';
 import { LeafWishes, type Wish } from './leaf-wishes.js';
@@ -308,7 +309,7 @@ export class LeafCore extends Machine {
         return;
       }
       case 'message':
-        this.requests.onMessage(packet);
+        this.requests.deliver(packet.from, packet.messageId, packet);
         return;
       case 'request':
         this.requests.onRequest(packet);
@@ -324,7 +325,7 @@ export class LeafCore extends Machine {
     // Who we are is our gateway's to say.
     if (record.id !== this.self.id) this.members.rename(record.id);
     // The gateway's clock is the cluster's; ours may be an hour off, and what we send must not be refused for it.
-    this.hlc.follow(record.version, this.nowMs);
+    follow(this.hlc, record.version, this.nowMs);
     this.#attached = true;
     this.#takeAnswer();
     this.#failures = 0;

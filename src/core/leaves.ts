@@ -61,9 +61,6 @@ export interface LeafHost {
   leave(): void;
 }
 
-/** How long a leaf is believed whose gateway is not known yet: the news of it may be behind. Source: as `strangers.ts`. */
-const GATEWAY_UNKNOWN_MS = 5000;
-
 export class Leaves {
   /** Present at a gateway. */
   host: LeafHost | undefined;
@@ -73,15 +70,16 @@ export class Leaves {
   /** Where what is for a member goes: to itself, or to a leaf's gateway. What is for a leaf of ours is handed over here. */
   way(row: MemberRow, packet: Packet, ref?: number): readonly MemberRow[] {
     if (!row.via) return [row];
-    const { core } = this;
-    const gateway = core.members.get(row.via);
-    if (gateway && gateway !== core.self && gateway.state !== 'dead') return [gateway];
+    const gateway = this.core.members.get(row.via);
+    if (gateway && gateway !== this.core.self && gateway.state !== 'dead') return [gateway];
     const addressed = packet as AddressedPacket;
-    const taken = gateway === core.self && this.host?.send(addressed);
+    const taken = gateway === this.core.self && this.host?.send(addressed);
     if (!taken) this.#bounce(addressed);
     if (ref !== undefined) {
-      const error = taken ? undefined : new GossipError('ERR_UNREACHABLE', `${row.id} is a leaf without a gateway`);
-      core.emit({ type: 'settled', ref, ...(error && { error }) });
+      const error = taken
+        ? undefined
+        : new GossipError('ERR_UNREACHABLE', `${row.id} could not be reached by a gateway`);
+      this.core.emit({ type: 'settled', ref, ...(error && { error }) });
     }
     return [];
   }
@@ -95,39 +93,37 @@ export class Leaves {
 
   /** Who asks a leaf that is not there need not wait for its answer. */
   #bounce({ type, from, to, messageId }: AddressedPacket): void {
-    const { core } = this;
-    const row = core.members.get(from);
+    const row = this.core.members.get(from);
     if (type !== 'request' || row?.dialect !== 'native') return;
     const status = 'unreachable';
     const reply = { type: 'reply', from: to, to: from, messageId, status, payload: new Uint8Array() } as const;
-    if (row === core.self) core.requests.onReply(reply);
-    else core.send(row, reply, true);
+    if (row === this.core.self) this.core.requests.onReply(reply);
+    else this.core.send(row, reply, true);
   }
 
   /** A row appeared or changed: a leaf that moved, or a gateway that went. */
   changed(row: MemberRow): void {
-    const { core } = this;
+    /** How long a leaf is believed whose gateway is not known yet: the news of it may be behind. Source: as `strangers.ts`. */
+    const GATEWAY_UNKNOWN_MS = 5000;
     if (!row.via) {
       if (isActive(row)) return;
-      for (const leaf of core.members.active()) if (leaf.via === row.id) this.judge(leaf, 'suspect');
+      for (const leaf of this.core.members.active()) if (leaf.via === row.id) this.judge(leaf, 'suspect');
       return;
     }
     if (this.host?.review(row) || !isActive(row)) return;
-    if (core.members.get(row.via)) this.#lookAfter(row);
-    else core.schedule(GATEWAY_UNKNOWN_MS, () => this.#lookAfter(row));
+    if (this.core.members.get(row.via)) this.#lookAfter(row);
+    else this.core.schedule(GATEWAY_UNKNOWN_MS, () => this.#lookAfter(row));
   }
 
   /** Nobody vouches for a leaf whose gateway is gone, or knows nothing of it. */
   #lookAfter(row: MemberRow): void {
-    const { members } = this.core;
-    const gateway = members.get(row.via as MemberId);
-    const vouched = gateway && (gateway === members.self ? this.host?.review(row) : isActive(gateway));
-    if (!vouched && members.get(row.id) === row && row.state === 'alive') this.judge(row, 'suspect');
+    const gateway = this.core.members.get(row.via as MemberId);
+    const vouched = gateway && (gateway === this.core.self ? this.host?.review(row) : isActive(gateway));
+    if (!vouched && this.core.members.get(row.id) === row && row.state === 'alive') this.judge(row, 'suspect');
   }
 
   /** Everybody comes to this end by itself, so that nobody is told; but what a gateway has forgotten only it knows. */
   judge(row: MemberRow, state: 'suspect' | 'dead'): void {
-    const { members } = this.core;
-    members.mergeState(row, row.incarnation, state, members.self.id, row.via !== members.self.id);
+    this.core.members.mergeState(row, row.incarnation, state, this.core.self.id, row.via !== this.core.self.id);
   }
 }

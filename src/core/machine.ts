@@ -2,12 +2,14 @@
  * What every state machine of ours is made of: time, a clock for messages, randomness, timers, counters and the list of
  * things to do. A member's core and a leaf's are such machines, and so the shell drives both alike.
  */
+
+import type { Limits } from '../limits.js';
 import type { MemberRecord } from '../wire/packet.js';
-import type { CoreConfig } from './config.js';
+import type { CoreConfig, Timing } from './config.js';
 import type { ForeignDialect } from './dialect.js';
 import type { Effect, VisibleState } from './effect.js';
 import { History } from './history.js';
-import { Hlc } from './hlc.js';
+import { Hlc, type HlcTime } from './hlc.js';
 import type { Input, Packet } from './input.js';
 import type { MemberId } from './member-id.js';
 import { type MemberRow, toRecord } from './members.js';
@@ -63,6 +65,19 @@ export abstract class Machine {
   /** Why nothing can be sent to a member, if so. */
   abstract whyNot(row: MemberRow): string | undefined;
 
+  get timing(): Timing {
+    return this.config.timing;
+  }
+
+  get limits(): Limits {
+    return this.config.limits;
+  }
+
+  /** A new time, later than all that we have minted or heard of. */
+  mint(): HlcTime {
+    return this.hlc.now(this.nowMs);
+  }
+
   get self(): MemberRow {
     return this.members.self;
   }
@@ -84,16 +99,16 @@ export abstract class Machine {
   handle(input: Input, nowMs: number): Effect[] {
     this.nowMs = nowMs;
     // @source Lifeguard's slow message processing
-    if (nowMs - this.#timers.nextMs >= this.config.timing.probeIntervalMs) this.woke();
+    if (nowMs - this.#timers.nextMs >= this.timing.probeIntervalMs) this.woke();
     if (!this.left) this.route(input);
-    for (let run = this.#due(); run; run = this.#due()) run();
+    while (!this.left) {
+      const run = this.#timers.takeDue(nowMs);
+      if (!run) break;
+      run();
+    }
     const effects = this.#effects;
     this.#effects = [];
     return effects;
-  }
-
-  #due(): (() => void) | undefined {
-    return this.left ? undefined : this.#timers.takeDue(this.nowMs);
   }
 
   emit(effect: Effect): void {
@@ -119,7 +134,7 @@ export abstract class Machine {
   /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */
   tooFarAhead(time: bigint): boolean {
     const aheadMs = this.hlc.aheadMs(time, this.nowMs);
-    if (aheadMs <= this.config.timing.clockDriftMaxMs) return false;
+    if (aheadMs <= this.timing.clockDriftMaxMs) return false;
     this.drop('clockDrift', `${Math.round(aheadMs)} ms ahead`);
     return true;
   }
@@ -140,7 +155,7 @@ export abstract class Machine {
   /** Every counter and the present sizes of everything that can grow. */
   stats(): Record<string, number> {
     return {
-      ...Object.fromEntries([...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1))),
+      ...Object.fromEntries([...this.#counters].sort()),
       historySize: this.history.size,
       requestsPending: this.requests.pending,
       requestsIncoming: this.requests.incoming,

@@ -119,7 +119,7 @@ export class Members {
   merge(record: MemberRecord, by: MemberId): MemberRow | undefined {
     if (this.core.tooFarAhead(record.incarnation) || this.core.tooFarAhead(record.version)) return undefined;
     if (record.id === this.self.id) {
-      this.core.suspicion.aboutSelf(record.incarnation, record.state, record.address, record.version);
+      this.core.suspicion.aboutSelf(record);
       return this.self;
     }
     const row = this.#rows.get(record.id);
@@ -131,13 +131,13 @@ export class Members {
 
   #add(record: MemberRecord): MemberRow | undefined {
     // A dead stranger is nobody's business: with no memory of it alive there is nothing to correct.
-    if (record.state === 'dead' || record.state === 'leaving') return undefined;
-    if (this.#rows.size >= this.core.config.limits.membersMax) {
+    if (!isActive(record)) return undefined;
+    if (this.#rows.size >= this.core.limits.membersMax) {
       this.core.drop('membersOverLimit', record.id);
       return undefined;
     }
     this.core.hlc.observe(record.incarnation);
-    const row = toRow(record, this.core.nowMs, this.core.hlc.now(this.core.nowMs));
+    const row = toRow(record, this.core.nowMs, this.core.mint());
     // Without its metadata a record counts as the oldest version, so that the whole one is still news.
     if (!record.metadata && record.metadataBytes > 0) row.version = 0n;
     this.#insert(row);
@@ -178,7 +178,7 @@ export class Members {
     this.core.hlc.observe(incarnation);
     // Of a leaf only its gateway knows. This is how it refutes.
     const wrong = by !== this.self.id && state !== 'alive' && this.core.leaves.host?.vouches(row);
-    if (wrong) this.#setState(row, this.core.hlc.now(this.core.nowMs), 'alive');
+    if (wrong) this.#setState(row, this.core.mint(), 'alive');
     else this.#setState(row, incarnation, state);
     this.core.suspicion.stateChanged(row, by);
     if (!quiet) this.core.news.addState(row, by);
@@ -190,7 +190,7 @@ export class Members {
     this.#change(row, { incarnation, state }, false);
     if (previous === state) return;
     row.stateMs = this.core.nowMs;
-    row.stateTime = this.core.hlc.now(this.core.nowMs);
+    row.stateTime = this.core.mint();
     this.#counts[previous]--;
     this.#counts[state]++;
     this.#activeChanged();
@@ -199,14 +199,13 @@ export class Members {
 
   /** We are alive or leaving, with an incarnation newer than any before. */
   renewSelf(state: MemberState): void {
-    this.#setState(this.self, this.core.hlc.now(this.core.nowMs), state);
+    this.#setState(this.self, this.core.mint(), state);
   }
 
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
   updateSelf(info: Partial<Pick<MemberRow, 'metadata' | 'metadataBytes'>> = {}): void {
-    const { self } = this;
-    this.#change(self, { ...info, version: this.core.hlc.now(this.core.nowMs) });
-    this.core.news.addRecord(self);
+    this.#change(this.self, { ...info, version: this.core.mint() });
+    this.core.news.addRecord(this.self);
   }
 
   /** Something that cannot be an old packet sent again came from a member itself. */
@@ -220,9 +219,9 @@ export class Members {
   }
 
   /** Drops a row for good. */
-  remove(id: MemberId): boolean {
+  remove(id: MemberId): void {
     const row = this.#rows.get(id);
-    if (!row || row === this.self) return false;
+    if (!row || row === this.self) return;
     this.#rows.delete(id);
     this.#fingerprint ^= hash(row);
     this.#counts[row.state]--;
@@ -231,7 +230,6 @@ export class Members {
     this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
     this.core.leaves.changed({ ...row, state: 'dead' });
-    return true;
   }
 
   #insert(row: MemberRow): void {

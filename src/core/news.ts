@@ -7,7 +7,7 @@
 import type { MemberRecord, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import { type MemberRow, toRecord } from './members.js';
+import { isActive, type MemberRow, toRecord } from './members.js';
 
 interface Waiting {
   /** Whom it is about: that member knows it best. */
@@ -70,9 +70,8 @@ export class NewsQueue {
       room -= newsBytes(about);
     }
     if (this.#waiting.size === 0) return out;
-    const { config, members } = this.core;
-    const limit = config.timing.retransmitMult * Math.ceil(Math.log10(members.peers().length + 2));
-    const onlyReceiver = members.natives().length <= 1;
+    const limit = this.core.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peers().length + 2));
+    const onlyReceiver = this.core.members.natives().length <= 1;
     const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
     for (const [key, item] of order) {
       if (out.length >= PIECES_MAX) break;
@@ -93,8 +92,7 @@ export class NewsQueue {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    const { gossipIntervalMs } = this.core.config.timing;
-    this.core.schedule(this.core.random.jitter(gossipIntervalMs, 0.2), () => {
+    this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs, 0.2), () => {
       this.#armed = false;
       this.#gossip();
       if (this.#waiting.size > 0) this.#arm();
@@ -103,15 +101,14 @@ export class NewsQueue {
   }
 
   #gossip(): void {
-    const { core } = this;
-    const receivers = core.random.sample(core.members.natives(), core.config.timing.gossipFanOut);
+    const receivers = this.core.random.sample(this.core.members.natives(), this.core.timing.gossipFanOut);
     if (receivers.length === 0) {
       this.#waiting.clear();
       return;
     }
     for (const row of receivers) {
       const news = this.take(row, true);
-      if (news.length > 0) core.send(row, { type: 'news', from: core.self.id, news }, false);
+      if (news.length > 0) this.core.send(row, { type: 'news', from: this.core.self.id, news }, false);
     }
   }
 
@@ -119,33 +116,30 @@ export class NewsQueue {
   announceLeave(): void {
     /** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
     const LEAVE_FAN_OUT = 8;
-    const { core } = this;
-    const news = [stateNews(core.self, core.self.id)];
-    for (const row of core.random.sample(core.members.natives(), LEAVE_FAN_OUT)) {
-      core.send(row, { type: 'news', from: core.self.id, news }, true);
-    }
+    const news = [stateNews(this.core.self, this.core.self.id)];
+    const receivers = this.core.random.sample(this.core.members.natives(), LEAVE_FAN_OUT);
+    this.core.send(receivers, { type: 'news', from: this.core.self.id, news }, true);
   }
 
   /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */
   receive(news: readonly News[], from: MemberId): void {
-    const { core } = this;
     const missing: MemberId[] = [];
     for (const item of news) {
       if (item.kind === 'record') {
-        const row = core.members.merge(item.record, from);
+        const row = this.core.members.merge(item.record, from);
         if (row && lacksMetadata(row, item.record)) missing.push(row.id);
         continue;
       }
-      if (core.tooFarAhead(item.incarnation)) continue;
-      if (item.id === core.self.id) {
-        core.suspicion.aboutSelf(item.incarnation, item.state, core.self.address);
+      if (this.core.tooFarAhead(item.incarnation)) continue;
+      if (item.id === this.core.self.id) {
+        this.core.suspicion.aboutSelf(item);
         continue;
       }
-      const row = core.members.get(item.id);
-      if (row) core.members.mergeState(row, item.incarnation, item.state, item.by);
-      else if (item.state === 'alive' || item.state === 'suspect') missing.push(item.id);
+      const row = this.core.members.get(item.id);
+      if (row) this.core.members.mergeState(row, item.incarnation, item.state, item.by);
+      else if (isActive(item)) missing.push(item.id);
     }
-    if (missing.length > 0) core.sync.pull(from, missing);
+    if (missing.length > 0) this.core.sync.pull(from, missing);
   }
 }
 

@@ -35,49 +35,48 @@ export class Prober {
   }
 
   start(): void {
-    const { core } = this;
-    const { probeIntervalMs, deadProbeIntervalMs } = core.config.timing;
+    const { probeIntervalMs, deadProbeIntervalMs } = this.core.timing;
     // Members begin at different moments.
-    core.schedule(core.random.unit() * probeIntervalMs, () => {
+    this.core.schedule(this.core.random.unit() * probeIntervalMs, () => {
       this.#round();
-      core.every(
-        () => probeIntervalMs * (1 + core.suspicion.health),
+      this.core.every(
+        () => probeIntervalMs * (1 + this.core.suspicion.health),
         () => this.#round(),
       );
     });
-    core.every(
-      () => core.random.jitter(deadProbeIntervalMs, 0.5),
+    this.core.every(
+      () => this.core.random.jitter(deadProbeIntervalMs, 0.5),
       () => this.#askDead(),
     );
   }
 
   #round(): void {
-    const { core } = this;
     const target = this.#nextTarget();
     // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
-    const heard = target?.dialect === 'v1' && target.heardMs > core.nowMs - core.config.timing.probeIntervalMs;
+    const heard = target?.dialect === 'v1' && target.heardMs > this.core.nowMs - this.core.timing.probeIntervalMs;
     if (target && !heard) this.#probe(target, false);
   }
 
   /** The next member in turn; a finished round is shuffled anew, so that a member is met within 2 N − 1 intervals. */
   #nextTarget(): MemberRow | undefined {
-    const { members, random } = this.core;
     for (let fresh = 0; fresh < 2; ) {
       const id = this.#order[this.#next++];
       if (id === undefined) {
-        this.#order = random.sample(members.peers(), members.peers().length).map((row) => row.id);
+        this.#order = this.core.random
+          .sample(this.core.members.peers(), this.core.members.peers().length)
+          .map((row) => row.id);
         this.#next = 0;
         fresh++;
         continue;
       }
-      const row = members.get(id);
+      const row = this.core.members.get(id);
       if (row && isActive(row) && this.#canProbe(row)) return row;
     }
     return undefined;
   }
 
   #canProbe(row: MemberRow): boolean {
-    return !row.via && (row.dialect === 'native' || this.core.foreign !== undefined);
+    return !row.via && !this.core.whyNot(row);
   }
 
   /** A new member is met in this round already, at a random place of what is left of it. */
@@ -88,9 +87,8 @@ export class Prober {
 
   /** The dead are asked now and then for ever, so that a healed partition is noticed however long it lasted. */
   #askDead(): void {
-    const { members, random } = this.core;
-    const dead = [...members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
-    const [row] = random.sample(dead, 1);
+    const dead = [...this.core.members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
+    const [row] = this.core.random.sample(dead, 1);
     if (row) this.verify(row);
   }
 
@@ -115,15 +113,14 @@ export class Prober {
     row: MemberRow,
     done: (alive: boolean) => void = () => {},
     reliable = true,
-    timeoutMs = this.core.config.timing.probeIntervalMs * (1 + this.core.suspicion.health),
+    timeoutMs = this.core.timing.probeIntervalMs * (1 + this.core.suspicion.health),
   ): void {
     if (row.dialect === 'native') this.#tell(row, 'ping', this.expectAck(row.id, timeoutMs, done), reliable);
     else this.core.foreign?.ping(row, timeoutMs, done);
   }
 
   #tell(row: MemberRow, type: 'ping' | 'ack', seq: number, reliable: boolean): void {
-    const { core } = this;
-    core.send(row, { type, seq, from: core.self.id, news: core.news.take(row) }, reliable);
+    this.core.send(row, { type, seq, from: this.core.self.id, news: this.core.news.take(row) }, reliable);
   }
 
   /**
@@ -137,22 +134,20 @@ export class Prober {
   }
 
   #probe(row: MemberRow, evidence: boolean): void {
-    const { core } = this;
-    const { timing } = core.config;
-    const stretch = 1 + core.suspicion.health;
-    core.count('probes');
+    const stretch = 1 + this.core.suspicion.health;
+    this.core.count('probes');
     const seq = this.#open(row.id, evidence);
-    const timeoutMs = timing.probeTimeoutMs * stretch;
+    const timeoutMs = this.core.timing.probeTimeoutMs * stretch;
     if (row.dialect === 'native') {
       this.#tell(row, 'ping', seq, false);
-      core.schedule(timeoutMs, () => this.#askOthers(seq));
+      this.core.schedule(timeoutMs, () => this.#askOthers(seq));
     } else {
-      core.foreign?.ping(row, timeoutMs, (alive) => {
+      this.core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
         else this.#askOthers(seq);
       });
     }
-    core.schedule(timing.probeIntervalMs * stretch, () => this.#close(seq, false));
+    this.core.schedule(this.core.timing.probeIntervalMs * stretch, () => this.#close(seq, false));
   }
 
   /** @returns a number that cannot be guessed from earlier ones. */
@@ -171,17 +166,14 @@ export class Prober {
     const probe = this.#probes.get(seq);
     const row = probe && this.core.members.get(probe.target);
     if (!probe || !row) return;
-    const { core } = this;
-    core.count('indirectProbes');
-    const helpers = core.random.sample(
-      core.members.natives(),
-      core.config.timing.indirectProbes,
+    this.core.count('indirectProbes');
+    const helpers = this.core.random.sample(
+      this.core.members.natives(),
+      this.core.timing.indirectProbes,
       (other) => other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual),
     );
-    for (const helper of helpers) {
-      probe.helpers.add(helper.id);
-      core.send(helper, { type: 'ping-req', seq, from: core.self.id, target: row.id }, false);
-    }
+    probe.helpers = new Set(helpers.map((helper) => helper.id));
+    this.core.send(helpers, { type: 'ping-req', seq, from: this.core.self.id, target: row.id }, false);
     // Where a connection has just failed there is no use in another: it would only be evidence again.
     if (row.dialect === 'native' && !probe.evidence) this.#tell(row, 'ping', seq, true);
   }
@@ -191,47 +183,43 @@ export class Prober {
     const probe = this.#probes.get(seq);
     if (!probe) return;
     this.#probes.delete(seq);
-    const { core } = this;
     if (probe.done) {
       probe.done(alive);
       return;
     }
-    const row = core.members.get(probe.target);
+    const row = this.core.members.get(probe.target);
     // Whatever is new from it is proof of life, an ack or not.
     if (alive || (row && row.heardMs > probe.startMs)) {
-      core.suspicion.adjustHealth(-1);
+      this.core.suspicion.adjustHealth(-1);
       return;
     }
-    if (core.nowMs < core.pausedUntilMs) return;
-    core.count('probesFailed');
+    if (this.core.nowMs < this.core.pausedUntilMs) return;
+    this.core.count('probesFailed');
     const silentHelpers = probe.helpers.size - probe.nacked.size;
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
-      core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
+      this.core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
     }
-    if (row && isActive(row)) core.suspicion.suspect(row, probe.evidence);
+    if (row && isActive(row)) this.core.suspicion.suspect(row, probe.evidence);
   }
 
-  onPing(packet: Extract<NativePacket, { type: 'ping' }>, source: PacketSource): void {
-    const { core } = this;
-    const row = core.members.get(packet.from);
-    const { seq } = packet;
-    if (row) {
-      this.#tell(row, 'ack', seq, source.reliable);
+  onPing({ seq }: Extract<NativePacket, { type: 'ping' }>, source: PacketSource, sender: MemberRow | undefined): void {
+    if (sender) {
+      this.#tell(sender, 'ack', seq, source.reliable);
     } else if (source.address !== undefined) {
       // A stranger that knows us, after a restart or a lost view: answer where it came from, and introduce ourselves.
       // News is neither heard from it nor told to it: anybody can write a ping, with any return address.
-      core.count('pingsFromStrangers');
-      core.send(source.address, { type: 'ack', seq, from: core.self.id, news: [] }, false);
-      core.contacts.contact(source.address);
+      this.core.count('pingsFromStrangers');
+      this.core.send(source.address, { type: 'ack', seq, from: this.core.self.id, news: [] }, false);
+      this.core.contacts.contact(source.address);
     }
   }
 
-  onAck(packet: Extract<NativePacket, { type: 'ack' }>): void {
+  onAck(packet: Extract<NativePacket, { type: 'ack' }>, sender: MemberRow | undefined): void {
     const probe = this.#probes.get(packet.seq);
     if (!probe) {
       // Of a member it came late; a stranger was never asked.
-      if (this.core.members.get(packet.from)) this.core.count('lateAcks');
+      if (sender) this.core.count('lateAcks');
       else this.core.drop('repliesNobodyAskedFor', packet.from);
       return;
     }
@@ -249,23 +237,19 @@ export class Prober {
   }
 
   /** Somebody cannot reach a member and asks us to try. */
-  onPingReq(packet: Extract<NativePacket, { type: 'ping-req' }>): void {
+  onPingReq({ seq, target }: Extract<NativePacket, { type: 'ping-req' }>, asker: MemberRow): void {
     /** Pings under way at the same time, those for others included. Source: guess; a healthy member has one or two. */
     const RELAYS_MAX = 1024;
-    const { core } = this;
-    const { seq } = packet;
-    const asker = core.members.get(packet.from);
-    const row = core.members.get(packet.target);
-    if (!asker) return;
+    const row = this.core.members.get(target);
     const done = (alive: boolean) => {
       if (alive) this.#tell(asker, 'ack', seq, false);
-      else core.send(asker, { type: 'nack', seq, from: core.self.id }, false);
+      else this.core.send(asker, { type: 'nack', seq, from: this.core.self.id }, false);
     };
-    if (!row || !this.#canProbe(row) || row === core.self || this.#probes.size >= RELAYS_MAX) {
+    if (!row || !this.#canProbe(row) || row === this.core.self || this.#probes.size >= RELAYS_MAX) {
       done(false);
       return;
     }
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
-    this.verify(row, done, false, core.config.timing.probeTimeoutMs * 0.8);
+    this.verify(row, done, false, this.core.timing.probeTimeoutMs * 0.8);
   }
 }

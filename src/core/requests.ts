@@ -16,10 +16,16 @@ interface PendingRequest {
   ref: number;
 }
 
-/** Whom an answer of the application goes to. */
-type Asker =
-  | { kind: 'native'; from: MemberId; messageId: bigint }
-  | { kind: 'foreign'; answer: (payload?: Uint8Array) => void };
+/** Takes the application's answer to whoever asked. */
+type Asker = (status: ReplyStatus, payload: Uint8Array) => void;
+
+/** What becomes of a request that was not answered. */
+const FAILURES: Record<Exclude<ReplyStatus, 'ok'>, [GossipErrorCode, string]> = {
+  'no-handler': ['ERR_NO_HANDLER', 'has no handler for this type'],
+  failed: ['ERR_HANDLER', 'has a handler that failed'],
+  unreachable: ['ERR_UNREACHABLE', 'could not be reached by a gateway'],
+  refused: ['ERR_REFUSED', 'is kept from us by our gateway'],
+};
 
 export class Requests {
   readonly #pending = new Map<bigint, PendingRequest>();
@@ -38,66 +44,58 @@ export class Requests {
 
   /** A message of the application to one member. */
   send(input: Extract<Input, { type: 'send' }>): void {
-    const { core } = this;
     const row = this.#target(input.to, input.ref);
     if (!row) return;
-    core.count('messagesSent');
-    const foreign = core.foreignOf(row);
+    this.core.count('messagesSent');
+    const foreign = this.core.foreignOf(row);
     if (foreign) foreign.send(row, input, input.reliable, input.ref);
-    else core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
+    else this.core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
   }
 
-  #addressed(row: MemberRow, { messageType, payload }: Outgoing, messageId = this.core.hlc.now(this.core.nowMs)) {
+  #addressed(row: MemberRow, { messageType, payload }: Outgoing, messageId = this.core.mint()) {
     return { from: this.core.self.id, to: row.id, messageId, messageType, payload };
   }
 
   /** A request of the application; always ends in one `settled` effect. */
   request(input: Extract<Input, { type: 'request' }>): void {
-    const { core } = this;
     const row = this.#target(input.to, input.ref);
     if (!row) return;
-    if (this.#pending.size >= core.config.limits.pendingRequestsMax) {
-      core.count('requestsOverLimit');
+    if (this.#pending.size >= this.core.limits.pendingRequestsMax) {
+      this.core.count('requestsOverLimit');
       this.#settle(input.ref, 'ERR_OVERLOADED', 'limits.pendingRequestsMax requests are open');
       return;
     }
-    core.count('requestsSent');
-    const messageId = core.hlc.now(core.nowMs);
+    this.core.count('requestsSent');
+    const messageId = this.core.mint();
     this.#pending.set(messageId, { to: row.id, via: row.via, ref: input.ref });
-    const foreign = core.foreignOf(row);
+    const foreign = this.core.foreignOf(row);
     if (foreign) {
       foreign.request(row, input, input.timeoutMs, (answer) => {
         const pending = this.#pending.get(messageId);
         this.#pending.delete(messageId);
-        if (pending) core.emit({ type: 'settled', ref: pending.ref, ...answer });
+        if (pending) this.core.emit({ type: 'settled', ref: pending.ref, ...answer });
       });
       return;
     }
-    core.send(row, { type: 'request', ...this.#addressed(row, input, messageId) }, true);
-    core.schedule(input.timeoutMs, () => {
+    this.core.send(row, { type: 'request', ...this.#addressed(row, input, messageId) }, true);
+    this.core.schedule(input.timeoutMs, () => {
       this.#fail(messageId, 'ERR_TIMEOUT', `${row.id} did not answer within ${input.timeoutMs} ms`);
     });
   }
 
   #target(to: MemberId, ref: number): MemberRow | undefined {
-    const { core } = this;
-    const row = core.members.get(to);
-    if (!row || row === core.self || row.state === 'dead') {
-      const why = row === core.self ? 'is ourselves' : row ? 'is dead' : 'is not a member';
-      this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} ${why}`);
+    const row = this.core.members.get(to);
+    if (!row || row === this.core.self || row.state === 'dead') {
+      this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} is no other living member`);
       return undefined;
     }
-    const why = core.whyNot(row);
+    const why = this.core.whyNot(row);
     if (why === undefined) return row;
     this.#settle(ref, 'ERR_UNREACHABLE', `${to} ${why}`);
     return undefined;
   }
 
-  #settle(
-    ref: number,
-    code: 'ERR_UNKNOWN_MEMBER' | 'ERR_UNREACHABLE' | 'ERR_OVERLOADED' | 'ERR_TIMEOUT',
-    text: string,
-  ) {
+  #settle(ref: number, code: GossipErrorCode, text: string) {
     this.core.emit({ type: 'settled', ref, error: new GossipError(code, text) });
   }
 
@@ -121,88 +119,69 @@ export class Requests {
     }
   }
 
-  onMessage(packet: Extract<NativePacket, { type: 'message' }>): void {
-    this.deliver(packet.from, packet.messageId, packet);
-  }
-
   /** Delivers a direct message of either dialect, once. */
   deliver(from: MemberId, messageId: bigint, message: Outgoing): void {
-    const { core } = this;
-    if (!core.history.accept(from, messageId, true)) return;
-    core.members.heard(from);
-    core.count('messagesDelivered');
-    const { messageType, payload } = message;
-    core.emit({ type: 'message', from, messageType, payload, tag: '', direct: true });
-  }
-
-  onRequest(packet: Extract<NativePacket, { type: 'request' }>): void {
-    this.ask(packet.from, packet.messageId, packet, {
-      kind: 'native',
-      from: packet.from,
-      messageId: packet.messageId,
+    if (!this.core.history.accept(from, messageId, true)) return;
+    this.core.members.heard(from);
+    this.core.count('messagesDelivered');
+    this.core.emit({
+      type: 'message',
+      from,
+      messageType: message.messageType,
+      payload: message.payload,
+      tag: '',
+      direct: true,
     });
   }
 
-  /** Puts a request of either dialect to the application, once. */
-  ask(from: MemberId, messageId: bigint, message: Outgoing, asker: Asker): void {
-    const { core } = this;
-    const overloaded = this.#incoming.size >= core.config.limits.incomingRequestsMax;
-    if (overloaded) core.drop('incomingRequestsOverLimit', from);
-    if (overloaded || !core.history.accept(from, messageId, true)) {
-      if (asker.kind === 'foreign') asker.answer();
-      return;
-    }
-    core.members.heard(from);
-    core.count('requestsReceived');
+  onRequest(packet: Extract<NativePacket, { type: 'request' }>): void {
+    const { from, messageId } = packet;
+    this.ask(from, messageId, packet, (status, payload) => {
+      const row = this.core.members.get(from);
+      if (row)
+        this.core.send(row, { type: 'reply', from: this.core.self.id, to: from, messageId, status, payload }, true);
+    });
+  }
+
+  /** Puts a request of either dialect to the application, once. @returns whether it will be answered. */
+  ask(from: MemberId, messageId: bigint, message: Outgoing, asker: Asker): boolean {
+    const overloaded = this.#incoming.size >= this.core.limits.incomingRequestsMax;
+    if (overloaded) this.core.drop('incomingRequestsOverLimit', from);
+    if (overloaded || !this.core.history.accept(from, messageId, true)) return false;
+    this.core.members.heard(from);
+    this.core.count('requestsReceived');
     const exchange = ++this.#exchange;
     this.#incoming.set(exchange, asker);
-    const { messageType, payload } = message;
-    core.emit({ type: 'incoming-request', exchange, from, messageType, payload });
+    this.core.emit({
+      type: 'incoming-request',
+      exchange,
+      from,
+      messageType: message.messageType,
+      payload: message.payload,
+    });
+    return true;
   }
 
   /** The application's answer. */
   reply(exchange: number, status: ReplyStatus, payload: Uint8Array): void {
     const asker = this.#incoming.get(exchange);
-    if (!asker) return;
     this.#incoming.delete(exchange);
-    const { core } = this;
-    if (asker.kind === 'foreign') {
-      asker.answer(status === 'ok' ? payload : undefined);
-      return;
-    }
-    const row = core.members.get(asker.from);
-    if (!row) return;
-    const { messageId } = asker;
-    core.send(row, { type: 'reply', from: core.self.id, to: row.id, messageId, status, payload }, true);
+    asker?.(status, payload);
   }
 
   onReply(packet: Extract<NativePacket, { type: 'reply' }>): void {
-    const { core } = this;
     const pending = this.#pending.get(packet.messageId);
     if (!pending || pending.to !== packet.from) {
-      core.drop('repliesNobodyAskedFor', packet.from);
+      this.core.drop('repliesNobodyAskedFor', packet.from);
       return;
     }
     this.#pending.delete(packet.messageId);
-    core.members.heard(packet.from);
-    const { ref } = pending;
+    this.core.members.heard(packet.from);
     if (packet.status === 'ok') {
-      core.emit({ type: 'settled', ref, payload: packet.payload });
+      this.core.emit({ type: 'settled', ref: pending.ref, payload: packet.payload });
       return;
     }
-    core.emit({ type: 'settled', ref, error: new GossipError(...failureOf(packet.status, packet.from)) });
-  }
-}
-
-function failureOf(status: ReplyStatus, from: MemberId): [GossipErrorCode, string] {
-  switch (status) {
-    case 'no-handler':
-      return ['ERR_NO_HANDLER', `${from} has no handler for this type`];
-    case 'unreachable':
-      return ['ERR_UNREACHABLE', `${from} could not be reached by its gateway, or by ours`];
-    case 'refused':
-      return ['ERR_REFUSED', 'our gateway does not let this through'];
-    default:
-      return ['ERR_HANDLER', `the handler of ${from} failed`];
+    const [code, why] = FAILURES[packet.status];
+    this.#settle(pending.ref, code, `${packet.from} ${why}`);
   }
 }

@@ -30,18 +30,17 @@ export class Strangers {
    * @param retry - takes the message; called at most once, from inside `core.handle`.
    */
   hold(from: MemberId, message: { messageId: bigint; payload: Uint8Array }, retry: () => void): void {
-    const { core } = this;
     const key = `${from}${message.messageId}`;
     if (this.#waiting.has(key) || this.#waiting.size >= WAITING_MAX || message.payload.length > BYTES_MAX) {
-      core.drop('unknownSenders', from);
+      this.core.drop('unknownSenders', from);
       return;
     }
     const waiting = { from, retry };
     this.#waiting.set(key, waiting);
-    core.schedule(WAIT_MS, () => {
+    this.core.schedule(WAIT_MS, () => {
       if (this.#waiting.get(key) !== waiting) return;
       this.#waiting.delete(key);
-      core.drop('unknownSenders', from);
+      this.core.drop('unknownSenders', from);
     });
   }
 

@@ -4,18 +4,22 @@
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
-import type { MemberState } from '../wire/packet.js';
+import type { MemberRecord, MemberState } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
 
 /** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
 const HEALTH_MAX = 8;
+/** The witness that is no member: a refused dial, a closed connection. */
+const EVIDENCE: MemberId = 'evidence';
+
+/** What somebody says of us; in news of a state alone there is less. */
+type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<MemberRecord, 'address' | 'version'>>;
 
 interface Suspicion {
   startMs: number;
   minMs: number;
-  maxMs: number;
   /** Confirmations after which the minimum is reached. */
   k: number;
   witnesses: Set<MemberId>;
@@ -43,21 +47,19 @@ export class SuspicionTable {
   }
 
   get #shortestMs(): number {
-    const { config, members } = this.core;
-    const { suspicionMult, probeIntervalMs } = config.timing;
-    return suspicionMult * Math.max(1, Math.log10(members.peers().length + 1)) * probeIntervalMs;
+    const { suspicionMult, probeIntervalMs } = this.core.timing;
+    return suspicionMult * Math.max(1, Math.log10(this.core.members.peers().length + 1)) * probeIntervalMs;
   }
 
   /** How long a suspicion lasts that nobody confirms. */
   get longestMs(): number {
-    return this.#shortestMs * this.core.config.timing.suspicionMaxMult;
+    return this.#shortestMs * this.core.timing.suspicionMaxMult;
   }
 
   /** We ourselves found a member silent. `witnesses` above 1: there was evidence beyond silence. */
   suspect(row: MemberRow, evidence: boolean): void {
-    const { core } = this;
-    if (row.state === 'alive') core.members.mergeState(row, row.incarnation, 'suspect', core.self.id);
-    else if (row.state === 'suspect') this.confirm(row, core.self.id);
+    if (row.state === 'alive') this.core.members.mergeState(row, row.incarnation, 'suspect', this.core.self.id);
+    else this.confirm(row, this.core.self.id);
     if (evidence) this.confirm(row, EVIDENCE);
   }
 
@@ -72,18 +74,16 @@ export class SuspicionTable {
       this.#running.delete(row.id);
       return;
     }
-    const { core } = this;
-    const { timing } = core.config;
     // Of a leaf nobody but its gateway can tell; it has time to come to another.
     const minMs = row.via ? this.longestMs : this.#shortestMs;
     // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
     // (memberlist does the same).
-    const others = core.members.natives().filter((other) => other !== row && other.state === 'alive');
-    const k = row.via || others.length < timing.suspicionMult - 2 ? 0 : timing.suspicionMult - 2;
+    const others = this.core.members.natives().filter((other) => other !== row && other.state === 'alive');
+    const wanted = this.core.timing.suspicionMult - 2;
+    const k = row.via || others.length < wanted ? 0 : wanted;
     const suspicion: Suspicion = {
-      startMs: core.nowMs,
+      startMs: this.core.nowMs,
       minMs,
-      maxMs: minMs * timing.suspicionMaxMult,
       k,
       witnesses: new Set([by]),
       deadlineMs: 0,
@@ -102,61 +102,55 @@ export class SuspicionTable {
   }
 
   #rearm(id: MemberId, suspicion: Suspicion): void {
-    const { core } = this;
     const part = suspicion.k > 0 ? Math.log(suspicion.witnesses.size) / Math.log(suspicion.k + 1) : 1;
-    const lasts = Math.max(suspicion.minMs, suspicion.maxMs - part * (suspicion.maxMs - suspicion.minMs));
+    const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
+    const lasts = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
     suspicion.deadlineMs = suspicion.startMs + lasts;
-    core.schedule(suspicion.deadlineMs - core.nowMs, () => this.#deadline(id, suspicion));
+    this.core.schedule(suspicion.deadlineMs - this.core.nowMs, () => this.#deadline(id, suspicion));
   }
 
   #deadline(id: MemberId, suspicion: Suspicion): void {
-    const { core } = this;
-    if (this.#running.get(id) !== suspicion || core.nowMs < suspicion.deadlineMs) return;
-    const row = core.members.get(id);
+    if (this.#running.get(id) !== suspicion || this.core.nowMs < suspicion.deadlineMs) return;
+    const row = this.core.members.get(id);
     if (!row) return;
-    if (core.nowMs < core.pausedUntilMs || row.heardMs > suspicion.startMs) {
+    if (this.core.nowMs < this.core.pausedUntilMs || row.heardMs > suspicion.startMs) {
       // We were asleep, and what was silent may be us; or it has spoken since: it lives and has not yet heard that it is
       // suspected. Tell it, and wait once more.
-      suspicion.startMs = core.nowMs;
-      if (!row.via) core.probe.verify(row);
+      suspicion.startMs = this.core.nowMs;
+      if (!row.via) this.core.probe.verify(row);
       this.#rearm(id, suspicion);
       return;
     }
-    core.count('deathsDeclared');
-    if (row.via) core.leaves.judge(row, 'dead');
-    else core.members.mergeState(row, row.incarnation, 'dead', core.self.id);
+    this.core.count('deathsDeclared');
+    if (row.via) this.core.leaves.judge(row, 'dead');
+    else this.core.members.mergeState(row, row.incarnation, 'dead', this.core.self.id);
   }
 
   /**
    * Somebody has an opinion about us. A wrong or newer one is answered with an incarnation of our own that outranks it.
    */
-  aboutSelf(incarnation: bigint, state: MemberState, address: string, version = 0n): void {
-    const { core } = this;
-    const { self } = core;
-    if (self.state === 'leaving') return;
-    if (version > self.version) {
+  aboutSelf({ incarnation, state, address, version = 0n }: Opinion): void {
+    if (this.core.self.state === 'leaving') return;
+    if (version > this.core.self.version) {
       // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
-      core.hlc.observe(version);
-      core.members.updateSelf();
+      this.core.hlc.observe(version);
+      this.core.members.updateSelf();
     }
-    if (incarnation < self.incarnation) {
+    if (incarnation < this.core.self.incarnation) {
       // Answered long ago, and somebody has not heard the answer: a partition may have lain between.
-      if (state !== 'alive') core.news.addState(self, self.id);
+      if (state !== 'alive') this.core.news.addState(this.core.self, this.core.self.id);
       return;
     }
-    if (incarnation === self.incarnation && state === 'alive') return;
-    if (state === 'alive' && address !== self.address) {
-      core.drop('idConflicts', `${address} uses our id ${self.id}`);
+    if (incarnation === this.core.self.incarnation && state === 'alive') return;
+    if (state === 'alive' && address !== undefined && address !== this.core.self.address) {
+      this.core.drop('idConflicts', `${address} uses our id ${this.core.self.id}`);
     }
-    core.hlc.observe(incarnation);
+    this.core.hlc.observe(incarnation);
     if (state !== 'alive') {
-      core.count('refutations');
+      this.core.count('refutations');
       this.adjustHealth(1);
     }
-    core.members.renewSelf('alive');
-    core.news.addState(self, self.id);
+    this.core.members.renewSelf('alive');
+    this.core.news.addState(this.core.self, this.core.self.id);
   }
 }
-
-/** The witness that is no member: a refused dial, a closed connection. */
-const EVIDENCE: MemberId = 'evidence';

@@ -17,9 +17,8 @@ export class Sync {
   constructor(private readonly core: Core) {}
 
   start(): void {
-    const { core } = this;
-    core.every(
-      () => core.random.jitter(core.config.timing.syncIntervalMs, 0.5),
+    this.core.every(
+      () => this.core.random.jitter(this.core.timing.syncIntervalMs, 0.5),
       () => this.#compareWithAny(1),
     );
   }
@@ -33,35 +32,36 @@ export class Sync {
     const SETTLE_INTERVALS = 3;
     /** Members to compare with then. Source: simulation; one in a hundred joins at N = 5 left somebody out with one. */
     const SETTLE_COMPARISONS = 2;
-    const { core } = this;
-    core.schedule(core.random.jitter(core.config.timing.gossipIntervalMs * SETTLE_INTERVALS, 0.5), () => {
-      if (core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
+    this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs * SETTLE_INTERVALS, 0.5), () => {
+      if (this.core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
     });
   }
 
   #compareWithAny(count: number): void {
-    const { core } = this;
-    for (const row of core.random.sample(core.members.natives(), count, (r) => r.state === 'alive')) this.compare(row);
+    for (const row of this.core.random.sample(this.core.members.natives(), count, (r) => r.state === 'alive'))
+      this.compare(row);
   }
 
   /** Compares tables with one member, and exchanges them when they differ. */
   compare(row: MemberRow): void {
-    const { members, self } = this.core;
     this.core.count('digestsSent');
     this.core.send(
       row,
-      { type: 'digest', from: self.id, fingerprint: members.fingerprint, members: members.activeCount },
+      {
+        type: 'digest',
+        from: this.core.self.id,
+        fingerprint: this.core.members.fingerprint,
+        members: this.core.members.activeCount,
+      },
       false,
     );
   }
 
-  onDigest(packet: Extract<NativePacket, { type: 'digest' }>): void {
-    const { members } = this.core;
-    if (packet.fingerprint === members.fingerprint && packet.members === members.activeCount) return;
-    const row = members.get(packet.from);
-    if (!row) return;
+  onDigest(packet: Extract<NativePacket, { type: 'digest' }>, sender: MemberRow): void {
+    if (packet.fingerprint === this.core.members.fingerprint && packet.members === this.core.members.activeCount)
+      return;
     this.core.count('digestsDiffered');
-    this.sendAll(row, true);
+    this.sendAll(sender, true);
   }
 
   /** Sends every record, the dead and the receiver's own too, in as many packets as it takes. */
@@ -73,13 +73,10 @@ export class Sync {
     for (const packet of statePackets(this.core.self.id, rows, wantReply)) this.core.send(to, packet, true);
   }
 
-  onState(packet: Extract<NativePacket, { type: 'state' }>): void {
-    const { core } = this;
-    for (const record of packet.records) core.members.merge(this.#asTold(record), packet.from);
-    const row = core.members.get(packet.from);
-    if (!row) return;
-    if (packet.wantReply) this.sendAll(row, false);
-    if (packet.last) core.contacts.viewArrived(packet.from);
+  onState(packet: Extract<NativePacket, { type: 'state' }>, sender: MemberRow): void {
+    for (const record of packet.records) this.core.members.merge(this.#asTold(record), packet.from);
+    if (packet.wantReply) this.sendAll(sender, false);
+    if (packet.last) this.core.contacts.viewArrived(packet.from);
   }
 
   /**
@@ -95,28 +92,23 @@ export class Sync {
   pull(from: MemberId, ids: readonly MemberId[]): void {
     /** Ids asked for in one pull. Source: guess. */
     const PULL_MAX = 256;
-    const { core } = this;
-    if (this.#wanted.size === 0) core.schedule(core.config.timing.gossipIntervalMs / 4, () => this.#sendPulls());
+    if (this.#wanted.size === 0) this.core.schedule(this.core.timing.gossipIntervalMs / 4, () => this.#sendPulls());
     for (const id of ids) if (this.#wanted.size < PULL_MAX) this.#wanted.set(id, from);
   }
 
   #sendPulls(): void {
-    const { core } = this;
     for (const [id, from] of this.#wanted) {
-      const row = core.members.get(from);
+      const row = this.core.members.get(from);
       if (!row || !isActive(row)) continue;
-      core.count('pullsSent');
-      core.send(row, { type: 'pull', from: core.self.id, ids: [id] }, true);
+      this.core.count('pullsSent');
+      this.core.send(row, { type: 'pull', from: this.core.self.id, ids: [id] }, true);
     }
     this.#wanted.clear();
   }
 
-  onPull(packet: Extract<NativePacket, { type: 'pull' }>): void {
-    const { core } = this;
-    const row = core.members.get(packet.from);
-    if (!row) return;
-    const rows = [...new Set(packet.ids)].flatMap((id) => core.members.get(id) ?? []);
-    if (rows.length > 0) this.#sendRecords(row, rows, false);
+  onPull(packet: Extract<NativePacket, { type: 'pull' }>, sender: MemberRow): void {
+    const rows = [...new Set(packet.ids)].flatMap((id) => this.core.members.get(id) ?? []);
+    if (rows.length > 0) this.#sendRecords(sender, rows, false);
   }
 }
 

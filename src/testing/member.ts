@@ -191,7 +191,7 @@ export class SimulatedMember implements EndOwner {
   }
 
   #take(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
-    if (peekFrame(frame)?.dialect === 'v1' && !this.#wire.v1) {
+    if (peekFrame(frame).dialect === 'v1' && !this.#wire.v1) {
       answer?.(this.encode({ type: 'native-only', from: this.core.self.id }));
       return;
     }

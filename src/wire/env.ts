@@ -24,12 +24,6 @@ export interface WireEnv {
 }
 
 /**
- * Bytes of a list of members: thousands of them as they usually are, hundreds with the longest addresses. A Go peer sends
- * 25 at most. Source: guess.
- */
-export const LIST_BYTES_MAX = 256 * 1024;
-
-/**
  * The most that a member has to say about itself, in bytes.
  *
  * Why: with this the protocol's own packets have a limit far below a frame's. Whoever may send them need not be a member

@@ -115,3 +115,26 @@ export type LeafPacket = Extract<NativePacket, { type: 'attach' | 'welcome' | 'b
 
 /** What is addressed to one member, and may have to pass its gateway. */
 export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;
+
+/** Pieces of news, records and ids in one packet; more is a broken or hostile sender. Source: guess. */
+export const NEWS_MAX = 256;
+export const RECORDS_MAX = 2048;
+export const IDS_MAX = 2048;
+/** Bytes of the smallest piece of news and of the smallest record. */
+export const RECORD_BYTES_MIN = 38;
+/** Bits of a record's first byte, above the two of its state. */
+export const DIALECT_V1 = 4;
+export const HAS_METADATA = 8;
+export const BILINGUAL = 16;
+export const LEAF = 32;
+
+/** Version of the native frame. The Go library's headers are never below 30 bytes, so 1–15 in their place mark ours. */
+export const FRAME_VERSION = 1;
+/** In a frame's second byte; the other bits of it are 0. */
+export const COMPRESSED = 0x80;
+
+/**
+ * Bytes of a list of members: thousands of them as they usually are, hundreds with the longest addresses. A Go peer sends
+ * 25 at most. Source: guess.
+ */
+export const LIST_BYTES_MAX = 262_144;

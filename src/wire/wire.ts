@@ -4,7 +4,6 @@
  */
 
 import type { Packet } from '../core/input.js';
-import { GossipError } from '../errors.js';
 import type { WireEnv } from './env.js';
 import type { MaybePromise } from './maybe-promise.js';
 import { decodeNativeFrame, encodeNativeFrame } from './native/frame.js';
@@ -16,16 +15,14 @@ export interface V1Wire {
   decode(frame: Uint8Array, env: WireEnv, options: { plain: boolean; replyTo?: number }): MaybePromise<V1Packet>;
 }
 
-/** What can be told from a frame's first two bytes alone. */
-export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyExpected: boolean } | undefined {
+/** What can be told from a frame's first two bytes alone. What is no frame of v1 is taken, and may be refused, as native. */
+export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyExpected: boolean } {
   /** The largest value of the first u16's low 14 bits that marks a native frame. */
   const NATIVE_MAX = 15;
   const REPLY_EXPECTED = 0x4000;
   const flags = (frame[0] as number) | ((frame[1] as number) << 8);
-  const low = flags & 0x3fff;
-  if (frame.length < 3 || low === 0) return undefined;
-  const dialect = low <= NATIVE_MAX ? 'native' : 'v1';
-  return { dialect, replyExpected: dialect === 'v1' && (flags & REPLY_EXPECTED) !== 0 };
+  const isV1 = frame.length > 2 && (flags & 0x3fff) > NATIVE_MAX;
+  return { dialect: isV1 ? 'v1' : 'native', replyExpected: isV1 && (flags & REPLY_EXPECTED) !== 0 };
 }
 
 /** Turns packets into frames and frames into packets. */
@@ -50,9 +47,8 @@ export class Wire {
    * @throws GossipError, at once or later: the frame is refused and nothing was changed.
    */
   decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
-    const peek = peekFrame(frame);
-    if (peek?.dialect === 'native') return decodeNativeFrame(frame, this.env);
-    if (!peek || !this.v1) throw new GossipError('ERR_FRAME', 'neither native nor of a plug-in');
+    // Without the plug-in a v1 frame is refused, as a native one of an unknown version.
+    if (peekFrame(frame).dialect === 'native' || !this.v1) return decodeNativeFrame(frame, this.env);
     return this.v1.decode(frame, this.env, { plain, replyTo });
   }
 }

@@ -69,7 +69,7 @@ test.each(['local', 'lan', 'wan'] as const)(
 
 describe('a mistake is named with the way out', () => {
   const cases: [string, Partial<ClusterOptions> | Record<string, unknown>, RegExp][] = [
-    ['no transport', { transport: undefined }, /^option transport is missing: pass for instance socketTransport/],
+    ['no transport', { transport: undefined }, /^option transport is missing: pass socketTransport/],
     ['an unknown preset', { preset: 'moon' }, /^option preset moon is unknown; there are lan, local, wan$/],
     ['an id that is none', { id: 'me' }, /^option id is "me", not a UUID$/],
     [

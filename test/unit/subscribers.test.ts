@@ -6,7 +6,7 @@ import { settled } from './cluster-harness.js';
 describe('subscribers', () => {
   test('a failure is told with its key, and reaches nobody else', async () => {
     const failed: unknown[] = [];
-    const subscribers = new Subscribers<string>((error, key) => failed.push([key, error]));
+    const subscribers = new Subscribers({ failed: (error, key) => failed.push([key, error]) });
     const heard: unknown[] = [];
     subscribers.add('a', () => {
       throw 'at once';
@@ -26,7 +26,7 @@ describe('subscribers', () => {
   });
 
   test('one that is added while the others are called hears the next', () => {
-    const subscribers = new Subscribers<string>(() => {});
+    const subscribers = new Subscribers({ failed() {} });
     const heard: unknown[] = [];
     const stop = subscribers.add('a', () => {
       subscribers.add('a', (value) => heard.push(value));

@@ -134,15 +134,11 @@ class V1Rules implements ForeignDialect {
       this.#leaves.ask(leaf, packet, payload, source);
       return;
     }
-    core.requests.ask(
-      packet.senderId,
-      packet.messageId,
-      { messageType: packet.type, payload },
-      {
-        kind: 'foreign',
-        answer: (reply) => this.#outbox.respond(source, reply && { kind: 'data', payload: reply }),
-      },
+    const { senderId, messageId, type: messageType } = packet;
+    const taken = core.requests.ask(senderId, messageId, { messageType, payload }, (status, answer) =>
+      this.#outbox.respond(source, status === 'ok' ? { kind: 'data', payload: answer } : undefined),
     );
+    if (!taken) this.#outbox.respond(source, undefined);
   }
 
   #onData(packet: V1Packet, payload: Uint8Array, source: PacketSource): void {

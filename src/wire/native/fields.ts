@@ -4,7 +4,8 @@
  */
 import { GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
-import { LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
+import { ownBytesMax, type WireEnv } from '../env.js';
+import { LIST_BYTES_MAX } from '../packet.js';
 import type { Reader, Writer } from './bytes.js';
 
 /** How one kind of field is written and read. */

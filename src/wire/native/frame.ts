@@ -5,13 +5,8 @@
 import { checkBytes, GossipError } from '../../errors.js';
 import { compressPayload, decompressPayload, openBytes, sealBytes, type WireEnv } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
-import type { NativePacket } from '../packet.js';
+import { COMPRESSED, FRAME_VERSION, type NativePacket } from '../packet.js';
 import { decodePacket, encodePacket } from './packet-codec.js';
-
-/** Version of the native frame. The Go library's headers are never below 30 bytes, so 1–15 in their place mark ours. */
-const FRAME_VERSION = 1;
-/** In the second byte; the other bits of it are 0. */
-const COMPRESSED = 0x80;
 
 /**
  * Encodes, compresses and seals one packet.
@@ -40,7 +35,7 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
 export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
   checkFrame(frame, env);
   const [version, flags] = frame as unknown as [number, number];
-  if (version !== FRAME_VERSION || flags & ~COMPRESSED) {
+  if (frame.length < 3 || version !== FRAME_VERSION || flags & ~COMPRESSED) {
     throw new GossipError('ERR_FRAME', `frame version ${version}`);
   }
   const sealed = frame.subarray(2);

@@ -5,7 +5,22 @@
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import { decodeValue, encodeValue, type WireEnv } from '../env.js';
-import type { LeafPacket, MemberRecord, MemberState, NativePacket, News, ReplyStatus } from '../packet.js';
+import {
+  BILINGUAL,
+  DIALECT_V1,
+  HAS_METADATA,
+  IDS_MAX,
+  LEAF,
+  type LeafPacket,
+  type MemberRecord,
+  type MemberState,
+  type NativePacket,
+  NEWS_MAX,
+  type News,
+  RECORD_BYTES_MIN,
+  RECORDS_MAX,
+  type ReplyStatus,
+} from '../packet.js';
 import { Reader, Writer } from './bytes.js';
 import {
   bool,
@@ -25,22 +40,9 @@ import {
   varint,
 } from './fields.js';
 
-/** Pieces of news, records and ids in one packet; more is a broken or hostile sender. Source: guess. */
-const NEWS_MAX = 256;
-const RECORDS_MAX = 2048;
-const IDS_MAX = 2048;
-/** Bytes of the smallest piece of news and of the smallest record. */
-const RECORD_BYTES_MIN = 38;
-
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
 const state = oneOf(STATES);
 const tags = list(string, 'tagsMax', 1);
-
-/** Bits of a record's first byte, above the two of its state. */
-const DIALECT_V1 = 4;
-const HAS_METADATA = 8;
-const BILINGUAL = 16;
-const LEAF = 32;
 
 type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'via' | 'metadata' | 'metadataBytes'>;
 const recordBody = struct<RecordBody>({

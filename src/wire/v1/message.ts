@@ -1,7 +1,8 @@
 /** The payloads of v1 packets: from messages to maps with the wire's short keys, and back. */
 import { GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
-import { decodeValue, encodeValue, LIST_BYTES_MAX, ownBytesMax, type WireEnv } from '../env.js';
+import { decodeValue, encodeValue, ownBytesMax, type WireEnv } from '../env.js';
+import { LIST_BYTES_MAX } from '../packet.js';
 import {
   asFields,
   type Fields,
