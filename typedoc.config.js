@@ -14,7 +14,7 @@ export default {
   // Links to lines of a host would be broken in a copy without it.
   disableSources: true,
   // The two halves of the v1 plug-in are opaque to users; packets are described in docs/protocol.md.
-  intentionallyNotExported: ['V1Wire', 'DialectFactory', 'NativePacket', 'V1Packet'],
+  intentionallyNotExported: ['V1Wire', 'DialectFactory', 'NativePacket', 'V1Packet', 'Exchanges', 'Link'],
   blockTags: [...OptionDefaults.blockTags, '@source'],
   treatWarningsAsErrors: true,
 };

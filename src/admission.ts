@@ -87,7 +87,8 @@ export interface Admission {
 /** Decides on a leaf: `true` or an admission lets it in, `false` or a text, which it is told, does not. */
 export type Authorize = (request: LeafRequest) => Verdict | Promise<Verdict>;
 
-type Verdict = boolean | string | Admission;
+/** What `authorize` says: `true`, an admission, `false`, or a text that says why not. */
+export type Verdict = boolean | string | Admission;
 
 /**
  * Asks the application. Never rejects.

@@ -4,16 +4,12 @@
  * (`core/gateway.ts`).
  */
 import { type Authorize, allowsOrigin, LEAF_LIMITS, type LeafLimits, type LeafPolicy } from './admission.js';
-import type { Clock } from './clock.js';
 import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
 import { Gateway as GatewayRules } from './core/gateway.js';
-import type { LeafEvent } from './core/leaves.js';
 import type { Machine } from './core/machine.js';
-import type { MemberId } from './core/member-id.js';
 import { GossipError } from './errors.js';
-import type { Member } from './events.js';
-import { LeafSession } from './leaf-session.js';
+import { type GatewayShell, LeafSession } from './leaf-session.js';
 import { createDeadline } from './transport/deadline.js';
 import { acceptMux, MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo, WebSocketListenFunction } from './transport/websocket.js';
@@ -24,9 +20,8 @@ import { type AcceptedRequest, readRequest } from './transport/websocket-request
 import type { WireEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
 import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
-import type { NativePacket } from './wire/packet.js';
 
-export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest } from './admission.js';
+export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest, Verdict } from './admission.js';
 export { LEAF_LIMITS } from './admission.js';
 export type { WebSocketAcceptor } from './transport/websocket-pushed.js';
 
@@ -67,22 +62,6 @@ export interface Gateway extends WebSocketAcceptor, AsyncDisposable {
   accept(socket: WebSocketLike, info?: AcceptedInfo | Request): void;
   /** Sends its leaves to other gateways and closes. Idempotent; happens by itself when the member leaves. */
   close(): Promise<void>;
-}
-
-/** What a leaf's session needs of its gateway. */
-export interface GatewayShell {
-  readonly id: MemberId;
-  readonly env: WireEnv;
-  readonly clock: Clock;
-  readonly limits: LeafLimits;
-  readonly policy: LeafPolicy;
-  readonly authorize: Authorize | undefined;
-  /** The frame of a packet, which goes to many and is not changed. */
-  encode(packet: NativePacket): Uint8Array<ArrayBuffer>;
-  event(event: LeafEvent): void;
-  member(id: MemberId): Member | undefined;
-  drop(name: string, detail: string): void;
-  ended(session: LeafSession): void;
 }
 
 /** How long leaves have to go elsewhere when the gateway closes. Source: as the transports' flush. */

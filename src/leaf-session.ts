@@ -4,6 +4,7 @@
  */
 import {
   type Admission,
+  type Authorize,
   decide,
   type LeafLimits,
   type LeafMessage,
@@ -11,15 +12,17 @@ import {
   type LeafRequest,
   readCookies,
 } from './admission.js';
+import type { Clock } from './clock.js';
+import type { LeafEvent } from './core/leaves.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import { NO_METADATA } from './core/metadata.js';
 import { errorMessage, type GossipError } from './errors.js';
 import type { Member } from './events.js';
-import type { GatewayShell } from './gateway.js';
 import { MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo } from './transport/websocket.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './transport/websocket-connection.js';
 import { idOfProof } from './uuid.js';
+import type { WireEnv } from './wire/env.js';
 import { decodeNativeFrame } from './wire/native/frame.js';
 import type { ByeWhy, NativePacket } from './wire/packet.js';
 
@@ -49,6 +52,22 @@ const CODE: Record<ByeWhy, number> = {
 };
 
 type Attach = Extract<NativePacket, { type: 'attach' }>;
+
+/** What a leaf's session needs of its gateway. */
+export interface GatewayShell {
+  readonly id: MemberId;
+  readonly env: WireEnv;
+  readonly clock: Clock;
+  readonly limits: LeafLimits;
+  readonly policy: LeafPolicy;
+  readonly authorize: Authorize | undefined;
+  /** The frame of a packet, which goes to many and is not changed. */
+  encode(packet: NativePacket): Uint8Array<ArrayBuffer>;
+  event(event: LeafEvent): void;
+  member(id: MemberId): Member | undefined;
+  drop(name: string, detail: string): void;
+  ended(session: LeafSession): void;
+}
 
 export class LeafSession {
   readonly connection: WebSocketConnection;

@@ -4,7 +4,7 @@
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
-import type { MemberRecord, MemberState } from '../wire/packet.js';
+import type { MemberRecord } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
