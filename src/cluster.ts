@@ -196,7 +196,7 @@ export class Cluster implements AsyncDisposable {
   events(): AsyncIterableIterator<ClusterEvent> {
     const queue = new AsyncQueue<ClusterEvent>(
       this.#options.limits.eventQueueMax,
-      () => this.drop('eventsDropped', 'an events() iterator is too slow'),
+      () => this.drop('eventsDropped', 'events() is read too slowly'),
       (ended) => this.#queues.delete(ended),
     );
     if (this.#closed) queue.end();
@@ -407,5 +407,5 @@ function idOf(member: Member | MemberId): MemberId {
 }
 
 function closed(): GossipError {
-  return new GossipError('ERR_CLOSED', 'this member has left or been closed');
+  return new GossipError('ERR_CLOSED', 'this member is closed');
 }

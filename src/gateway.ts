@@ -213,5 +213,5 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
 function checkMember(core: Machine, closing: AbortSignal): asserts core is Core {
   if (!(core instanceof Core)) throw new GossipError('ERR_OPTION', 'a leaf cannot be a gateway');
   if (core.leaves.host) throw new GossipError('ERR_OPTION', 'the member is a gateway already');
-  if (closing.aborted) throw new GossipError('ERR_CLOSED', 'this member has left or been closed');
+  if (closing.aborted) throw new GossipError('ERR_CLOSED', 'this member is closed');
 }

@@ -60,6 +60,6 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
     },
   };
   for (const key of keys) keyring.add(key);
-  if (entries.length === 0) fail('pass at least one key, or no cipher');
+  if (entries.length === 0) fail('pass at least one key');
   return { keyring, entries: () => entries as readonly [RingEntry<T>, ...RingEntry<T>[]] };
 }

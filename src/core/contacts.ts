@@ -124,16 +124,15 @@ export class Contacts {
     join?.done(error);
   }
 
-  onJoin(packet: Extract<NativePacket, { type: 'join' }>): void {
-    const { record } = packet;
-    const reason = this.#refusal(packet) ?? '';
-    const verify = reason ? this.#refuse(packet.from, reason) : this.#verify(record);
+  onJoin({ seq, from, record }: Extract<NativePacket, { type: 'join' }>): void {
+    const reason = this.#refusal(from, record) ?? '';
+    const verify = reason ? this.#refuse(from, reason) : this.#verify(record);
     if (verify === undefined) return;
     this.core.send(
       record.address,
       {
         type: 'join-reply',
-        seq: packet.seq,
+        seq,
         from: this.core.self.id,
         accepted: !reason,
         reason,
@@ -182,9 +181,8 @@ export class Contacts {
     });
   }
 
-  #refusal(packet: Extract<NativePacket, { type: 'join' }>): string | undefined {
-    const { record } = packet;
-    if (record.id !== packet.from || record.dialect !== 'native' || record.via) return 'not its own record';
+  #refusal(from: MemberId, record: MemberRecord): string | undefined {
+    if (record.id !== from || record.dialect !== 'native' || record.via) return 'not its own record';
     if (record.protocolVersion !== PROTOCOL_VERSION) {
       return `incompatible protocol version: ${record.protocolVersion} != ${PROTOCOL_VERSION}`;
     }

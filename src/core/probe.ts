@@ -195,10 +195,9 @@ export class Prober {
     }
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
-    const silentHelpers = probe.helpers.size - probe.nacked.size;
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
-      this.core.suspicion.adjustHealth(probe.helpers.size > 0 ? silentHelpers : 1);
+      this.core.suspicion.adjustHealth(probe.helpers.size > 0 ? probe.helpers.size - probe.nacked.size : 1);
     }
     if (row && isActive(row)) this.core.suspicion.suspect(row, probe.evidence);
   }

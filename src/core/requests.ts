@@ -22,7 +22,7 @@ type Asker = (status: ReplyStatus, payload: Uint8Array) => void;
 /** What becomes of a request that was not answered. */
 const FAILURES: Record<Exclude<ReplyStatus, 'ok'>, [GossipErrorCode, string]> = {
   'no-handler': ['ERR_NO_HANDLER', 'has no handler for this type'],
-  failed: ['ERR_HANDLER', 'has a handler that failed'],
+  failed: ['ERR_HANDLER', 'failed to answer'],
   unreachable: ['ERR_UNREACHABLE', 'could not be reached by a gateway'],
   refused: ['ERR_REFUSED', 'is kept from us by our gateway'],
 };
@@ -62,7 +62,7 @@ export class Requests {
     if (!row) return;
     if (this.#pending.size >= this.core.limits.pendingRequestsMax) {
       this.core.count('requestsOverLimit');
-      this.#settle(input.ref, 'ERR_OVERLOADED', 'limits.pendingRequestsMax requests are open');
+      this.#settle(input.ref, 'ERR_OVERLOADED', 'limits.pendingRequestsMax are open');
       return;
     }
     this.core.count('requestsSent');
