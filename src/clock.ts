@@ -21,17 +21,17 @@ const SLEPT_MS = 2000;
  * shows for how long. Source: CLOCK_MONOTONIC, clock_gettime(2).
  */
 export function systemClock(): Clock {
-  const epochMs = Date.now() - performance.now();
+  const epoch = () => Date.now() - performance.now();
+  const epochMs = epoch();
   let atMs = epochMs;
   let sleptMs = 0;
   return {
     epochMs,
     now() {
-      const nowMs = performance.now();
-      const aheadMs = Date.now() - nowMs - atMs;
+      const aheadMs = epoch() - atMs;
       atMs += aheadMs;
       if (aheadMs > SLEPT_MS) sleptMs += aheadMs;
-      return nowMs + sleptMs;
+      return performance.now() + sleptMs;
     },
     schedule(delayMs, run) {
       const timer = setTimeout(run, Math.min(delayMs, DELAY_MS_MAX));

@@ -11,24 +11,18 @@ const CLOCK_MS = 1000;
 export function watchPage(cluster: Cluster, signal: AbortSignal): void {
   const { document, addEventListener } = globalThis as Partial<typeof globalThis>;
   if (!document || !addEventListener) return;
-  const tell = (state: { hidden: boolean; look?: boolean; asleep?: boolean }) =>
-    cluster.input({ type: 'page', ...state });
-  const hidden = () => document.visibilityState === 'hidden';
-  const look = () => tell({ hidden: hidden(), look: true });
-  document.addEventListener('visibilitychange', () => (hidden() ? tell({ hidden: true }) : look()), { signal });
-  document.addEventListener('freeze', () => tell({ hidden: true }), { signal });
-  document.addEventListener('resume', look, { signal });
-  addEventListener('online', look, { signal });
-  addEventListener('pageshow', ({ persisted }) => persisted && look(), { signal });
-  addEventListener(
-    'pagehide',
-    ({ persisted }) => {
-      if (persisted) tell({ hidden: true, asleep: true });
-      else void cluster.leave();
-    },
-    { signal },
-  );
+  const isHidden = () => document.visibilityState === 'hidden';
+  const tell = (look: boolean, hidden = isHidden(), asleep = false) =>
+    cluster.input({ type: 'page', hidden, look, asleep });
+  const look = () => tell(true);
+  const options = { signal };
+  document.addEventListener('visibilitychange', () => tell(false), options);
+  document.addEventListener('freeze', () => tell(false, true), options);
+  document.addEventListener('resume', look, options);
+  addEventListener('online', look, options);
+  addEventListener('pageshow', ({ persisted }) => persisted && look(), options);
+  addEventListener('pagehide', ({ persisted }) => (persisted ? tell(false, true, true) : cluster.leave()), options);
   const timer = setInterval(() => cluster.input({ type: 'tick' }), CLOCK_MS);
   signal.addEventListener('abort', () => clearInterval(timer));
-  if (hidden()) tell({ hidden: true });
+  if (isHidden()) tell(false);
 }

@@ -51,7 +51,7 @@ export type Input =
   | { type: 'leaf'; event: LeafEvent }
   /**
    * A leaf's page was hidden or shown; `look`: it may have stood still, or been without a network, and its gateway must show
-   * that it is there; `asleep`: it will not run at all.
+   * that it is there, as also to one that is shown; `asleep`: it will not run at all.
    */
   | { type: 'page'; hidden: boolean; look?: boolean; asleep?: boolean };
 

@@ -191,7 +191,7 @@ export class LeafCore extends Machine {
       },
     });
     this.schedule(this.config.timing.joinTimeoutMs, () => {
-      if (attempt === this.#attempt && !this.#attached) this.#lost(`${url} did not answer`);
+      if (attempt === this.#attempt && !this.#attached) this.#lost('it does not answer');
     });
   }
 
@@ -205,16 +205,13 @@ export class LeafCore extends Machine {
     else if (!this.#attached) this.#failures++;
     const attempt = this.#letGo();
     const all = this.#gateways.length;
-    if (this.#refusals >= all || this.#failures >= all) {
-      const error = joinFailure(
-        this.#refusals >= all ? why : `no gateway could be reached: ${why}`,
-        this.#refusals >= all,
-      );
+    const byAll = this.#refusals >= all;
+    if (byAll || this.#failures >= all) {
+      const error = joinFailure(byAll ? why : `no gateway could be reached: ${why}`, byAll);
       for (const ref of this.#joins.splice(0)) this.emit({ type: 'settled', ref, error });
     }
     // A hidden page's timers may be late by a minute.
-    const mostMs =
-      this.#refusals >= all ? REFUSED_MS : Math.min(RETRY_MOST_MS, RETRY_MS * 2 ** Math.min(this.#failures, 10));
+    const mostMs = byAll ? REFUSED_MS : Math.min(RETRY_MOST_MS, RETRY_MS * 2 ** Math.min(this.#failures, 10));
     const pauseMs = this.#hidden && this.#failures === 0 ? 0 : this.random.unit() * mostMs;
     this.schedule(pauseMs, () => {
       if (attempt === this.#attempt) this.#try();
@@ -226,6 +223,7 @@ export class LeafCore extends Machine {
     if (this.#url !== undefined) this.emit({ type: 'disconnect', address: this.#url });
     this.#url = undefined;
     this.#view = undefined;
+    this.#answered = true;
     if (this.#attached) {
       this.#attached = this.#ready = false;
       this.#awaySinceMs = this.#heardMs;
@@ -251,11 +249,6 @@ export class LeafCore extends Machine {
     }
   }
 
-  #takeAnswer(): void {
-    this.#answered = true;
-    this.#heardMs = this.nowMs;
-  }
-
   #page({ hidden, look, asleep }: Extract<Input, { type: 'page' }>): void {
     this.#hidden = hidden;
     if (this.#attached) this.#say({ type: 'hidden', from: this.self.id, hidden });
@@ -270,6 +263,7 @@ export class LeafCore extends Machine {
   }
 
   #packet(packet: NativePacket): void {
+    this.#answered ||= packet.type === 'ack' && packet.seq === this.#asked;
     if (this.#answered) this.#heardMs = this.nowMs;
     this.count('packetsReceived');
     const wanted = this.#attached || packet.type === 'welcome' || packet.type === 'bye';
@@ -286,9 +280,6 @@ export class LeafCore extends Machine {
         return;
       case 'ping':
         this.#say({ type: 'ack', seq: packet.seq, from: this.self.id, news: [] });
-        return;
-      case 'ack':
-        if (packet.seq === this.#asked) this.#takeAnswer();
         return;
       case 'state':
         this.#takeView(packet);
@@ -327,7 +318,6 @@ export class LeafCore extends Machine {
     // The gateway's clock is the cluster's; ours may be an hour off, and what we send must not be refused for it.
     follow(this.hlc, record.version, this.nowMs);
     this.#attached = true;
-    this.#takeAnswer();
     this.#failures = 0;
     this.#refusals = 0;
     this.#pingIntervalMs = pingIntervalMs;

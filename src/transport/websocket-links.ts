@@ -188,12 +188,10 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         deadline.done();
       });
     const way: Dialled = { connection, ready, open: false };
-    ready.then(
-      () => {
-        way.open = true;
-      },
-      () => {},
-    );
+    const onOpen = () => {
+      way.open = true;
+    };
+    ready.then(onOpen, onOpen);
     return way;
   };
 
