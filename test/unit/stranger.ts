@@ -46,12 +46,12 @@ export async function gatewayWith(
 export class Stranger {
   readonly got: NativePacket[] = [];
   closed: number | undefined;
-  /** The gateway's end of its connection. */
+  /** The server's end of its connection. */
   readonly theirs = new PairSocket();
   readonly #socket = new PairSocket();
 
   /** @param greets - whether it says hello at once. */
-  constructor(gateway: Gateway, headers: Record<string, string> = {}, greets = true) {
+  constructor(gateway: Pick<Gateway, 'accept'>, headers: Record<string, string> = {}, greets = true) {
     const { theirs } = this;
     [this.#socket.peer, theirs.peer] = [theirs, this.#socket];
     theirs.opened('');
