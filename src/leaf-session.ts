@@ -117,7 +117,8 @@ export class LeafSession {
   check(nowMs: number): void {
     this.connection.check(nowMs);
     const late = this.#phase !== 'admitted' && this.gateway.clock.now() - this.#bornMs > ATTACH_MS;
-    if (late && this.#phase !== 'ended') this.#refuse('not admitted in time');
+    // Without a hello, or closed, it is no longer ours to judge.
+    if (late && this.connection.usable) this.#refuse('not admitted in time');
   }
 
   /** Sends a frame; a leaf that does not take what it gets is told of changes later, all at once, and in the end closed. */

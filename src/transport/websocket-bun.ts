@@ -50,10 +50,9 @@ export function bunWebSockets(acceptor: WebSocketAcceptor): BunWebSockets {
     upgrade(request, server) {
       const remoteAddress = server.requestIP(request)?.address;
       const info = { url: request.url, headers: request.headers };
-      const data = new Upgraded(remoteAddress === undefined ? info : { ...info, remoteAddress });
-      return server.upgrade(request, { data, headers: upgradeHeaders(acceptor, request) })
-        ? undefined
-        : upgradeRequired();
+      const headers = upgradeHeaders(acceptor, request);
+      const data = new Upgraded(remoteAddress === undefined ? info : { ...info, remoteAddress }, headers);
+      return server.upgrade(request, { data, headers }) ? undefined : upgradeRequired();
     },
     websocket: {
       maxPayloadLength: DEFAULT_LIMITS.frameBytesMax,
@@ -62,7 +61,7 @@ export function bunWebSockets(acceptor: WebSocketAcceptor): BunWebSockets {
         if (!(socket.data instanceof Upgraded)) return;
         // The default is a Buffer.
         socket.binaryType = 'arraybuffer';
-        socket.data.socket = new Pushed(socket);
+        socket.data.socket = new Pushed(socket, socket.data.headers);
         acceptor.accept(socket.data.socket, socket.data.info);
       },
       message({ data }, message) {
@@ -78,18 +77,20 @@ export function bunWebSockets(acceptor: WebSocketAcceptor): BunWebSockets {
 /** What Bun keeps with a socket for us. */
 class Upgraded {
   readonly info: AcceptedInfo;
+  readonly headers: Headers;
   socket?: Pushed;
 
-  constructor(info: AcceptedInfo) {
+  constructor(info: AcceptedInfo, headers: Headers) {
     this.info = info;
+    this.headers = headers;
   }
 }
 
 class Pushed extends PushedSocket {
   readonly #socket: BunSocket;
 
-  constructor(socket: BunSocket) {
-    super();
+  constructor(socket: BunSocket, headers: Headers) {
+    super(headers);
     this.#socket = socket;
   }
 

@@ -46,10 +46,11 @@ export function hibernatingWebSockets(context: HibernationContext, acceptor: Web
       if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return upgradeRequired();
       const { 0: theirs, 1: ours } = new WebSocketPair();
       context.acceptWebSocket(ours, [TAG]);
-      const socket = new Pushed(ours);
+      const headers = upgradeHeaders(acceptor, request);
+      const socket = new Pushed(ours, headers);
       known.set(ours, socket);
       acceptor.accept(socket, request);
-      const init = { status: 101, headers: upgradeHeaders(acceptor, request), webSocket: theirs };
+      const init = { status: 101, headers, webSocket: theirs };
       return new Response(null, init);
     },
     webSocketMessage: (socket, data) => known.get(socket)?.tell({ type: 'message', data }),
@@ -61,8 +62,8 @@ export function hibernatingWebSockets(context: HibernationContext, acceptor: Web
 class Pushed extends PushedSocket {
   readonly #socket: HibernatableSocket;
 
-  constructor(socket: HibernatableSocket) {
-    super();
+  constructor(socket: HibernatableSocket, headers: Headers) {
+    super(headers);
     this.#socket = socket;
   }
 

@@ -15,7 +15,13 @@ export interface WebSocketAcceptor {
 /** A socket whose events come from outside, by `tell`. */
 export abstract class PushedSocket implements WebSocketLike {
   binaryType = 'arraybuffer';
+  readonly protocol: string;
   readonly #listeners: { type: string; listener: (event: WebSocketLikeEvent) => void }[] = [];
+
+  /** @param headers - with which its upgrade was answered. */
+  constructor(headers: Headers) {
+    this.protocol = headers.get('sec-websocket-protocol') ?? '';
+  }
 
   abstract readonly readyState: number;
   abstract send(data: string | Uint8Array<ArrayBuffer>): void;
