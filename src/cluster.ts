@@ -357,7 +357,6 @@ export class Cluster implements AsyncDisposable {
   encode(data: unknown): Uint8Array {
     /** Room that a frame needs around a payload: head, ids, tag, cipher. Source: the largest of ours, rounded up. */
     const FRAME_ROOM_BYTES = 2048;
-    if (this.#closed) throw closed();
     const payload = encodeValue(data ?? null, this.#options);
     const { frameBytesMax, decompressedBytesMax } = this.#options.limits;
     const bytesMax = Math.min(frameBytesMax, decompressedBytesMax) - FRAME_ROOM_BYTES;

@@ -3,7 +3,7 @@
  * takes `aes-gcm.node.ts` instead, which is several times faster and answers at once. Both make the same bytes, which are
  * those of the Go library: `[nonce 12][ciphertext][tag 16]`.
  */
-import { errorMessage, GossipError } from '../errors.js';
+import { toGossipError } from '../errors.js';
 import type { Cipher } from './cipher.js';
 import { createKeyring } from './keyring.js';
 
@@ -28,8 +28,7 @@ export function aesGcm(keys: readonly Uint8Array[]): Cipher {
         imported ??= crypto.subtle
           .importKey('raw', owned(key), 'AES-GCM', false, ['encrypt', 'decrypt'])
           .catch((cause): never => {
-            const text = `aes-gcm: this runtime takes no key of ${key.length} bytes: ${errorMessage(cause)}`;
-            throw new GossipError('ERR_KEY', text, { cause });
+            throw toGossipError(cause, 'ERR_KEY', `aes-gcm: this runtime takes no key of ${key.length} bytes: `);
           });
         return imported;
       };

@@ -79,7 +79,7 @@ export class Leaves {
       const error = taken
         ? undefined
         : new GossipError('ERR_UNREACHABLE', `${row.id} could not be reached by a gateway`);
-      this.core.emit({ type: 'settled', ref, ...(error && { error }) });
+      this.core.emit({ type: 'settled', ref, error });
     }
     return [];
   }

@@ -258,14 +258,8 @@ export class Members {
 /** FNV-1a over what two tables must agree on; rows that are not active count as absent. */
 export function hash(row: MemberRow): number {
   if (!isActive(row)) return 0;
+  const text = `${row.id} ${row.incarnation} ${row.version} ${row.state}`;
   let h = 0x811c9dc5;
-  for (let i = 0; i < row.id.length; i++) h = Math.imul(h ^ row.id.charCodeAt(i), 0x01000193);
-  h = mix(mix(h, row.incarnation), row.version);
-  return Math.imul(h ^ RANK[row.state], 0x01000193);
-}
-
-function mix(h: number, value: bigint): number {
-  const low = Number(value & 0xffffffffn);
-  const high = Number(value >> 32n);
-  return Math.imul(Math.imul(h ^ low, 0x01000193) ^ high, 0x01000193);
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h;
 }

@@ -20,7 +20,7 @@ interface Probe {
   /** A refused dial or closed connection made us ask. */
   evidence: boolean;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
-  done?: (alive: boolean) => void;
+  done: ((alive: boolean) => void) | undefined;
 }
 
 export class Prober {
@@ -155,9 +155,14 @@ export class Prober {
     let seq: number;
     do seq = this.core.random.uint32();
     while (this.#probes.has(seq));
-    const probe: Probe = { target, startMs: this.core.nowMs, helpers: new Set(), nacked: new Set(), evidence };
-    if (done) probe.done = done;
-    this.#probes.set(seq, probe);
+    this.#probes.set(seq, {
+      target,
+      startMs: this.core.nowMs,
+      helpers: new Set(),
+      nacked: new Set(),
+      evidence,
+      done,
+    });
     return seq;
   }
 
