@@ -10,10 +10,8 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { entries, singleFile } from './entries.mjs';
 
-/** What the core with msgpack and AES is to weigh, without the msgpack library: 20 kB. Not reached yet. */
-const TARGET_BYTES = 20_000;
-/** Above this the command fails, so that it does not grow on the way there. */
-const CEILING_BYTES = 21_400;
+/** What the core with msgpack and AES may weigh, without the msgpack library. */
+const CORE_BYTES = 20_000;
 /** What a leaf over WebSocket may weigh in a page: our own code, and with the libraries. */
 const LEAF_BYTES = 20_000;
 const LEAF_WITH_LIBRARIES_BYTES = 30_000;
@@ -131,13 +129,11 @@ const problems = rows.flatMap(({ name, wrong }) => wrong.map((what) => `${name} 
 const budget = (name, bytes, most) => {
   if (bytes > most) problems.push(`${name} is ${bytes - most} bytes above ${most}`);
 };
-budget(CORE, core.own, CEILING_BYTES);
+budget(CORE, core.own, CORE_BYTES);
 budget(LEAF, leaf.own, LEAF_BYTES);
 budget(`${LEAF}, with its libraries,`, leaf.whole, LEAF_WITH_LIBRARIES_BYTES);
 budget('the single file', single.whole, LEAF_WITH_LIBRARIES_BYTES);
-console.log(
-  `\n${CORE}: ${core.own} bytes, ${core.own - TARGET_BYTES} above the target of ${TARGET_BYTES}, ceiling ${CEILING_BYTES}; its libraries ${core.library} beside`,
-);
+console.log(`\n${CORE}: ${core.own} bytes of ${CORE_BYTES}; its libraries ${core.library} beside`);
 console.log(
   `${LEAF}: ${leaf.own} bytes of ${LEAF_BYTES}; with its libraries ${leaf.whole} of ${LEAF_WITH_LIBRARIES_BYTES}`,
 );
