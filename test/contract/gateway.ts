@@ -12,6 +12,7 @@ import {
   type Message,
 } from '../../src/index.js';
 import type { WebSocketTransportOptions } from '../../src/transport/websocket.js';
+import { uuidV7 } from '../../src/uuid.js';
 import type { TestApi } from './assert.js';
 import {
   asked,
@@ -57,7 +58,7 @@ export function gatewayContract({ test, assert }: TestApi, kind: GatewayKind): v
   const [one, two] = kind.gateways;
 
   const within = (name: string, body: (cast: Cast) => Promise<void>) =>
-    test(`gateway for ${kind.name}: ${name}`, async () => {
+    test(`leaf by ${kind.name}: ${name}`, async () => {
       const leaves: Cluster[] = [];
       const cast: Cast = {
         async start(options = {}, dial = {}) {
@@ -294,7 +295,7 @@ export function gatewayContract({ test, assert }: TestApi, kind: GatewayKind): v
   });
 
   within('authorize says who it is, and so it can be the same member again', async (cast) => {
-    const id = `0190${crypto.randomUUID().slice(4)}`;
+    const id = uuidV7();
     const first = await cast.attached({ tags: ['asked for'] }, { ticket: `id:${id}` });
     assert.equal(first.id, id);
     assert.deepEqual(first.self.tags, ['named']);

@@ -11,7 +11,7 @@ afterAll(() => stage.close());
 gatewayContract(
   { test, assert },
   {
-    name: 'Node',
+    name: 'websocket',
     gateways: stage.gateways,
     start: (dial, options) => createCluster({ transport: webSocketTransport(dial), ...options }),
   },

@@ -3,6 +3,7 @@ import { type CipherKind, cipherContract } from '../contract/cipher.js';
 import { type ClusterKind, clusterContract } from '../contract/cluster.js';
 import { codecContract } from '../contract/codec.js';
 import { compressorContract } from '../contract/compressor.js';
+import { type GatewayKind, gatewayContract } from '../contract/gateway.js';
 import { cipherKinds, codecKinds, compressorKinds, memoryClusterKinds, memoryKind } from '../contract/kinds.js';
 import { TRACE_SEED, traceContract, traceOf } from '../contract/trace.js';
 import { type TransportKind, transportContract } from '../contract/transport.js';
@@ -16,6 +17,8 @@ export interface Here {
   transports?: readonly TransportKind[];
   /** What carries clusters too. Default: all transports. */
   clusters?: readonly ClusterKind[];
+  /** Leaves, of the gateways that whoever started this has set up. */
+  leaf: GatewayKind;
   /** Asks the runtime to tell of rejections and errors that nobody caught. */
   watch(uncaught: Runner['uncaught']): void;
 }
@@ -31,7 +34,7 @@ export interface Report {
 
 /** Runs them all. */
 export async function runContracts(runtime: string, here: Here): Promise<Report> {
-  const { ciphers = [], aes192, transports = [], clusters = transports, watch } = here;
+  const { ciphers = [], aes192, transports = [], clusters = transports, leaf, watch } = here;
   const runner = createRunner();
   watch(runner.uncaught);
   const suite = (name: string, define: () => void) => runner.suite(name, define);
@@ -45,6 +48,7 @@ export async function runContracts(runtime: string, here: Here): Promise<Report>
   for (const kind of [...memoryClusterKinds(), ...clusters]) {
     suite(`cluster by ${kind.name}`, () => clusterContract(runner, kind));
   }
+  suite(`leaf by ${leaf.name}`, () => gatewayContract(runner, leaf));
   suite('trace', () => traceContract(runner));
   return { runtime, trace: traceOf(TRACE_SEED), results: await runner.run() };
 }

@@ -3,6 +3,7 @@
  * that brought it. The object is at the same time the server that its transports dial, over the network; it accepts
  * standard sockets at `/plain/N` and those of the hibernation API at `/hibernating/N`.
  */
+import { createCluster } from '../../src/index.js';
 import { type HttpHandler, httpTransport } from '../../src/transport/http.js';
 import { type WebSocketListenContext, webSocketTransport } from '../../src/transport/websocket.js';
 import type { WebSocketLike } from '../../src/transport/websocket-connection.js';
@@ -44,7 +45,10 @@ export class Contracts {
 
   async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams, origin } = new URL(request.url);
-    if (pathname === '/run') return Response.json(await this.#run(String(searchParams.get('runtime')), origin));
+    if (pathname === '/run') {
+      const gateways = searchParams.getAll('gateway') as [string, string];
+      return Response.json(await this.#run(String(searchParams.get('runtime')), origin, gateways));
+    }
     const handler = this.#handlers.get(pathname);
     if (handler) return handler(request);
     const listener = this.#sockets.get(pathname);
@@ -69,12 +73,17 @@ export class Contracts {
     this.#hibernating.webSocketError(socket, error);
   }
 
-  #run(runtime: string, origin: string) {
+  #run(runtime: string, origin: string, gateways: [string, string]) {
     const kinds = [this.#http(origin), this.#webSocket('websocket', origin, '/plain')];
     return runContracts(runtime, {
       transports: [...kinds, this.#webSocket('websocket, own server', origin, '/hibernating')],
       // Not by hibernating sockets: see docs/runtimes-matrix.md.
       clusters: kinds,
+      leaf: {
+        name: 'websocket',
+        gateways,
+        start: (dial, options) => createCluster({ transport: webSocketTransport(dial), ...options }),
+      },
       watch(uncaught) {
         addEventListener('unhandledrejection', ({ reason }) => uncaught(reason));
       },

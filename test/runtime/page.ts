@@ -1,4 +1,9 @@
-/** The contracts in a browser: on a page of the relay's, to which the report is posted. */
+/**
+ * The contracts in a browser: on a page of the relay's, to which the report is posted. Leaves are what the package gives to
+ * pages; their gateways are named by the page's fragment.
+ */
+import { createCluster } from '../../src/index.browser.js';
+import { webSocketTransport as leafTransport } from '../../src/transport/websocket.browser.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { runContracts } from './contracts.js';
 import { relayListener } from './relay-listener.js';
@@ -23,6 +28,11 @@ export async function runOnPage(): Promise<void> {
           exchanges: false,
         },
       ],
+      leaf: {
+        name: 'websocket',
+        gateways: location.hash.slice(1).split(',') as [string, string],
+        start: (dial, options) => createCluster({ transport: leafTransport(dial), ...options }),
+      },
       watch(uncaught) {
         addEventListener('unhandledrejection', ({ reason }) => uncaught(reason));
         addEventListener('error', ({ error, message }) => uncaught(error ?? message));

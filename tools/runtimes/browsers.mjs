@@ -39,12 +39,12 @@ export const webkit = browser('WebKit', openWebKit);
 
 /** A runtime that is a page. `open(url)` answers with the browser's version and how to close it. */
 function browser(title, open) {
-  return async (bundles, { deadlineMs }) => {
+  return async (bundles, { deadlineMs, gateways }) => {
     const relay = await startRelay(bundles.web);
     let page;
     let timer;
     try {
-      page = await open(relay.url);
+      page = await open(`${relay.url}#${gateways}`);
       const late = new Promise((_, reject) => {
         timer = setTimeout(() => reject(new Error(`no report within ${deadlineMs} ms`)), deadlineMs);
       });

@@ -21,10 +21,10 @@ async function run(command, args, deadlineMs) {
 
 /** A runtime that is a command. */
 function processRuntime(command, args) {
-  return async (bundles, { name, deadlineMs }) => {
+  return async (bundles, { name, deadlineMs, gateways }) => {
     const report = `${outDir}${name}.report.json`;
     await rm(report, { force: true });
-    await run(command, [...args, bundles.node, report], deadlineMs);
+    await run(command, [...args, bundles.node, report, ...gateways], deadlineMs);
     return JSON.parse(await readFile(report, 'utf8'));
   };
 }

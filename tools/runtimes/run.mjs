@@ -30,8 +30,11 @@ export async function runContracts(wanted, told = () => {}) {
 }
 
 async function runOne({ name, title, run }, bundles) {
+  // One each: what the leaves of one runtime do to their gateways must not reach those of another.
+  const { startGatewayStage } = await import(bundles.stage);
+  const stage = await startGatewayStage();
   try {
-    const report = await run(bundles, { name, deadlineMs: DEADLINE_MS });
+    const report = await run(bundles, { name, deadlineMs: DEADLINE_MS, gateways: stage.gateways });
     // Node 20 is whatever Node runs this.
     if (!report.runtime.startsWith(title)) throw new Error(`this is ${report.runtime}, not ${title}`);
     if (report.results.length === 0) throw new Error('it ran nothing');
@@ -39,6 +42,8 @@ async function runOne({ name, title, run }, bundles) {
     return { report };
   } catch (error) {
     return { error };
+  } finally {
+    await stage.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Every runtime in which the contracts run, in the order of the matrix. `run(bundles, { name, deadlineMs })` answers with
+ * Every runtime in which the contracts run, in the order of the matrix. `run(bundles, { name, deadlineMs, gateways })` answers with
  * the runtime's report, or rejects with the reason why there is none.
  */
 import { chromium, firefox, webkit } from './browsers.mjs';

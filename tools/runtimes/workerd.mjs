@@ -6,7 +6,7 @@ import { Miniflare } from 'miniflare';
 /** As late as the pinned workerd allows, so that what it does today is what is tested. */
 const COMPATIBILITY_DATE = '2026-04-26';
 
-export async function workerd(bundles, { deadlineMs }) {
+export async function workerd(bundles, { deadlineMs, gateways }) {
   const worker = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.mjs', contents: await readFile(bundles.web, 'utf8') }],
     durableObjects: { CONTRACTS: 'Contracts' },
@@ -19,6 +19,7 @@ export async function workerd(bundles, { deadlineMs }) {
   try {
     const url = new URL('/run', await worker.ready);
     url.searchParams.set('runtime', `workerd ${createRequire(import.meta.url)('workerd/package.json').version}`);
+    for (const gateway of gateways) url.searchParams.append('gateway', gateway);
     const response = await fetch(url, { signal: AbortSignal.timeout(deadlineMs) });
     const body = await response.text();
     if (!response.ok) throw new Error(`the worker answered ${response.status}: ${body.slice(0, 2_000)}`);
