@@ -9,6 +9,7 @@ import { msgpack } from '../src/codec/msgpack.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
 import { uuidV7 } from '../src/uuid.js';
 import { encodeNativeFrame } from '../src/wire/native/frame.js';
+import { LEAF_PACKETS } from '../src/wire/native/leaf-packets.js';
 import type { MemberRecord, NativePacket } from '../src/wire/packet.js';
 
 /** A packet's place in the table of types is its first byte, after the two of the frame. */
@@ -17,7 +18,12 @@ const STATE = 8;
 const DIALLING_MAX = 500;
 
 const [url = '', count = '0'] = process.argv.slice(2);
-const env = { codec: msgpack(), compressBytesMin: Number.POSITIVE_INFINITY, limits: DEFAULT_LIMITS };
+const env = {
+  codec: msgpack(),
+  compressBytesMin: Number.POSITIVE_INFINITY,
+  limits: DEFAULT_LIMITS,
+  packets: LEAF_PACKETS,
+};
 const frame = (packet: NativePacket) => encodeNativeFrame(packet, env) as Uint8Array;
 const seen = { shown: 0, frames: 0, bytes: 0, closed: 0, open: 0 };
 
