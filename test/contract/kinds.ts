@@ -65,15 +65,16 @@ export function memoryKind(): TransportKind {
 
 /** Clusters in memory: bare, and with each plug-in in use. */
 export function memoryClusterKinds(): ClusterKind[] {
+  const kind = (): ClusterKind => ({ ...memoryKind(), losesNothing: true });
   return [
-    memoryKind(),
+    kind(),
     {
-      ...memoryKind(),
+      ...kind(),
       name: 'memory, aes-gcm and snappy',
       options: { cipher: aesGcm([new Uint8Array(32)]), compressor: snappy(), codec: msgpackRaw() },
     },
     {
-      ...memoryKind(),
+      ...kind(),
       name: 'memory, secretbox and deflate',
       options: { cipher: secretbox([new Uint8Array(32)]), compressor: deflate() },
     },
