@@ -129,6 +129,15 @@ export class Members {
     return row;
   }
 
+  /** Takes what many say of themselves for known long since: nobody is told. For simulations. */
+  adopt(records: readonly MemberRecord[]): void {
+    for (const record of records) {
+      if (this.#rows.has(record.id)) continue;
+      this.core.hlc.observe(record.incarnation);
+      this.#insert(toRow(record, this.core.nowMs, record.incarnation));
+    }
+  }
+
   #add(record: MemberRecord): MemberRow | undefined {
     // A dead stranger is nobody's business: with no memory of it alive there is nothing to correct.
     if (!isActive(record)) return undefined;

@@ -6,39 +6,14 @@ import type { PacketSource } from '../core/input.js';
 import { Timers } from '../core/timers.js';
 import { GossipError } from '../errors.js';
 import { Line, type LineEnd, type LinePlace } from './line.js';
-import type { Network } from './network.js';
+import { Deadlines, type Network, pairOf, placesOf } from './network.js';
 import { Trace } from './trace.js';
+import { ackBytes, countConnection, datagramBytes, reliableBytes, sumOf, type Traffic } from './traffic.js';
 
 /** A dial into nothing fails after this long. Source: TCPDeadline of the Go library. */
 const DIAL_TIMEOUT_MS = 2000;
 /** A shared connection without traffic is closed after this long. Source: guess, as the socket transport's order. */
 const IDLE_CLOSE_MS = 30_000;
-/** IP and UDP headers, so that sizes can be compared with those of real networks. */
-const DATAGRAM_OVERHEAD_BYTES = 28;
-
-/** What was sent so far, by everyone or by one member. */
-export interface Traffic {
-  /** Datagrams handed to the network, those that were lost included. */
-  datagrams: number;
-  /** Their bytes with 28 of headers each. */
-  datagramBytes: number;
-  /** Frames handed to reliable connections. */
-  reliable: number;
-  /** Their bytes, without headers. */
-  reliableBytes: number;
-  /** Datagrams that never arrived: lost or cut off. */
-  lost: number;
-  /** Datagrams that arrived once more. */
-  duplicated: number;
-  /** Datagrams that arrived with flipped bits and were dropped. */
-  corrupted: number;
-}
-
-/** Nothing sent yet. */
-export function noTraffic(): Traffic {
-  return { datagrams: 0, datagramBytes: 0, reliable: 0, reliableBytes: 0, lost: 0, duplicated: 0, corrupted: 0 };
-}
-
 /** Where a member runs: a machine that is on or off, and a process on it that runs or does not. */
 export interface Place {
   readonly index: number;
@@ -58,11 +33,12 @@ export interface Place {
 export class Carrier {
   nowMs = 0;
   readonly trace = new Trace();
-  readonly total = noTraffic();
   readonly #timers = new Timers();
   readonly #places = new Map<string, Place>();
-  /** When each pair of places last used its shared connection, by both addresses. */
-  readonly #connections = new Map<string, { a: string; b: string; usedMs: number }>();
+  /** By number. */
+  readonly #everyone = new Map<number, Place>();
+  /** When the shared connection of each pair of places will have been idle for too long; the lower number first. */
+  readonly #connections = new Deadlines();
   /** Connections of leaves. */
   readonly #lines = new Set<Line>();
 
@@ -88,10 +64,16 @@ export class Carrier {
 
   bind(address: string, place: Place): void {
     this.#places.set(address, place);
+    this.#everyone.set(place.index, place);
   }
 
   unbind(address: string): void {
     this.#places.delete(address);
+  }
+
+  /** What was sent and received by all. */
+  get total(): Traffic {
+    return sumOf([...this.#everyone.values()].map(({ traffic }) => traffic));
   }
 
   /** Sends one frame; `done` is called when the carrier has taken it or has given up. */
@@ -109,7 +91,10 @@ export class Carrier {
       return;
     }
     this.#connect(from, to, frame, done, (place) => {
-      this.#connections.set([fromAddress, to].sort().join(' '), { a: fromAddress, b: to, usedMs: this.nowMs });
+      const pair = pairOf(Math.min(from.index, place.index), Math.max(from.index, place.index));
+      if ((this.#connections.get(pair) ?? 0) <= this.nowMs) countConnection(from.traffic, place.traffic);
+      this.#connections.set(pair, this.nowMs + IDLE_CLOSE_MS, this.nowMs);
+      this.arrived(from, place, frame);
       place.receive(frame, { reliable: true });
       done();
     });
@@ -131,11 +116,16 @@ export class Carrier {
     this.at(timeoutMs, () => finish(new GossipError('ERR_TIMEOUT', `${to} did not answer within ${timeoutMs} ms`)));
     const failed = (error?: GossipError) => error && finish(error);
     this.#connect(from, to, frame, failed, (place) => {
+      countConnection(from.traffic, place.traffic);
+      this.arrived(from, place, frame);
       place.receive(frame, { reliable: true }, (answer) => {
         if (!answer) return finish(new GossipError('ERR_TIMEOUT', `${to} closed the connection without an answer`));
-        if (!this.network.passes(place.index, from.index)) return;
-        this.sent(place, from.index, answer, true);
-        this.at(this.network.reliable(place.index, from.index, this.nowMs), () => finish(answer));
+        if (!this.network.passes(place.index, from.index, this.nowMs)) return;
+        this.sent(place, from.index, answer);
+        this.at(this.reliableMs(place, from, reliableBytes(answer)), () => {
+          this.arrived(place, from, answer);
+          finish(answer);
+        });
       });
     });
   }
@@ -145,6 +135,7 @@ export class Carrier {
     this.#connect(from, to, new Uint8Array(), done, (place: Place & Partial<LinePlace>) => {
       if (!place.accept) return done(new GossipError('ERR_UNREACHABLE', `${to}: no gateway`));
       for (const line of this.#lines) if (!line.open) this.#lines.delete(line);
+      countConnection(from.traffic, place.traffic);
       const line = new Line(this, from, end, place as LinePlace);
       this.#lines.add(line);
       done(line);
@@ -154,32 +145,79 @@ export class Carrier {
   /** A process died: those it had connections with notice, unless its machine went silent with it. */
   broken(address: string, place: Place): void {
     for (const line of this.#lines) line.died(place);
-    for (const [key, { a, b, usedMs }] of this.#connections) {
-      if (a !== address && b !== address) continue;
-      this.#connections.delete(key);
-      const peerAddress = a === address ? b : a;
-      const peer = this.#places.get(peerAddress);
-      if (!peer || place.process === 'silent' || this.nowMs - usedMs > IDLE_CLOSE_MS) continue;
-      this.at(this.network.delayMs(), () => {
-        if (peer.process === 'running' && this.network.passes(place.index, peer.index)) peer.disconnected(address);
+    for (const [pair, idleMs] of this.#connections.entries()) {
+      const [low, high] = placesOf(pair);
+      if (low !== place.index && high !== place.index) continue;
+      this.#connections.delete(pair);
+      const peer = this.#everyone.get(low === place.index ? high : low);
+      if (!peer || place.process === 'silent' || this.nowMs > idleMs) continue;
+      this.at(this.network.delayMs(place.index, peer.index), () => {
+        if (peer.process === 'running' && this.passes(place, peer)) peer.disconnected(address);
       });
     }
   }
 
+  /** Whether anything gets from one place to another now. */
+  passes(from: Place, to: Place): boolean {
+    return this.network.passes(from.index, to.index, this.nowMs);
+  }
+
   #datagram(from: Place, fromAddress: string, to: string, frame: Uint8Array): void {
     const place = this.#places.get(to);
-    this.sent(from, place?.index ?? -1, frame, false);
-    const arrivals = place && this.network.passes(from.index, place.index) ? this.network.datagram() : [];
-    if (!place || arrivals.length === 0) this.#count(from, 'lost');
-    else if (arrivals.length > 1) this.#count(from, 'duplicated');
+    const index = place?.index ?? -1;
+    const { traffic } = from;
+    const bytes = datagramBytes(frame);
+    this.trace.add(this.nowMs, from.index, index, frame);
+    traffic.datagrams++;
+    traffic.datagramBytes += bytes;
+    const waitMs = this.#wait(from, index, bytes, true);
+    if (waitMs === undefined) {
+      traffic.queueDropped++;
+      return;
+    }
+    const arrivals = place && this.passes(from, place) ? this.network.datagram(from.index, index) : [];
+    if (!place || arrivals.length === 0) traffic.lost++;
+    else if (arrivals.length > 1) traffic.duplicated++;
     for (const { delayMs, corrupt } of arrivals) {
-      this.at(delayMs, () => {
+      this.at(waitMs + delayMs, () => {
         if (place?.process !== 'running' || this.#places.get(to) !== place) return;
+        place.traffic.datagramsIn++;
+        place.traffic.datagramBytesIn += bytes;
         if (!corrupt) return place.receive(frame, { address: fromAddress, reliable: false });
-        this.#count(from, 'corrupted');
+        traffic.corrupted++;
         place.refuse(this.network.spoil(frame));
       });
     }
+  }
+
+  /** How long something waits for the uplink; `undefined`: it may be dropped, and is. */
+  #wait(from: Place, to: number, bytes: number, dropped: boolean): number | undefined {
+    const waiting = this.network.uplink(from.index, to, bytes, dropped, this.nowMs);
+    if (!waiting) return undefined;
+    from.traffic.queuedBytesMax = Math.max(from.traffic.queuedBytesMax, waiting[1]);
+    return waiting[0];
+  }
+
+  /** Notes a reliable frame that is handed to the network. */
+  sent(from: Place, to: number, frame: Uint8Array): void {
+    this.trace.add(this.nowMs, from.index, to, frame);
+    from.traffic.reliable++;
+    from.traffic.reliableBytes += reliableBytes(frame);
+  }
+
+  /** In how many milliseconds so many bytes arrive, by a connection. */
+  reliableMs(from: Place, to: Place, bytes: number): number {
+    const waitMs = this.#wait(from, to.index, bytes, false) ?? 0;
+    return waitMs + this.network.reliable(from.index, to.index, this.nowMs + waitMs);
+  }
+
+  /** Notes one that arrived. */
+  arrived(from: Place, to: Place, frame: Uint8Array): void {
+    const acks = ackBytes(frame);
+    to.traffic.reliableIn++;
+    to.traffic.reliableBytesIn += reliableBytes(frame);
+    to.traffic.reliableBytes += acks;
+    from.traffic.reliableBytesIn += acks;
   }
 
   /** Dials and delivers: refused at once where no process listens, given up on where nothing answers. */
@@ -191,34 +229,21 @@ export class Carrier {
     deliver: (place: Place) => void,
   ): void {
     const place = this.#places.get(to);
-    this.sent(from, place?.index ?? -1, frame, true);
     const fail = (afterMs: number, why: string) =>
       this.at(afterMs, () => failed(new GossipError('ERR_UNREACHABLE', `${to}: ${why}`)));
     const silent = () =>
-      place?.process === 'silent' ||
-      (place && !(this.network.passes(from.index, place.index) && this.network.passes(place.index, from.index)));
-    if (silent()) {
-      fail(DIAL_TIMEOUT_MS, 'no answer to the dial');
+      place?.process === 'silent' || (place && !(this.passes(from, place) && this.passes(place, from)));
+    this.sent(from, place?.index ?? -1, frame);
+    if (silent() || !place) {
+      if (place) fail(DIAL_TIMEOUT_MS, 'no answer to the dial');
+      else fail(this.network.delayMs() * 2, 'connection refused');
       return;
     }
-    const delayMs = place ? this.network.reliable(from.index, place.index, this.nowMs) : this.network.delayMs();
+    const delayMs = this.reliableMs(from, place, reliableBytes(frame));
     this.at(delayMs, () => {
       if (silent()) fail(DIAL_TIMEOUT_MS, 'no answer');
-      else if (place?.process !== 'running' || this.#places.get(to) !== place) fail(delayMs, 'connection refused');
+      else if (place.process !== 'running' || this.#places.get(to) !== place) fail(delayMs, 'connection refused');
       else deliver(place);
     });
-  }
-
-  /** Notes a frame that was handed to the network. */
-  sent(from: Place, to: number, frame: Uint8Array, reliable: boolean): void {
-    this.trace.add(this.nowMs, from.index, to, frame);
-    this.#count(from, reliable ? 'reliable' : 'datagrams');
-    if (reliable) this.#count(from, 'reliableBytes', frame.length);
-    else this.#count(from, 'datagramBytes', frame.length + DATAGRAM_OVERHEAD_BYTES);
-  }
-
-  #count(from: Place, what: keyof Traffic, by = 1): void {
-    from.traffic[what] += by;
-    this.total[what] += by;
   }
 }

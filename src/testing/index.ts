@@ -5,8 +5,7 @@
 export type { Packet, PacketSource } from '../core/input.js';
 export type { Random } from '../core/random.js';
 export type { MemberRecord } from '../wire/packet.js';
-export type { Traffic } from './carrier.js';
-export type { Arrival, Network, NetworkOptions } from './network.js';
+export type { Arrival, FlipFlop, Network, NetworkOptions } from './network.js';
 export type {
   Answer,
   Delivery,
@@ -19,3 +18,4 @@ export type {
   SimulationOptions,
 } from './options.js';
 export { createSimulation, type Simulation } from './simulation.js';
+export type { Traffic } from './traffic.js';

@@ -4,6 +4,7 @@
  * that is dialled again is noticed.
  */
 import type { Carrier, Place } from './carrier.js';
+import { reliableBytes } from './traffic.js';
 
 /** A place at the end of a line; its process may stand still. */
 export interface LinePlace extends Place {
@@ -72,7 +73,7 @@ export class Line {
   send(from: LinePlace, frame: Uint8Array): void {
     if (!this.#open) return;
     const way = this.#way(from);
-    this.carrier.sent(from, way.to.index, frame, true);
+    this.carrier.sent(from, way.to.index, frame);
     way.queue.push(frame);
     way.queuedBytes += frame.length;
     this.#pump(way);
@@ -110,8 +111,7 @@ export class Line {
     if (way.busy || way.queue.length === 0) return;
     const { carrier } = this;
     const { from, to } = way;
-    const { network } = carrier;
-    const passes = network.passes(from.index, to.index) && network.passes(to.index, from.index);
+    const passes = carrier.passes(from, to) && carrier.passes(to, from);
     const held = !passes || to.process === 'silent' || way.unreadBytes >= WINDOW_BYTES;
     const bytes = way.queue[0]?.length ?? 0;
     way.busy = true;
@@ -129,12 +129,13 @@ export class Line {
     const bytes = frame?.length ?? 0;
     way.queuedBytes -= bytes;
     if (this.#open) this.#way(to).end.drained?.();
-    this.carrier.at(this.carrier.network.reliable(from.index, to.index, this.carrier.nowMs), () => {
+    this.carrier.at(this.carrier.reliableMs(from, to, frame ? reliableBytes(frame) : 0), () => {
       // Another process knows nothing of this connection, and its machine says so.
       if (to.life !== lives[1]) {
         if (this.#open && to.process !== 'silent' && from.life === lives[0]) this.#reset(way);
         return;
       }
+      if (frame) this.carrier.arrived(from, to, frame);
       way.unreadBytes += bytes;
       to.whenAwake(() => {
         way.unreadBytes -= bytes;

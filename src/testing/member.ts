@@ -13,20 +13,21 @@ import type { MemberId } from '../core/member-id.js';
 import { GossipError } from '../errors.js';
 import type { NativePacket } from '../wire/packet.js';
 import { peekFrame, type Wire } from '../wire/wire.js';
-import { type Carrier, noTraffic, type Place } from './carrier.js';
+import type { Carrier, Place } from './carrier.js';
 import { type EndOwner, GatewayEnd, LeafEnd } from './leaf-ends.js';
 import type { Line, LineEnd } from './line.js';
 import type { Answer, Delivery, Outcome, SimulatedGatewayOptions, SimulationEvent } from './options.js';
+import { noTraffic } from './traffic.js';
 
 /** What a member tells the simulation. */
 export interface MemberOwner {
   readonly carrier: Carrier;
   readonly wire: Wire;
   readonly nativeWire: Wire;
-  readonly deliveries: Delivery[];
-  readonly events: SimulationEvent[];
   readonly opened: WeakMap<Uint8Array, Packet>;
   indexOf(id: MemberId): number;
+  changed(event: SimulationEvent): void;
+  delivered(delivery: Delivery): void;
 }
 
 /** Frames that wait for a suspended process before datagrams are lost. Source: guess, an ordinary socket buffer. */
@@ -43,6 +44,7 @@ export class SimulatedMember implements EndOwner {
   /** Frames that could not be opened, by the code of the error. */
   readonly refused = new Map<string, number>();
   #tickAtMs = Number.POSITIVE_INFINITY;
+  #shownMs = 0;
   #suspended = false;
   readonly #inbox: (() => void)[] = [];
   #ref = 0;
@@ -57,6 +59,7 @@ export class SimulatedMember implements EndOwner {
     readonly index: number,
     public config: CoreConfig,
     private readonly answer: Answer,
+    private readonly clockDrift: number,
     /** Makes a leaf's state machine. Default: that of a full member. */
     private readonly create: (config: CoreConfig, nowMs: number) => Machine = (config, nowMs) =>
       new Core(config, nowMs),
@@ -115,6 +118,12 @@ export class SimulatedMember implements EndOwner {
     return this.config.foreign ? this.owner.wire : this.owner.nativeWire;
   }
 
+  /** What its own clock shows: fast or slow by a share, and never less than before. */
+  get #clockMs(): number {
+    this.#shownMs = Math.max(this.#shownMs, this.owner.carrier.nowMs * (1 + this.clockDrift));
+    return this.#shownMs;
+  }
+
   /** The process ends without a word. */
   crash(how: 'killed' | 'silent'): void {
     const { carrier } = this.owner;
@@ -142,7 +151,7 @@ export class SimulatedMember implements EndOwner {
 
   #start(): Machine {
     this.owner.carrier.bind(this.address, this);
-    const core = this.create(this.config, this.owner.carrier.nowMs);
+    const core = this.create(this.config, this.#clockMs);
     this.#host(core);
     this.#arm(core);
     return core;
@@ -165,7 +174,7 @@ export class SimulatedMember implements EndOwner {
   input(input: Input): void {
     if (this.process !== 'running') return;
     const { core } = this;
-    for (const effect of core.handle(input, this.owner.carrier.nowMs)) this.#perform(effect);
+    for (const effect of core.handle(input, this.#clockMs)) this.#perform(effect);
     this.#arm(core);
     if (core.left) this.crash('killed');
   }
@@ -230,9 +239,11 @@ export class SimulatedMember implements EndOwner {
     this.#tickAtMs = atMs;
     const { life } = this;
     const late = this.lateMs > 0 ? core.random.unit() * this.lateMs : 0;
-    carrier.at(atMs - carrier.nowMs + late, () => {
+    carrier.at(atMs / (1 + this.clockDrift) - carrier.nowMs + late, () => {
       if (this.life !== life || this.#tickAtMs !== atMs) return;
       this.#tickAtMs = Number.POSITIVE_INFINITY;
+      // Whatever rounding makes of it, the time for which it was set has come.
+      this.#shownMs = Math.max(this.#shownMs, atMs);
       if (!this.#suspended) this.input({ type: 'tick' });
     });
   }
@@ -290,13 +301,13 @@ export class SimulatedMember implements EndOwner {
         const { row, kind } = change;
         const state = kind === 'state' ? change.state : row.state;
         const previous = kind === 'state' ? change.previous : row.state;
-        owner.events.push({ atMs: carrier.nowMs, at: index, about: owner.indexOf(row.id), kind, state, previous });
+        owner.changed({ atMs: carrier.nowMs, at: index, about: owner.indexOf(row.id), kind, state, previous });
         return;
       }
       case 'message': {
         const { from, messageType, tag, direct, payload } = effect;
         const data = owner.wire.env.codec.decode(payload);
-        owner.deliveries.push({
+        owner.delivered({
           atMs: carrier.nowMs,
           to: index,
           from: owner.indexOf(from),

@@ -6,7 +6,7 @@ import type { Random } from '../core/random.js';
 
 /** How the network treats what is sent through it. Shares are between 0 and 1; times are one way, in milliseconds. */
 export interface NetworkOptions {
-  /** Time every frame takes at least, or a function that draws it. Default 1. */
+  /** Time every frame takes at least, or a function that draws it, from whatever distribution. Default 1. */
   delayMs?: number | ((random: Random) => number);
   /** The most that is added to it; most frames are near the minimum, few near the most. Default 1. */
   jitterMs?: number;
@@ -18,12 +18,23 @@ export interface NetworkOptions {
   reorder?: number;
   /** Share of datagrams with flipped bits. They are opened, which may only fail cleanly, and dropped. Default 0. */
   corrupt?: number;
+  /** What a member's uplink takes, headers included, for all that it sends; given for a link, what that takes. Default: no bound. */
+  bandwidthBytesPerS?: number;
+  /** What waits in front of it at most: a datagram beyond that is dropped and counted, a reliable frame waits. Default 256 KiB. */
+  queueBytes?: number;
 }
 
 /** One arrival of a datagram. */
 export interface Arrival {
   delayMs: number;
   corrupt: boolean;
+}
+
+/** Traffic of a member that is cut and passes in turn, each for so long, beginning with a cut. */
+export interface FlipFlop {
+  everyMs: number;
+  /** `in`: what is sent to it, `out`: what it sends. */
+  ways: 'in' | 'out' | 'both';
 }
 
 const DEFAULTS = {
@@ -33,6 +44,9 @@ const DEFAULTS = {
   duplicate: 0,
   reorder: 0,
   corrupt: 0,
+  bandwidthBytesPerS: Number.POSITIVE_INFINITY,
+  /** Source: guess, the size of a usual router's or socket's buffer. */
+  queueBytes: 256 * 1024,
 } as const satisfies Required<NetworkOptions>;
 
 /** A held-back datagram comes this much later at most. Source: guess, several probes' answers long. */
@@ -40,14 +54,60 @@ const HELD_BACK_MS = 100;
 /** A lost segment is sent again after this long. Source: RTO_min of Linux. */
 const RETRANSMIT_MS = 200;
 
+/** More than there are places. */
+const PLACES = 0x400_0000;
+
+/** One number for two places and their order. */
+export function pairOf(from: number, to: number): number {
+  return from * PLACES + to;
+}
+
+/** The places of a pair. */
+export function placesOf(pair: number): [from: number, to: number] {
+  return [Math.floor(pair / PLACES), pair % PLACES];
+}
+
+/** Times by key, of which only those to come matter: what has passed is forgotten when there is too much of it. */
+export class Deadlines {
+  readonly #atMs = new Map<number, number>();
+  #sweepAt = 1024;
+
+  get size(): number {
+    return this.#atMs.size;
+  }
+
+  get(key: number): number | undefined {
+    return this.#atMs.get(key);
+  }
+
+  set(key: number, atMs: number, nowMs: number): void {
+    this.#atMs.set(key, atMs);
+    if (this.#atMs.size < this.#sweepAt) return;
+    for (const [old, oldMs] of this.#atMs) if (oldMs < nowMs) this.#atMs.delete(old);
+    this.#sweepAt = Math.max(1024, this.#atMs.size * 2);
+  }
+
+  delete(key: number): void {
+    this.#atMs.delete(key);
+  }
+
+  entries(): IterableIterator<[number, number]> {
+    return this.#atMs.entries();
+  }
+}
+
 /** Draws what becomes of each frame, and knows who is cut off from whom. */
 export class Network {
   #options: Required<NetworkOptions>;
-  /** One-way cuts, as `from>to`. */
-  readonly #cuts = new Set<string>();
+  /** What differs on single links, and those options on top of the others. */
+  readonly #links = new Map<number, { own: NetworkOptions; whole: Required<NetworkOptions> }>();
+  readonly #cuts = new Set<number>();
   #group = new Map<number, number>();
+  readonly #flipFlops = new Map<number, FlipFlop & { fromMs: number }>();
   /** When the latest reliable frame of a pair arrives: none overtakes another. */
-  readonly #reliableAtMs = new Map<string, number>();
+  readonly #reliableAtMs = new Deadlines();
+  /** When an uplink, or a link with a bandwidth of its own, has sent what waits. */
+  readonly #freeAtMs = new Deadlines();
 
   constructor(
     options: NetworkOptions,
@@ -59,11 +119,18 @@ export class Network {
   /** Changes some of the options from now on. */
   change(options: NetworkOptions): void {
     this.#options = { ...this.#options, ...options };
+    for (const link of this.#links.values()) link.whole = { ...this.#options, ...link.own };
+  }
+
+  /** Gives one link options of its own, one way, instead of any it had; `undefined`: it is as all others. */
+  link(from: number, to: number, options: NetworkOptions | undefined): void {
+    if (options) this.#links.set(pairOf(from, to), { own: options, whole: { ...this.#options, ...options } });
+    else this.#links.delete(pairOf(from, to));
   }
 
   /** Nothing gets from one place to another any more; the way back stays open. */
   cut(from: number, to: number): void {
-    this.#cuts.add(`${from}>${to}`);
+    this.#cuts.add(pairOf(from, to));
   }
 
   /** Only members of the same group reach each other; who is in none is a group of its own. */
@@ -77,43 +144,88 @@ export class Network {
     this.#group.clear();
   }
 
+  /** Cuts a place off and on from now; `undefined` ends it. */
+  flipFlop(place: number, how: FlipFlop | undefined, nowMs: number): void {
+    if (how) this.#flipFlops.set(place, { ...how, fromMs: nowMs });
+    else this.#flipFlops.delete(place);
+  }
+
   /** Whether anything gets from one place to another. */
-  passes(from: number, to: number): boolean {
-    if (this.#cuts.has(`${from}>${to}`)) return false;
+  passes(from: number, to: number, nowMs: number): boolean {
+    if (this.#cuts.size > 0 && this.#cuts.has(pairOf(from, to))) return false;
+    if (this.#flipFlops.size > 0 && (this.#flipped(from, 'in', nowMs) || this.#flipped(to, 'out', nowMs))) return false;
     if (this.#group.size === 0 || from === to) return true;
     const group = this.#group.get(from);
     return group !== undefined && group === this.#group.get(to);
   }
 
+  #flipped(place: number, unless: 'in' | 'out', nowMs: number): boolean {
+    const flip = this.#flipFlops.get(place);
+    return flip !== undefined && flip.ways !== unless && Math.floor((nowMs - flip.fromMs) / flip.everyMs) % 2 === 0;
+  }
+
   /** How often and when a datagram arrives; not at all when it is lost. */
-  datagram(): Arrival[] {
+  datagram(from: number, to: number): Arrival[] {
     const { random } = this;
-    const { loss, duplicate } = this.#options;
-    if (this.#happens(loss)) return [];
-    const times = this.#happens(duplicate) ? 2 : 1;
+    const options = this.#of(from, to);
+    if (this.#happens(options.loss)) return [];
+    const times = this.#happens(options.duplicate) ? 2 : 1;
     return Array.from({ length: times }, () => ({
-      delayMs: this.delayMs() + (this.#happens(this.#options.reorder) ? random.unit() * HELD_BACK_MS : 0),
-      corrupt: this.#happens(this.#options.corrupt),
+      delayMs: this.#delayMs(options) + (this.#happens(options.reorder) ? random.unit() * HELD_BACK_MS : 0),
+      corrupt: this.#happens(options.corrupt),
     }));
   }
 
-  /** How long from now until a reliable frame arrives: in order, and late for each time it was lost. */
+  /**
+   * How long a frame waits for its uplink until its last byte has left.
+   * @param dropped - may be dropped instead, when too much waits.
+   * @returns the time and how many bytes wait now, with it; `undefined` when it was dropped.
+   */
+  uplink(
+    from: number,
+    to: number,
+    bytes: number,
+    dropped: boolean,
+    nowMs: number,
+  ): [waitMs: number, queued: number] | undefined {
+    const { bandwidthBytesPerS, queueBytes } = this.#of(from, to);
+    if (bandwidthBytesPerS === Number.POSITIVE_INFINITY) return NO_WAIT;
+    const own = this.#links.get(pairOf(from, to))?.own.bandwidthBytesPerS !== undefined;
+    const key = own ? pairOf(from, to) : -1 - from;
+    const beginMs = Math.max(nowMs, this.#freeAtMs.get(key) ?? 0);
+    const queued = ((beginMs - nowMs) * bandwidthBytesPerS) / 1000 + bytes;
+    if (dropped && queued > queueBytes) return undefined;
+    const freeAtMs = beginMs + (bytes / bandwidthBytesPerS) * 1000;
+    this.#freeAtMs.set(key, freeAtMs, nowMs);
+    return [freeAtMs - nowMs, queued];
+  }
+
+  /** How long from a time on until a reliable frame arrives: in order, and late for each time it was lost. */
   reliable(from: number, to: number, nowMs: number): number {
-    let delayMs = this.delayMs();
-    for (let pauseMs = RETRANSMIT_MS; pauseMs < RETRANSMIT_MS * 8 && this.#happens(this.#options.loss); pauseMs *= 2) {
+    const options = this.#of(from, to);
+    let delayMs = this.#delayMs(options);
+    for (let pauseMs = RETRANSMIT_MS; pauseMs < RETRANSMIT_MS * 8 && this.#happens(options.loss); pauseMs *= 2) {
       delayMs += pauseMs;
     }
-    const pair = `${from}>${to}`;
+    const pair = pairOf(from, to);
     const atMs = Math.max(nowMs + delayMs, this.#reliableAtMs.get(pair) ?? 0);
-    this.#reliableAtMs.set(pair, atMs);
+    this.#reliableAtMs.set(pair, atMs, nowMs);
     return atMs - nowMs;
   }
 
-  /** Draws one delay. Only + and ×, so that every runtime draws the same. */
-  delayMs(): number {
-    const { delayMs, jitterMs } = this.#options;
+  /** Draws one delay of a link, or of links in general. */
+  delayMs(from = -1, to = -1): number {
+    return this.#delayMs(this.#of(from, to));
+  }
+
+  /** Only + and ×, so that every runtime draws the same. */
+  #delayMs({ delayMs, jitterMs }: Required<NetworkOptions>): number {
     const unit = this.random.unit();
     return (typeof delayMs === 'number' ? delayMs : delayMs(this.random)) + jitterMs * unit * unit * unit;
+  }
+
+  #of(from: number, to: number): Required<NetworkOptions> {
+    return (this.#links.size > 0 && this.#links.get(pairOf(from, to))?.whole) || this.#options;
   }
 
   /** A frame with one to three bits of it flipped. */
@@ -130,3 +242,5 @@ export class Network {
     return share > 0 && this.random.unit() < share;
   }
 }
+
+const NO_WAIT: [number, number] = [0, 0];

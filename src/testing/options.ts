@@ -26,6 +26,12 @@ export interface SimulationOptions {
   epochMs?: number;
   /** The wire of the Go library's dialect, when some members are to speak it. */
   v1?: V1Plugin['wire'];
+  /** Called with every change that any member sees, as it happens. It must not change the simulation. */
+  onEvent?: (event: SimulationEvent) => void;
+  /** Called with every application message that arrives. */
+  onDelivery?: (delivery: Delivery) => void;
+  /** Whether `events` and `deliveries` are kept; long runs of many members need not. Default true. */
+  record?: boolean;
 }
 
 /** What one member is made from; all of it has a default. */
@@ -41,6 +47,8 @@ export interface SimulatedMemberOptions {
   refuseVersion?: (applicationVersion: string) => string | undefined;
   /** How far its wall clock is ahead of the simulation's. Default 0. */
   clockAheadMs?: number;
+  /** By which share its clocks, and so its timers, are fast: 1e-4 is 100 ppm; below 0 they are slow. Default 0. */
+  clockDrift?: number;
   /** Answers its requests; `undefined` leaves one unanswered. Default: the request's own data. */
   answer?: Answer;
   /** The rules toward Go peers, when it has them. */
@@ -96,6 +104,8 @@ export interface Delivery {
   data: unknown;
   tag: string;
   direct: boolean;
+  /** How many members a broadcast passed on its way, the receiver included; not known of everything. */
+  hops?: number;
 }
 
 /** One change that a member saw. */

@@ -4,6 +4,7 @@
  */
 import { msgpack } from '../codec/msgpack.js';
 import type { CoreConfig, Timing } from '../core/config.js';
+import { Core } from '../core/core.js';
 import type { Packet, PacketSource } from '../core/input.js';
 import { LeafCore } from '../core/leaf-core.js';
 import { type MemberId, memberIdFromBytes } from '../core/member-id.js';
@@ -16,9 +17,9 @@ import { PRESETS } from '../options.js';
 import { LEAF_PACKETS } from '../wire/native/leaf-packets.js';
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
-import { Carrier, type Place, type Traffic } from './carrier.js';
+import { Carrier, type Place } from './carrier.js';
 import { SimulatedMember } from './member.js';
-import { Network } from './network.js';
+import { type FlipFlop, Network } from './network.js';
 import type {
   Delivery,
   Outcome,
@@ -29,18 +30,19 @@ import type {
   SimulationEvent,
   SimulationOptions,
 } from './options.js';
+import type { Traffic } from './traffic.js';
 
 /** An application's message type, where none is given. */
 const MESSAGE_TYPE = 128;
 /** Numbers of stations are above those of members. */
-const STATIONS_FROM = 1000;
+const STATIONS_FROM = 1_000_000;
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /** The run. Members are named by their numbers, 0, 1, 2 … in the order they were added. */
 export class Simulation {
-  /** Every application message that arrived, in order. */
+  /** Every application message that arrived, in order; none with `record: false`. */
   readonly deliveries: Delivery[] = [];
-  /** Every change that any member saw, in order. */
+  /** Every change that any member saw, in order; none with `record: false`. */
   readonly events: SimulationEvent[] = [];
   /** Its loss, delay and cuts may be changed at any time. */
   readonly network: Network;
@@ -99,7 +101,10 @@ export class Simulation {
   addMember(options: SimulatedMemberOptions = {}): number {
     const index = this.#members.length;
     const { address = `m${index}`, answer } = options;
-    this.#add(new SimulatedMember(this, index, this.#config({ ...options, address }), answer ?? ((data) => data)));
+    const { clockDrift = 0 } = options;
+    this.#add(
+      new SimulatedMember(this, index, this.#config({ ...options, address }), answer ?? ((data) => data), clockDrift),
+    );
     return index;
   }
 
@@ -110,8 +115,21 @@ export class Simulation {
     const config = this.#config({ ...options, address: `leaf${index}` });
     const create = (now: CoreConfig, nowMs: number) =>
       new LeafCore({ ...now, address: '', gateways, proof: new Uint8Array() }, nowMs);
-    this.#add(new SimulatedMember(this, index, config, options.answer ?? ((data) => data), create));
+    const { answer = (data) => data, clockDrift = 0 } = options;
+    this.#add(new SimulatedMember(this, index, config, answer, clockDrift, create));
     return index;
+  }
+
+  /** @internal */
+  changed(event: SimulationEvent): void {
+    if (this.options.record ?? true) this.events.push(event);
+    this.options.onEvent?.(event);
+  }
+
+  /** @internal */
+  delivered(delivery: Delivery): void {
+    if (this.options.record ?? true) this.deliveries.push(delivery);
+    this.options.onDelivery?.(delivery);
   }
 
   #add(member: SimulatedMember): void {
@@ -170,7 +188,7 @@ export class Simulation {
 
   /**
    * Adds a station that is no member of ours but takes part in the network: it binds its address to the carrier itself.
-   * @param make - is given its id and number, from 1,000 up, a seed of its own and the wall time at the start.
+   * @param make - is given its id and number, from 1,000,000 up, a seed of its own and the wall time at the start.
    * @internal
    */
   addStation<T extends Place>(make: (id: MemberId, index: number, seed: number, epochMs: number) => T): T {
@@ -246,6 +264,18 @@ export class Simulation {
   join(member: number, ...through: (number | string)[]): Outcome {
     const addresses = through.map((to) => (typeof to === 'number' ? this.address(to) : to));
     return this.#at(member).ask((ref) => ({ type: 'join', addresses, ref }));
+  }
+
+  /**
+   * Makes members (default: all that run) know each other alive at once, as if they had joined and heard of each other long
+   * ago: no packet is sent and nobody is told. Leaves join by themselves.
+   */
+  connectAll(members: readonly number[] = this.running()): void {
+    const records = members.map((member) => this.#at(member).core.selfRecord());
+    for (const member of members) {
+      const { core } = this.#at(member);
+      if (core instanceof Core) core.members.adopt(records);
+    }
   }
 
   /** Everyone but the first joins through the first. */
@@ -335,6 +365,14 @@ export class Simulation {
   /** Only members of the same group reach each other. */
   partition(groups: readonly (readonly number[])[]): void {
     this.network.partition(groups);
+  }
+
+  /**
+   * All that is sent to a member, or by it, is cut for `everyMs`, passes for as long, is cut again, and so on from now;
+   * `undefined` ends it, `heal` does not.
+   */
+  flipFlop(member: number, how: FlipFlop | undefined): void {
+    this.network.flipFlop(member, how, this.nowMs);
   }
 
   /** Ends every cut and partition. */

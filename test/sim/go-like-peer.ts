@@ -73,7 +73,7 @@ export class GoLikePeer extends GoLikeStation {
     epochMs: number,
     readonly options: GoLikeOptions,
   ) {
-    super(sim, index, seed, epochMs + (options.clockAheadMs ?? 0), options.address ?? `go${index - 1000}`);
+    super(sim, index, seed, epochMs + (options.clockAheadMs ?? 0), options.address ?? `go${index - 1_000_000}`);
     this.metadata = options.metadata ?? {};
     this.#metadataTime = this.#startTime = this.now();
     this.table = new GoTable(sim, this.random, () => this.now());

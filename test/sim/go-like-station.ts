@@ -3,8 +3,9 @@ import { Hlc } from '../../src/core/hlc.js';
 import type { PacketSource } from '../../src/core/input.js';
 import { Random } from '../../src/core/random.js';
 import { GossipError } from '../../src/errors.js';
-import { noTraffic, type Place } from '../../src/testing/carrier.js';
+import type { Place } from '../../src/testing/carrier.js';
 import type { Simulation } from '../../src/testing/index.js';
+import { noTraffic } from '../../src/testing/traffic.js';
 import type { V1Packet } from '../../src/wire/v1/packet.js';
 
 /** Source: TCPDeadline of the Go library. */

@@ -55,7 +55,7 @@ export function missing({ sim, natives, gos }: Mixed): string[] {
   const found: string[] = [];
   for (const a of all) {
     for (const b of all) {
-      const state = a < 1000 ? sim.state(a, b) : gos[a - 1000]?.stateOf(b);
+      const state = a < 1_000_000 ? sim.state(a, b) : gos[a - 1_000_000]?.stateOf(b);
       if (a !== b && state !== 'alive') found.push(`${a} sees ${b} ${state}`);
     }
   }

@@ -18,16 +18,16 @@ test('a Go-like peer that crashes is suspected, then dead at all natives in time
       sim.run(10_000);
       const startMs = sim.nowMs;
       cluster.gos[0]?.crash(how);
-      const dead = () => cluster.natives.every((native) => sim.state(native, 1000) === 'dead');
+      const dead = () => cluster.natives.every((native) => sim.state(native, 1_000_000) === 'dead');
       expect(sim.runUntil(dead, 25_000)).toBe(true);
       for (const native of cluster.natives) {
-        const seen = sim.events.filter(({ at, about, atMs }) => at === native && about === 1000 && atMs > startMs);
+        const seen = sim.events.filter(({ at, about, atMs }) => at === native && about === 1_000_000 && atMs > startMs);
         expect(seen.map(({ state }) => state)).toContain('dead');
         expect(seen[0]?.state).toBe('suspect');
       }
       // The other Go-like peers learn of it by themselves, and nobody else is doubted.
       const others = cluster.gos.slice(1);
-      expect(sim.runUntil(() => others.every((go) => go.stateOf(1000) === 'dead'), 60_000)).toBe(true);
+      expect(sim.runUntil(() => others.every((go) => go.stateOf(1_000_000) === 'dead'), 60_000)).toBe(true);
       expect(missing(cluster)).toEqual([]);
       sim.run(30_000);
       expect(missing(cluster)).toEqual([]);
@@ -42,9 +42,9 @@ test('nobody is dead because a Go-like peer says so', 3, (seed) => {
   const trouble = troubles(cluster);
   for (const state of ['dead', 'suspect', 'leaving'] as const) {
     for (let round = 0; round < 10; round++) {
-      const entries = [0, 1, 2, 3, 1001, 1002].map((index) => ({
+      const entries = [0, 1, 2, 3, 1_000_001, 1_000_002].map((index) => ({
         id: sim.id(index),
-        address: index < 1000 ? sim.address(index) : `go${index - 1000}`,
+        address: index < 1_000_000 ? sim.address(index) : `go${index - 1_000_000}`,
         state,
         stateTime: liar.now() + (1n << 20n),
       }));
@@ -75,10 +75,10 @@ test('a Go-like peer that leaves is leaving everywhere, without suspicion, and s
     // The library goes on with what it does by itself for a moment: it retries its seeds, pings, and sends metadata.
     sim.run(50);
     cluster.gos[1]?.join(sim.address(0));
-    const leaving = () => cluster.natives.every((native) => sim.state(native, 1001) === 'leaving');
+    const leaving = () => cluster.natives.every((native) => sim.state(native, 1_000_001) === 'leaving');
     expect(sim.runUntil(leaving, 3000)).toBe(true);
     sim.run(120_000);
-    const seen = sim.events.slice(from).filter(({ kind, about }) => kind === 'state' && about === 1001);
+    const seen = sim.events.slice(from).filter(({ kind, about }) => kind === 'state' && about === 1_000_001);
     for (const native of cluster.natives) {
       const states = seen.filter(({ at }) => at === native).map(({ state }) => state);
       expect(states).toEqual(['leaving', 'dead']);
@@ -109,11 +109,11 @@ test('what a leaver sent before its farewell and arrives later does not bring it
   sim.run(5);
   const from = sim.events.length;
   leaver.leave();
-  expect(sim.runUntil(() => natives.every((native) => sim.state(native, 1000) === 'leaving'), 3000)).toBe(true);
+  expect(sim.runUntil(() => natives.every((native) => sim.state(native, 1_000_000) === 'leaving'), 3000)).toBe(true);
   for (const old of late) for (const native of natives) sim.inject(native, old, { reliable: false, address: 'go1' });
   sim.run(20_000);
   const states = new Set(
-    sim.events.slice(from).map(({ about, state, kind }) => (about === 1000 ? `${kind} ${state}` : '')),
+    sim.events.slice(from).map(({ about, state, kind }) => (about === 1_000_000 ? `${kind} ${state}` : '')),
   );
   expect([...states].filter((what) => what.startsWith('state'))).toEqual(['state leaving']);
 });
@@ -125,7 +125,7 @@ test('a leaver that comes back within its leaving time is alive again everywhere
   const leaver = gos[0] as GoLikePeer;
   leaver.leave();
   sim.run(5000);
-  expect(natives.map((native) => sim.state(native, 1000))).toEqual(natives.map(() => 'leaving'));
+  expect(natives.map((native) => sim.state(native, 1_000_000))).toEqual(natives.map(() => 'leaving'));
   leaver.restart();
   leaver.join(sim.address(2));
   expect(sim.runUntil(() => allAlive(cluster), 3000)).toBe(true);
@@ -159,19 +159,19 @@ for (const pause of ['at once', 'after its death']) {
       const go = gos[0] as GoLikePeer;
       go.crash();
       if (pause === 'at once') sim.run(500);
-      else expect(sim.runUntil(() => natives.every((i) => sim.state(i, 1000) === 'dead'), 90_000)).toBe(true);
+      else expect(sim.runUntil(() => natives.every((i) => sim.state(i, 1_000_000) === 'dead'), 90_000)).toBe(true);
       const from = sim.events.length;
       go.restart(address);
       go.join(sim.address(3));
       const found = () =>
         natives.every((native) => {
-          const row = sim.view(native).find(({ index }) => index === 1000);
+          const row = sim.view(native).find(({ index }) => index === 1_000_000);
           return row?.state === 'alive' && row.address === address && go.stateOf(native) === 'alive';
         });
       expect(sim.runUntil(found, 4000)).toBe(true);
       sim.run(60_000);
       expect(found()).toBe(true);
-      expect(sim.events.slice(from).filter(({ state, about }) => state === 'dead' && about === 1000)).toEqual([]);
+      expect(sim.events.slice(from).filter(({ state, about }) => state === 'dead' && about === 1_000_000)).toEqual([]);
       // Each native introduces itself a few times at most.
       for (const native of natives) expect(go.received.get(`1 from ${native}`) ?? 0).toBeLessThan(6);
     });
@@ -215,11 +215,11 @@ test('a Go-like peer that one native cannot reach is kept alive by the others', 
     const cluster = mixed(seed, 5, 2);
     const { sim } = cluster;
     sim.run(5000);
-    sim.cut(2, 1000, ways);
+    sim.cut(2, 1_000_000, ways);
     sim.run(120_000);
-    const seen = sim.events.filter(({ about, kind }) => about === 1000 && kind === 'state');
+    const seen = sim.events.filter(({ about, kind }) => about === 1_000_000 && kind === 'state');
     expect(seen.filter(({ state }) => state !== 'alive')).toEqual([]);
-    expect(cluster.natives.map((native) => sim.state(native, 1000))).toEqual(cluster.natives.map(() => 'alive'));
+    expect(cluster.natives.map((native) => sim.state(native, 1_000_000))).toEqual(cluster.natives.map(() => 'alive'));
     sim.heal();
     expect(sim.runUntil(() => allAlive(cluster), 60_000)).toBe(true);
   }
@@ -230,12 +230,12 @@ test('a partition of mixed halves heals', 4, (seed) => {
     const cluster = mixed(seed, 4, 4);
     const { sim, natives, gos } = cluster;
     sim.partition([
-      [0, 1, 1000, 1001],
-      [2, 3, 1002, 1003],
+      [0, 1, 1_000_000, 1_000_001],
+      [2, 3, 1_000_002, 1_000_003],
     ]);
     sim.run(forMs);
     if (forMs >= 60_000) {
-      expect([sim.state(0, 2), sim.state(0, 1002), sim.state(2, 1000)]).toEqual(['dead', 'dead', 'dead']);
+      expect([sim.state(0, 2), sim.state(0, 1_000_002), sim.state(2, 1_000_000)]).toEqual(['dead', 'dead', 'dead']);
       expect(gos[0]?.stateOf(2)).toBe('dead');
     }
     sim.heal();

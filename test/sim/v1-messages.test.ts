@@ -60,7 +60,7 @@ test('a broadcast of a Go-like peer reaches everybody once', 3, (seed) => {
       sim.run(100);
     }
     sim.run(1000);
-    for (let i = 0; i < 40; i++) expect(arrivals(cluster, i)).toEqual(everyoneBut(cluster, 1000 + (i % gos)));
+    for (let i = 0; i < 40; i++) expect(arrivals(cluster, i)).toEqual(everyoneBut(cluster, 1_000_000 + (i % gos)));
   }
 });
 
@@ -72,8 +72,8 @@ test('a reliable broadcast of a Go-like peer, which its kind carries one hop, go
   const everywhere = Array.from({ length: 40 }, (_, i) => i).filter((i) => {
     const arrived = arrivals(cluster, i);
     // By chance all of the first hop may have been of its own kind.
-    if (arrived.every((index) => index >= 1000)) return false;
-    expect(arrived).toEqual(everyoneBut(cluster, 1000 + (i % 6)));
+    if (arrived.every((index) => index >= 1_000_000)) return false;
+    expect(arrived).toEqual(everyoneBut(cluster, 1_000_000 + (i % 6)));
     return true;
   });
   expect(everywhere.length).toBeGreaterThan(35);
@@ -92,7 +92,7 @@ test('a tagged broadcast reaches those with the tag, on both sides, once', 3, (s
   const choose = (i: number) => (i % 2 === 1 ? options : {});
   const cluster = mixed(seed, 6, 4, { native: choose, go: choose });
   const { sim, gos } = cluster;
-  const tagged = [1, 3, 5, 1001, 1003];
+  const tagged = [1, 3, 5, 1_000_001, 1_000_003];
   sim.broadcast(0, 'by an untagged native', { tag: 'odd' });
   sim.broadcast(1, 'by a tagged native', { tag: 'odd', reliable: true });
   sim.run(1000);
@@ -102,7 +102,7 @@ test('a tagged broadcast reaches those with the tag, on both sides, once', 3, (s
   gos[1]?.broadcast('by a tagged peer', { tag: 'odd', reliable: true });
   sim.run(1000);
   expect(arrivals(cluster, 'by an untagged peer')).toEqual(tagged);
-  expect(arrivals(cluster, 'by a tagged peer')).toEqual(tagged.filter((index) => index !== 1001));
+  expect(arrivals(cluster, 'by a tagged peer')).toEqual(tagged.filter((index) => index !== 1_000_001));
   sim.broadcast(0, 'for nobody', { tag: 'none' });
   sim.run(1000);
   expect(arrivals(cluster, 'for nobody')).toEqual([]);
@@ -112,7 +112,7 @@ test('a tag that no native but the sender knows of still reaches the Go-like pee
   const cluster = mixed(seed, 4, 2, { go: (i) => (i === 1 ? { tags: ['rare'] } : {}) });
   cluster.sim.broadcast(2, 'rare news', { tag: 'rare' });
   cluster.sim.run(1000);
-  expect(arrivals(cluster, 'rare news')).toEqual([1001]);
+  expect(arrivals(cluster, 'rare news')).toEqual([1_000_001]);
 });
 
 test('when the guardian dies another takes over', 4, (seed) => {
@@ -138,24 +138,24 @@ test('direct messages go both ways, once, to nobody else', 2, (seed) => {
   const cluster = mixed(seed, 3, 2);
   const { sim, gos } = cluster;
   for (const reliable of [false, true]) {
-    expect(sim.send(0, 1000, `to go ${reliable}`, { reliable }).error).toBeUndefined();
+    expect(sim.send(0, 1_000_000, `to go ${reliable}`, { reliable }).error).toBeUndefined();
     gos[1]?.sendTo(2, `to native ${reliable}`, reliable);
   }
   sim.run(1000);
   for (const reliable of [false, true]) {
-    expect(arrivals(cluster, `to go ${reliable}`)).toEqual([1000]);
+    expect(arrivals(cluster, `to go ${reliable}`)).toEqual([1_000_000]);
     expect(arrivals(cluster, `to native ${reliable}`)).toEqual([2]);
   }
   expect(gos[0]?.deliveries.every(({ from, direct }) => from === 0 && direct)).toBe(true);
-  expect(sim.deliveries.every(({ from, direct }) => from === 1001 && direct)).toBe(true);
+  expect(sim.deliveries.every(({ from, direct }) => from === 1_000_001 && direct)).toBe(true);
   expect(sum(gos.map(({ copies }) => copies.size))).toBe(2);
 });
 
 test('a message to a Go-like peer that is gone fails', 1, (seed) => {
   const { sim, gos } = mixed(seed, 2, 1);
   gos[0]?.crash();
-  const lost = sim.send(0, 1000, 'hello');
-  const asked = sim.request(0, 1000, 'hello');
+  const lost = sim.send(0, 1_000_000, 'hello');
+  const asked = sim.request(0, 1_000_000, 'hello');
   sim.run(500);
   expect([lost.error?.code, asked.error?.code]).toEqual(['ERR_UNREACHABLE', 'ERR_UNREACHABLE']);
 });
@@ -165,17 +165,19 @@ test('requests are answered both ways', 2, (seed) => {
     native: () => ({ answer: (data, from) => ({ data, from }) }),
     go: () => ({ answer: (data, from) => ({ data, from }) }),
   });
-  const toGo = Array.from({ length: 20 }, (_, i) => sim.request(i % 3, 1000 + (i % 2), i));
+  const toGo = Array.from({ length: 20 }, (_, i) => sim.request(i % 3, 1_000_000 + (i % 2), i));
   const toNative = Array.from({ length: 20 }, (_, i) => gos[i % 2]?.request(i % 3, i));
   sim.run(3000);
   expect(toGo.map(({ value }) => value)).toEqual(toGo.map((_, i) => ({ data: i, from: i % 3 })));
-  expect(toNative.map((reply) => reply?.value)).toEqual(toNative.map((_, i) => ({ data: i, from: 1000 + (i % 2) })));
+  expect(toNative.map((reply) => reply?.value)).toEqual(
+    toNative.map((_, i) => ({ data: i, from: 1_000_000 + (i % 2) })),
+  );
   for (const [i, reply] of toNative.entries()) expect(reply?.senderId).toBe(sim.id(i % 3));
 });
 
 test('a request that nobody answers ends at its deadline, on both sides', 1, (seed) => {
   const { sim, gos } = mixed(seed, 2, 1, { native: () => ({ answer: () => undefined }) });
-  const toGo = sim.request(0, 1000, 'anybody?', { timeoutMs: 800 });
+  const toGo = sim.request(0, 1_000_000, 'anybody?', { timeoutMs: 800 });
   const toNative = gos[0]?.request(1, 'anybody?');
   sim.run(799);
   expect(toGo.settled).toBe(false);
@@ -186,7 +188,7 @@ test('a request that nobody answers ends at its deadline, on both sides', 1, (se
 
 test('requests to Go-like peers count towards the limit, can be cancelled and leave nothing behind', 1, (seed) => {
   const { sim } = mixed(seed, 1, 1, { limits: { pendingRequestsMax: 5 } });
-  const outcomes = Array.from({ length: 6 }, (_, i) => sim.request(0, 1000, i, { timeoutMs: 500 }));
+  const outcomes = Array.from({ length: 6 }, (_, i) => sim.request(0, 1_000_000, i, { timeoutMs: 500 }));
   expect(outcomes[5]?.error?.code).toBe('ERR_OVERLOADED');
   expect(sim.stats(0).requestsPending).toBe(5);
   outcomes[0]?.cancel();
@@ -209,7 +211,7 @@ test('an answer that bears the id of another member is refused', 1, (seed) => {
     const readdressed = sim.wire.encode({ ...packet, targetId: this.id }, false);
     if (!(readdressed instanceof Promise)) receive.call(this, readdressed, source, answer);
   };
-  const outcome = sim.request(0, 1000, 'who are you?', { timeoutMs: 500 });
+  const outcome = sim.request(0, 1_000_000, 'who are you?', { timeoutMs: 500 });
   sim.run(400);
   expect(outcome.error?.code).toBe('ERR_PACKET');
   expect(outcome.value).toBeUndefined();

@@ -22,14 +22,14 @@ test('metadata goes both ways, from the start and when it changes', 3, (seed) =>
   };
   sim.run(5000);
   for (const native of natives) gosSee(native, { native });
-  for (const { index } of gos) nativesSee(index, { go: index - 1000 });
+  for (const { index } of gos) nativesSee(index, { go: index - 1_000_000 });
 
   sim.setMetadata(2, { native: 'two', list: [1, 'x', true, null] });
   gos[1]?.setMetadata({ go: 'one', nested: { a: 1 } });
   sim.run(2000);
   gosSee(2, { native: 'two', list: [1, 'x', true, null] });
   nativesSee(2, { native: 'two', list: [1, 'x', true, null] });
-  nativesSee(1001, { go: 'one', nested: { a: 1 } });
+  nativesSee(1_000_001, { go: 'one', nested: { a: 1 } });
 });
 
 test('every change is told once at each, the last one wins, and nothing is told while nothing changes', 3, (seed) => {
@@ -65,7 +65,7 @@ test('an old update that comes late is not taken back, whoever passes it on', 2,
   for (const native of natives) sim.inject(native, packet);
   sim.run(1000);
   for (const native of natives) {
-    expect(sim.view(native).find(({ index }) => index === 1000)?.metadata).toEqual({ new: true });
+    expect(sim.view(native).find(({ index }) => index === 1_000_000)?.metadata).toEqual({ new: true });
   }
 });
 
