@@ -91,3 +91,13 @@ export function errorMessage(error: unknown): string {
     return 'no text';
   }
 }
+
+/** Tells a dial that was refused, because nobody listens there, from every other failure; looks at what caused the error. */
+export function isRefused(error: unknown): boolean {
+  /** Errors within errors that are looked at. Source: guess; those of Node have two. */
+  let depth = 8;
+  for (let at = error; at instanceof Error && depth > 0; at = at.cause, depth--) {
+    if ((at as { code?: unknown }).code === 'ECONNREFUSED') return true;
+  }
+  return false;
+}

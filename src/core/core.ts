@@ -3,6 +3,8 @@
  * clock, no global randomness; the same inputs give the same effects anywhere. This file only routes; each rule stands in
  * the part it belongs to.
  */
+
+import { isRefused } from '../errors.js';
 import type { MemberState, NativePacket } from '../wire/packet.js';
 import { type CoreConfig, ownRecord } from './config.js';
 import { Contacts } from './contacts.js';
@@ -78,7 +80,7 @@ export class Core extends Machine {
         return;
       case 'disconnected':
         this.contacts.unreachable(input.address, 'it closed the connection');
-        for (const row of this.members.atAddress(input.address)) this.probe.ask(row, true);
+        for (const row of this.members.atAddress(input.address)) this.probe.ask(row, 'closed');
         return;
       case 'join':
         this.contacts.join(input.addresses, input.ref);
@@ -184,14 +186,18 @@ export class Core extends Machine {
     }
   }
 
-  /** Whoever refuses a connection may be gone: ask at once; what it was asked cannot be answered. */
+  /** Whoever cannot be dialled may be gone: ask at once; what it was asked cannot be answered. */
   #sendFailed(input: Extract<Input, { type: 'send-failed' }>): void {
+    const { code, message } = input.error;
+    const refused = isRefused(input.error);
     this.count('sendsFailed');
-    if (!input.reliable) return;
-    this.contacts.unreachable(input.address, input.error.message);
+    // Only a carrier without datagrams has a small packet refused.
+    if (!input.reliable && !refused) return;
+    this.contacts.unreachable(input.address, message);
     for (const row of this.members.atAddress(input.address)) {
-      this.requests.unreachable(row, input.error.message);
-      this.probe.ask(row, true);
+      this.requests.unreachable(row, message);
+      // Our own full queue or a name server says nothing about the member.
+      if (code === 'ERR_UNREACHABLE') this.probe.ask(row, refused ? 'refused' : 'failed');
     }
   }
 
@@ -251,8 +257,8 @@ export class Core extends Machine {
 
   /** A row appeared (`previous` is unknown) or its state was merged. */
   rowChanged(row: MemberRow, previous: MemberState | 'unknown'): void {
+    this.probe.changed(row);
     if (previous === 'unknown') {
-      if (!row.via) this.probe.added(row);
       this.news.addRecord(row);
       this.strangers.met(row.id);
       if (row.state === 'suspect') this.suspicion.stateChanged(row, row.id);
@@ -260,7 +266,6 @@ export class Core extends Machine {
       this.requests.unreachable(row, 'declared dead');
     } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native' && !row.via) {
       // Back from a partition: the two halves have news for each other.
-      this.probe.added(row);
       this.sync.compare(row);
     }
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');

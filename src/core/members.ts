@@ -134,7 +134,9 @@ export class Members {
     for (const record of records) {
       if (this.#rows.has(record.id)) continue;
       this.core.hlc.observe(record.incarnation);
-      this.#insert(toRow(record, this.core.nowMs, record.incarnation));
+      const row = toRow(record, this.core.nowMs, record.incarnation);
+      this.#insert(row);
+      this.core.probe.changed(row);
     }
   }
 

@@ -1,15 +1,33 @@
 /**
- * Failure detection: one member per interval, each in turn; a ping, then the same question through others and by the
- * reliable carrier, then suspicion. Cost per member does not grow with the cluster.
+ * Failure detection: one member per interval, a ping, then the same question through others and by the reliable carrier,
+ * then suspicion. Each interval everybody asks the member equally far on in the ring of ids, so that with equal views and
+ * clocks each member is asked exactly once; where those differ it is chance, as in SWIM. Cost per member does not grow
+ * with the cluster.
  *
- * @source SWIM §3.1 and §4.3 (round robin in a shuffled order); Lifeguard §III-A (nack, local health); memberlist
- *   (the reliable fallback ping).
+ * A closed connection or a refused dial is evidence beyond silence: it is looked into at once, and who is asked to help
+ * dials too. Where all of them are refused and nothing answers, the suspicion is a hard one.
+ *
+ * @source SWIM §3.1 and §4.3 (in turn, so that nobody waits for ever); Lifeguard §III-A (nack, local health); memberlist
+ *   (the reliable fallback ping). The common step of all around the ring, and evidence, are ours.
  */
 import type { NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
+import { stateNews } from './news.js';
+import { Ring } from './ring.js';
+
+/** A prime above every size of a ring, so that steps of it pass all places. Source: Knuth's multiplier for hashing. */
+const STEP = 2_654_435_761;
+/** A refused dial leaves this share of the timeout to an ack that is under way. Source: guess, many times a round trip. */
+const REFUSED_WAIT = 0.2;
+
+/**
+ * What speaks against a member other than silence: its connection was closed, so that dialling again shows more; it could not
+ * be reached by the reliable carrier; a dial was refused, since nobody listens there.
+ */
+export type Evidence = 'closed' | 'failed' | 'refused';
 
 interface Probe {
   target: MemberId;
@@ -19,14 +37,20 @@ interface Probe {
   nacked: Set<MemberId>;
   /** A refused dial or closed connection made us ask. */
   evidence: boolean;
+  /** When a dial of ours was refused, and which helpers' were. */
+  refusedMs: number | undefined;
+  refused: Set<MemberId>;
+  /** It has failed; an ack that is only late still shows that the target lives. */
+  late: boolean;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
-  done: ((alive: boolean) => void) | undefined;
+  done: ((alive: boolean, refused: boolean) => void) | undefined;
 }
 
 export class Prober {
   readonly #probes = new Map<number, Probe>();
-  #order: MemberId[] = [];
-  #next = 0;
+  /** Whom we ask: the others that can be dialled, and apart from them the dead. */
+  readonly #active = new Ring();
+  readonly #dead = new Ring();
 
   constructor(private readonly core: Core) {}
 
@@ -54,23 +78,18 @@ export class Prober {
     const target = this.#nextTarget();
     // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
     const heard = target?.dialect === 'v1' && target.heardMs > this.core.nowMs - this.core.timing.probeIntervalMs;
-    if (target && !heard) this.#probe(target, false);
+    if (target && !heard && this.#openOf(target.id).length === 0) this.#probe(target);
   }
 
-  /** The next member in turn; a finished round is shuffled anew, so that a member is met within 2 N − 1 intervals. */
+  /** The step of this interval leads everybody to somebody else, and within N intervals to each member once. */
   #nextTarget(): MemberRow | undefined {
-    for (let fresh = 0; fresh < 2; ) {
-      const id = this.#order[this.#next++];
-      if (id === undefined) {
-        this.#order = this.core.random
-          .sample(this.core.members.peers(), this.core.members.peers().length)
-          .map((row) => row.id);
-        this.#next = 0;
-        fresh++;
-        continue;
-      }
-      const row = this.core.members.get(id);
-      if (row && isActive(row) && this.#canProbe(row)) return row;
+    const { config, nowMs, timing, self, members } = this.core;
+    const { size } = this.#active;
+    const interval = Math.floor((config.epochMs + nowMs) / timing.probeIntervalMs);
+    for (let skipped = 0; skipped < size; skipped++) {
+      const places = ((interval % size) * (STEP % size) + skipped) % size;
+      const row = members.get(this.#active.after(self.id, places) as MemberId);
+      if (row && this.#canProbe(row)) return row;
     }
     return undefined;
   }
@@ -79,44 +98,62 @@ export class Prober {
     return !row.via && !this.core.whyNot(row);
   }
 
-  /** A new member is met in this round already, at a random place of what is left of it. */
-  added(row: MemberRow): void {
-    const rest = this.#order.length - this.#next;
-    this.#order.splice(this.#next + this.core.random.below(rest + 1), 0, row.id);
+  /** A row appeared, or changed its state. */
+  changed(row: MemberRow): void {
+    if (row.via) return;
+    this.#active.set(row.id, isActive(row));
+    this.#dead.set(row.id, row.state === 'dead');
+  }
+
+  /** A row is gone. */
+  removed(id: MemberId): void {
+    this.#active.set(id, false);
+    this.#dead.set(id, false);
   }
 
   /** The dead are asked now and then for ever, so that a healed partition is noticed however long it lasted. */
   #askDead(): void {
-    const dead = [...this.core.members.all()].filter((row) => row.state === 'dead' && this.#canProbe(row));
-    const [row] = this.core.random.sample(dead, 1);
-    if (row) this.verify(row);
+    const { random, members, self } = this.core;
+    const row =
+      this.#dead.size > 0 && members.get(this.#dead.after(self.id, random.below(this.#dead.size)) as MemberId);
+    if (row && this.#canProbe(row)) this.verify(row);
   }
 
   /**
    * Asks a member now, whosever turn it is.
-   * @param evidence - something other than silence speaks against it; otherwise it is only somebody's hint.
+   * @param evidence - absent: it is only somebody's hint.
    */
-  ask(row: MemberRow, evidence: boolean): void {
+  ask(row: MemberRow, evidence?: Evidence): void {
     if (!isActive(row) || !this.#canProbe(row)) return;
-    for (const probe of this.#probes.values()) {
-      if (probe.target === row.id && !probe.done) {
-        probe.evidence ||= evidence;
-        return;
-      }
+    let asked = false;
+    for (const [seq, probe] of this.#openOf(row.id)) {
+      asked = true;
+      if (evidence === 'refused') this.#refused(seq, probe);
+      else if (evidence === 'closed' && !probe.evidence && !probe.done) this.#dial(row, seq);
+      probe.evidence ||= evidence !== undefined;
     }
+    if (asked) return;
     if (evidence) this.core.count('evidence');
     this.#probe(row, evidence);
+  }
+
+  #openOf(id: MemberId): [number, Probe][] {
+    return [...this.#probes].filter(([, { target, late }]) => target === id && !late);
   }
 
   /** Pings a member without drawing conclusions from silence; `done` is called with what was found. */
   verify(
     row: MemberRow,
-    done: (alive: boolean) => void = () => {},
-    reliable = true,
+    done: (alive: boolean, refused: boolean) => void = () => {},
+    carriers: readonly ('datagram' | 'reliable')[] = ['reliable'],
     timeoutMs = this.core.timing.probeIntervalMs * (1 + this.core.suspicion.health),
   ): void {
-    if (row.dialect === 'native') this.#tell(row, 'ping', this.expectAck(row.id, timeoutMs, done), reliable);
-    else this.core.foreign?.ping(row, timeoutMs, done);
+    if (row.dialect !== 'native') {
+      this.core.foreign?.ping(row, timeoutMs, (alive) => done(alive, false));
+      return;
+    }
+    const seq = this.expectAck(row.id, timeoutMs, done);
+    for (const carrier of carriers) this.#tell(row, 'ping', seq, carrier === 'reliable');
   }
 
   #tell(row: MemberRow, type: 'ping' | 'ack', seq: number, reliable: boolean): void {
@@ -127,31 +164,33 @@ export class Prober {
    * Waits for one ack from somebody who may not be a member yet.
    * @returns the sequence number it must carry.
    */
-  expectAck(from: MemberId, timeoutMs: number, done: (alive: boolean) => void): number {
+  expectAck(from: MemberId, timeoutMs: number, done: (alive: boolean, refused: boolean) => void): number {
     const seq = this.#open(from, false, done);
     this.core.schedule(timeoutMs, () => this.#close(seq, false));
     return seq;
   }
 
-  #probe(row: MemberRow, evidence: boolean): void {
+  #probe(row: MemberRow, evidence?: Evidence): void {
     const stretch = 1 + this.core.suspicion.health;
     this.core.count('probes');
-    const seq = this.#open(row.id, evidence);
+    const seq = this.#open(row.id, evidence !== undefined);
     const timeoutMs = this.core.timing.probeTimeoutMs * stretch;
     if (row.dialect === 'native') {
       this.#tell(row, 'ping', seq, false);
-      this.core.schedule(timeoutMs, () => this.#askOthers(seq));
+      if (evidence === 'refused') this.#refused(seq, this.#probes.get(seq) as Probe);
+      else if (evidence === 'closed') this.#dial(row, seq);
+      this.core.schedule(timeoutMs, () => this.#askOthers(seq, false));
     } else {
       this.core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
-        else this.#askOthers(seq);
+        else this.#askOthers(seq, false);
       });
     }
     this.core.schedule(this.core.timing.probeIntervalMs * stretch, () => this.#close(seq, false));
   }
 
   /** @returns a number that cannot be guessed from earlier ones. */
-  #open(target: MemberId, evidence: boolean, done?: (alive: boolean) => void): number {
+  #open(target: MemberId, evidence: boolean, done?: Probe['done']): number {
     let seq: number;
     do seq = this.core.random.uint32();
     while (this.#probes.has(seq));
@@ -161,50 +200,88 @@ export class Prober {
       helpers: new Set(),
       nacked: new Set(),
       evidence,
+      refusedMs: undefined,
+      refused: new Set(),
+      late: false,
       done,
     });
     return seq;
   }
 
-  /** No ack in time: the same question through k others and by the reliable carrier. */
-  #askOthers(seq: number): void {
+  /**
+   * The same question through k others and, when no ack has come in time, by the reliable carrier.
+   * @param dial - a dial of ours was refused: the others are to dial as well, now.
+   */
+  #askOthers(seq: number, dial: boolean): void {
     const probe = this.#probes.get(seq);
     const row = probe && this.core.members.get(probe.target);
-    if (!probe || !row) return;
+    if (!probe || probe.late || !row || (!dial && probe.helpers.size > 0)) return;
     this.core.count('indirectProbes');
-    const helpers = this.core.random.sample(
-      this.core.members.natives(),
-      this.core.timing.indirectProbes,
-      (other) => other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual),
-    );
-    probe.helpers = new Set(helpers.map((helper) => helper.id));
-    this.core.send(helpers, { type: 'ping-req', seq, from: this.core.self.id, target: row.id }, false);
-    // Where a connection has just failed there is no use in another: it would only be evidence again.
-    if (row.dialect === 'native' && !probe.evidence) this.#tell(row, 'ping', seq, true);
+    const { members, random, timing } = this.core;
+    const fits = (other: MemberRow) =>
+      other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual);
+    const helpers =
+      probe.helpers.size > 0
+        ? [...probe.helpers].flatMap((id) => members.get(id) ?? [])
+        : random.sample(members.natives(), timing.indirectProbes, fits);
+    for (const { id } of helpers) probe.helpers.add(id);
+    this.core.send(helpers, { type: 'ping-req', seq, from: this.core.self.id, target: row.id, dial }, false);
+    if (!probe.evidence) this.#dial(row, seq);
+  }
+
+  /** The same question by the reliable carrier, which may find that nobody listens. */
+  #dial(row: MemberRow, seq: number): void {
+    if (row.dialect === 'native') this.#tell(row, 'ping', seq, true);
+  }
+
+  /** Nobody listens at the address. Others look as well; an ack that is under way has a moment left. */
+  #refused(seq: number, probe: Probe): void {
+    if (probe.refusedMs !== undefined) return;
+    probe.refusedMs = this.core.nowMs;
+    if (!probe.done) this.#askOthers(seq, true);
+    this.core.schedule(this.core.timing.probeTimeoutMs * REFUSED_WAIT, () => this.#closeIfRefused(seq, probe));
+  }
+
+  /** Ends a probe early when a dial of ours was refused and, in our own matter, those of all helpers as well. */
+  #closeIfRefused(seq: number, probe: Probe): void {
+    const { probeTimeoutMs } = this.core.timing;
+    if (probe.refusedMs === undefined || this.core.nowMs < probe.refusedMs + probeTimeoutMs * REFUSED_WAIT) return;
+    if (probe.done || this.#isHard(probe)) this.#close(seq, false);
+  }
+
+  /** Three of us were refused, or all there are; who is alone with the target has nobody to ask. */
+  #isHard({ refusedMs, helpers, refused }: Probe): boolean {
+    if (refusedMs === undefined || refused.size < Math.min(2, helpers.size)) return false;
+    return helpers.size > 0 || this.core.members.natives().length <= 1;
   }
 
   /** Ends a probe, once; silence after a pause of our own proves nothing. */
   #close(seq: number, alive: boolean): void {
     const probe = this.#probes.get(seq);
-    if (!probe) return;
-    this.#probes.delete(seq);
+    if (!probe || probe.late) return;
+    if (alive || probe.done) this.#probes.delete(seq);
     if (probe.done) {
-      probe.done(alive);
+      probe.done(alive, probe.refusedMs !== undefined);
       return;
     }
     const row = this.core.members.get(probe.target);
     // Whatever is new from it is proof of life, an ack or not.
     if (alive || (row && row.heardMs > probe.startMs)) {
+      this.#probes.delete(seq);
       this.core.suspicion.adjustHealth(-1);
       return;
     }
+    probe.late = true;
+    this.core.schedule(this.core.timing.probeIntervalMs * 2, () => this.#probes.delete(seq));
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
       this.core.suspicion.adjustHealth(probe.helpers.size > 0 ? probe.helpers.size - probe.nacked.size : 1);
     }
-    if (row && isActive(row)) this.core.suspicion.suspect(row, probe.evidence);
+    if (!row || !isActive(row)) return;
+    this.core.suspicion.suspect(row, probe.nacked, probe.evidence);
+    if (probe.refusedMs !== undefined) this.core.suspicion.refused(row, this.#isHard(probe));
   }
 
   onPing({ seq }: Extract<NativePacket, { type: 'ping' }>, source: PacketSource, sender: MemberRow | undefined): void {
@@ -231,29 +308,45 @@ export class Prober {
       this.core.drop('acksFromOthers', packet.from);
       return;
     }
-    if (packet.from === probe.target) this.core.members.heard(packet.from);
-    this.#close(packet.seq, true);
+    if (packet.from === probe.target || probe.late) this.core.members.heard(probe.target);
+    if (probe.late) {
+      this.core.count('lateAcks');
+      this.#probes.delete(packet.seq);
+    } else this.#close(packet.seq, true);
   }
 
-  onNack(packet: Extract<NativePacket, { type: 'nack' }>): void {
-    const probe = this.#probes.get(packet.seq);
-    if (probe?.helpers.has(packet.from)) probe.nacked.add(packet.from);
+  onNack({ seq, from, refused }: Extract<NativePacket, { type: 'nack' }>): void {
+    const probe = this.#probes.get(seq);
+    if (!probe?.helpers.has(from)) return;
+    probe.nacked.add(from);
+    if (!refused) return;
+    probe.refused.add(from);
+    this.#closeIfRefused(seq, probe);
   }
 
   /** Somebody cannot reach a member and asks us to try. */
-  onPingReq({ seq, target }: Extract<NativePacket, { type: 'ping-req' }>, asker: MemberRow): void {
+  onPingReq({ seq, target, dial }: Extract<NativePacket, { type: 'ping-req' }>, asker: MemberRow): void {
     /** Pings under way at the same time, those for others included. Source: guess; a healthy member has one or two. */
     const RELAYS_MAX = 1024;
     const row = this.core.members.get(target);
-    const done = (alive: boolean) => {
+    if (row && !isActive(row)) {
+      // It has left, or died for everybody else: the asker is about to find out the hard way.
+      this.core.send(
+        asker,
+        { type: 'news', from: this.core.self.id, news: [stateNews(row, this.core.self.id)] },
+        false,
+      );
+      return;
+    }
+    const done = (alive: boolean, refused: boolean) => {
       if (alive) this.#tell(asker, 'ack', seq, false);
-      else this.core.send(asker, { type: 'nack', seq, from: this.core.self.id }, false);
+      else this.core.send(asker, { type: 'nack', seq, from: this.core.self.id, refused }, false);
     };
     if (!row || !this.#canProbe(row) || row === this.core.self || this.#probes.size >= RELAYS_MAX) {
-      done(false);
+      done(false, false);
       return;
     }
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
-    this.verify(row, done, false, this.core.timing.probeTimeoutMs * 0.8);
+    this.verify(row, done, dial ? ['datagram', 'reliable'] : ['datagram'], this.core.timing.probeTimeoutMs * 0.8);
   }
 }

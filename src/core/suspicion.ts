@@ -11,6 +11,8 @@ import type { MemberRow } from './members.js';
 
 /** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
 const HEALTH_MAX = 8;
+/** Independent confirmations after which a suspicion has shrunk to its minimum. Source: Lifeguard §III-B, K. */
+const CONFIRMATIONS = 3;
 /** The witness that is no member: a refused dial, a closed connection. */
 const EVIDENCE: MemberId = 'evidence';
 
@@ -24,6 +26,8 @@ interface Suspicion {
   k: number;
   witnesses: Set<MemberId>;
   deadlineMs: number;
+  /** When hard evidence was first found. */
+  hardMs?: number;
 }
 
 export class SuspicionTable {
@@ -56,35 +60,54 @@ export class SuspicionTable {
     return this.#shortestMs * this.core.timing.suspicionMaxMult;
   }
 
-  /** We ourselves found a member silent. `witnesses` above 1: there was evidence beyond silence. */
-  suspect(row: MemberRow, evidence: boolean): void {
+  /**
+   * We ourselves found a member silent.
+   * @param helpers - they tried for us and found the same.
+   * @param evidence - there was evidence beyond silence.
+   */
+  suspect(row: MemberRow, helpers: Iterable<MemberId>, evidence: boolean): void {
     if (row.state === 'alive') this.core.members.mergeState(row, row.incarnation, 'suspect', this.core.self.id);
     else this.confirm(row, this.core.self.id);
-    if (evidence) this.confirm(row, EVIDENCE);
+    for (const helper of helpers) this.confirm(row, helper, true);
+    if (evidence) this.confirm(row, EVIDENCE, true);
+  }
+
+  /**
+   * A suspect refuses connections. A process that starts again does so too for a moment: only hard evidence that is found
+   * twice, with a pause, is a verdict.
+   */
+  refused(row: MemberRow, hard: boolean): void {
+    const suspicion = this.#running.get(row.id);
+    if (!suspicion) return;
+    const pauseMs = this.core.timing.probeTimeoutMs;
+    if (hard) {
+      if (suspicion.hardMs === undefined || row.heardMs > suspicion.hardMs) suspicion.hardMs = this.core.nowMs;
+      if (this.core.nowMs - suspicion.hardMs >= pauseMs) {
+        this.#declare(row);
+        return;
+      }
+    }
+    this.core.schedule(pauseMs, () => {
+      if (this.#running.get(row.id) === suspicion) this.core.probe.ask(row, 'closed');
+    });
   }
 
   /** A row is gone, and its suspicion with it. */
   end(id: MemberId): void {
     this.#running.delete(id);
+    this.core.probe.removed(id);
   }
 
   /** A row's `(incarnation, state)` changed; starts, restarts or ends its suspicion. */
   stateChanged(row: MemberRow, by: MemberId): void {
-    if (row.state !== 'suspect') {
-      this.#running.delete(row.id);
-      return;
-    }
+    this.#running.delete(row.id);
+    if (row.state !== 'suspect') return;
     // Of a leaf nobody but its gateway can tell; it has time to come to another.
     const minMs = row.via ? this.longestMs : this.#shortestMs;
-    // Those that can confirm are the others of our own kind. When they are too few, the minimum counts from the start
-    // (memberlist does the same).
-    const others = this.core.members.natives().filter((other) => other !== row && other.state === 'alive');
-    const wanted = this.core.timing.suspicionMult - 2;
-    const k = row.via || others.length < wanted ? 0 : wanted;
     const suspicion: Suspicion = {
       startMs: this.core.nowMs,
       minMs,
-      k,
+      k: row.via ? 0 : this.#confirmers(row),
       witnesses: new Set([by]),
       deadlineMs: 0,
     };
@@ -92,12 +115,28 @@ export class SuspicionTable {
     this.#rearm(row.id, suspicion);
   }
 
-  /** One more independent witness: the time left shrinks, and the news travels once more under its name. */
-  confirm(row: MemberRow, by: MemberId): void {
+  /** Those that can confirm are the others of our own kind, as far as they are not suspects too. */
+  #confirmers(about: MemberRow): number {
+    const { members } = this.core;
+    let others = members.natives().length - (about.dialect === 'native' ? 1 : 0);
+    if (others < this.#running.size + CONFIRMATIONS) {
+      for (const id of this.#running.keys()) {
+        const row = members.get(id);
+        if (row?.dialect === 'native' && !row.via) others--;
+      }
+    }
+    return Math.min(CONFIRMATIONS, others);
+  }
+
+  /**
+   * One more independent witness: the time left shrinks, and the news travels once more under its name.
+   * @param quiet - it is a witness of our own, whom the others have no news of.
+   */
+  confirm(row: MemberRow, by: MemberId, quiet = false): void {
     const suspicion = this.#running.get(row.id);
     if (!suspicion || suspicion.witnesses.has(by) || suspicion.witnesses.size > suspicion.k) return;
     suspicion.witnesses.add(by);
-    if (by !== EVIDENCE) this.core.news.addState(row, by);
+    if (!quiet) this.core.news.addState(row, by);
     this.#rearm(row.id, suspicion);
   }
 
@@ -106,13 +145,21 @@ export class SuspicionTable {
     const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
     const lasts = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
     suspicion.deadlineMs = suspicion.startMs + lasts;
+    this.#arm(id, suspicion);
+  }
+
+  #arm(id: MemberId, suspicion: Suspicion): void {
     this.core.schedule(suspicion.deadlineMs - this.core.nowMs, () => this.#deadline(id, suspicion));
   }
 
   #deadline(id: MemberId, suspicion: Suspicion): void {
-    if (this.#running.get(id) !== suspicion || this.core.nowMs < suspicion.deadlineMs) return;
     const row = this.core.members.get(id);
-    if (!row) return;
+    if (this.#running.get(id) !== suspicion || !row) return;
+    // The deadline has moved, or the timer came a rounding step early.
+    if (this.core.nowMs < suspicion.deadlineMs) {
+      this.#arm(id, suspicion);
+      return;
+    }
     if (this.core.nowMs < this.core.pausedUntilMs || row.heardMs > suspicion.startMs) {
       // We were asleep, and what was silent may be us; or it has spoken since: it lives and has not yet heard that it is
       // suspected. Tell it, and wait once more.
@@ -121,6 +168,10 @@ export class SuspicionTable {
       this.#rearm(id, suspicion);
       return;
     }
+    this.#declare(row);
+  }
+
+  #declare(row: MemberRow): void {
     this.core.count('deathsDeclared');
     if (row.via) this.core.leaves.judge(row, 'dead');
     else this.core.members.mergeState(row, row.incarnation, 'dead', this.core.self.id);

@@ -229,20 +229,24 @@ export class Carrier {
     deliver: (place: Place) => void,
   ): void {
     const place = this.#places.get(to);
-    const fail = (afterMs: number, why: string) =>
-      this.at(afterMs, () => failed(new GossipError('ERR_UNREACHABLE', `${to}: ${why}`)));
+    const fail = (afterMs: number, why: string, code?: string) =>
+      this.at(afterMs, () => {
+        const cause = Object.assign(new Error(why), { code });
+        failed(new GossipError('ERR_UNREACHABLE', `${to}: ${why}`, { cause }));
+      });
+    const refused = (afterMs: number) => fail(afterMs, 'connection refused', 'ECONNREFUSED');
     const silent = () =>
       place?.process === 'silent' || (place && !(this.passes(from, place) && this.passes(place, from)));
     this.sent(from, place?.index ?? -1, frame);
     if (silent() || !place) {
       if (place) fail(DIAL_TIMEOUT_MS, 'no answer to the dial');
-      else fail(this.network.delayMs() * 2, 'connection refused');
+      else refused(this.network.delayMs() * 2);
       return;
     }
     const delayMs = this.reliableMs(from, place, reliableBytes(frame));
     this.at(delayMs, () => {
       if (silent()) fail(DIAL_TIMEOUT_MS, 'no answer');
-      else if (place.process !== 'running' || this.#places.get(to) !== place) fail(delayMs, 'connection refused');
+      else if (place.process !== 'running' || this.#places.get(to) !== place) refused(delayMs);
       else deliver(place);
     });
   }

@@ -56,8 +56,8 @@ export type ByeWhy = 'refused' | 'moved' | 'closing' | 'slow' | 'abusive' | 'lef
 export type NativePacket =
   | { type: 'ping'; seq: number; from: MemberId; news: readonly News[] }
   | { type: 'ack'; seq: number; from: MemberId; news: readonly News[] }
-  | { type: 'ping-req'; seq: number; from: MemberId; target: MemberId }
-  | { type: 'nack'; seq: number; from: MemberId }
+  | { type: 'ping-req'; seq: number; from: MemberId; target: MemberId; dial: boolean }
+  | { type: 'nack'; seq: number; from: MemberId; refused: boolean }
   | { type: 'news'; from: MemberId; news: readonly News[] }
   | { type: 'join'; seq: number; from: MemberId; record: MemberRecord }
   | {

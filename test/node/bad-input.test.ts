@@ -157,8 +157,8 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
         { type: 'state', from, records: [inventedRecord(3)], last: true, wantReply: true },
         { type: 'digest', from, fingerprint: 1, members: 9 },
         { type: 'pull', from, ids: [self] },
-        { type: 'nack', seq: 1, from },
-        { type: 'ping-req', seq: 1, from, target: self },
+        { type: 'nack', seq: 1, from, refused: true },
+        { type: 'ping-req', seq: 1, from, target: self, dial: true },
       ),
     );
     await attack(

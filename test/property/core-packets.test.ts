@@ -67,8 +67,8 @@ const addressed = { from: id, to: id, messageId: time, messageType, payload };
 const packet: fc.Arbitrary<NativePacket> = fc.oneof(
   fc.record({ type: type('ping'), seq: u32, from: id, news }),
   fc.record({ type: type('ack'), seq: u32, from: id, news }),
-  fc.record({ type: type('ping-req'), seq: u32, from: id, target: id }),
-  fc.record({ type: type('nack'), seq: u32, from: id }),
+  fc.record({ type: type('ping-req'), seq: u32, from: id, target: id, dial: fc.boolean() }),
+  fc.record({ type: type('nack'), seq: u32, from: id, refused: fc.boolean() }),
   fc.record({ type: type('news'), from: id, news }),
   fc.record({ type: type('join'), seq: u32, from: id, record }),
   fc.record({

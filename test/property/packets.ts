@@ -61,9 +61,9 @@ export function packetsOfEveryType(): NativePacket[] {
     { type: 'ping', seq: 7, from: OTHER, news: [] },
     { type: 'ping', seq: 7, from: STRANGER, news },
     { type: 'ack', seq: 7, from: OTHER, news },
-    { type: 'ping-req', seq: 8, from: OTHER, target: THIRD },
-    { type: 'ping-req', seq: 8, from: OTHER, target: GO_PEER },
-    { type: 'nack', seq: 8, from: OTHER },
+    { type: 'ping-req', seq: 8, from: OTHER, target: THIRD, dial: false },
+    { type: 'ping-req', seq: 8, from: OTHER, target: GO_PEER, dial: true },
+    { type: 'nack', seq: 8, from: OTHER, refused: true },
     { type: 'news', from: OTHER, news },
     { type: 'join', seq: 9, from: STRANGER, record: record(STRANGER, '127.0.0.1:9100', { tags: ['web'] }) },
     {

@@ -175,7 +175,7 @@ test('acks and nacks nobody asked for change nothing', 1, (seed) => {
   const sim = cluster(seed, 3);
   for (let seq = 0; seq < 1000; seq++) {
     sim.inject(0, { type: 'ack', seq, from: sim.id(1), news: [] });
-    sim.inject(0, { type: 'nack', seq, from: sim.id(1) });
+    sim.inject(0, { type: 'nack', seq, from: sim.id(1), refused: true });
   }
   expect(sim.stats(0).lateAcks).toBe(1000);
   sim.run(5000);

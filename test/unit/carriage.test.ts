@@ -77,7 +77,7 @@ test('a v1 packet is sealed or not by where it goes, one packet to many too', as
 
 test('a native packet is sealed everywhere', async () => {
   const { link, sent, isPlain } = linked();
-  link.send(['socket:a', 'http:b', 'ws:c'], { type: 'nack', seq: 1, from: ME }, true);
+  link.send(['socket:a', 'http:b', 'ws:c'], { type: 'nack', seq: 1, from: ME, refused: false }, true);
   await link.flush();
   expect(sent.map(({ address }) => address)).toEqual(['socket:a', 'http:b', 'ws:c']);
   expect(sent.map(({ frame }) => isPlain(frame))).toEqual([false, false, false]);
@@ -85,7 +85,7 @@ test('a native packet is sealed everywhere', async () => {
 
 test('each frame goes to the first part of a list that can be dialled', async () => {
   const { link, sent } = linked();
-  link.send(['udp:x ws:y http:z', 'ws:only', 'udp:x'], { type: 'nack', seq: 1, from: ME }, true);
+  link.send(['udp:x ws:y http:z', 'ws:only', 'udp:x'], { type: 'nack', seq: 1, from: ME, refused: false }, true);
   await link.flush();
   expect(sent.map(({ address }) => address)).toEqual(['ws:y', 'ws:only', 'udp:x']);
 });

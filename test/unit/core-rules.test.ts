@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Core } from '../../src/core/core.js';
 import type { Effect } from '../../src/core/effect.js';
+import { GossipError } from '../../src/errors.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { hlcAt, idOf, oneCore } from './one-core.js';
 
@@ -147,18 +148,108 @@ test('a probe that was open while we slept is no verdict when we wake', () => {
   expect(core.stats().probesFailed).toBeUndefined();
 });
 
-test('a member whose connection is refused is asked once, not again and again', () => {
+function pingsOf(effects: readonly Effect[]): { to: string; reliable: boolean }[] {
+  return effects.flatMap((effect) =>
+    effect.type === 'send' && effect.packet.type === 'ping'
+      ? effect.to.map((to) => ({ to, reliable: effect.reliable }))
+      : [],
+  );
+}
+
+const closed = { type: 'disconnected', address: 'm1' } as const;
+const refused = {
+  type: 'send-failed',
+  address: 'm1',
+  reliable: true,
+  error: new GossipError('ERR_UNREACHABLE', 'nobody listens', {
+    cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }),
+  }),
+} as const;
+
+test('a member whose connection was closed is asked once, by a datagram and a dial, not again and again', () => {
   const core = coreWith(1, 2, 3, 4);
-  const refused = { type: 'disconnected', address: 'm1' } as const;
-  const pings = sent(core.handle(refused, core.nowMs)).filter(({ type }) => type === 'ping');
-  expect(pings).toHaveLength(1);
-  for (let i = 0; i < 10; i++) expect(sent(core.handle(refused, core.nowMs))).toEqual([]);
+  const pings = pingsOf(core.handle(closed, core.nowMs));
+  expect(pings).toEqual([
+    { to: 'm1', reliable: false },
+    { to: 'm1', reliable: true },
+  ]);
+  for (let i = 0; i < 10; i++) expect(sent(core.handle(closed, core.nowMs))).toEqual([]);
   // Without an answer it asks others, and dials no more.
   const later = core.handle({ type: 'tick' }, core.nowMs + 550);
-  const dials = later.filter((effect) => effect.type === 'send' && effect.reliable && effect.to.includes('m1'));
-  expect(dials).toEqual([]);
-  const asked = later.flatMap((effect) =>
-    effect.type === 'send' && effect.packet.type === 'ping-req' ? effect.to : [],
-  );
-  expect(asked.sort()).toEqual(['m2', 'm3', 'm4']);
+  expect(pingsOf(later).filter(({ to }) => to === 'm1')).toEqual([]);
+  expect(helpersOf(later)).toEqual([
+    ['m2', false],
+    ['m3', false],
+    ['m4', false],
+  ]);
+});
+
+/** Who is asked to ping for us, and whether to dial. */
+function helpersOf(effects: readonly Effect[]): [string, boolean][] {
+  return effects
+    .flatMap((effect) => {
+      if (effect.type !== 'send' || effect.packet.type !== 'ping-req') return [];
+      const { dial } = effect.packet;
+      return effect.to.map((to): [string, boolean] => [to, dial]);
+    })
+    .sort();
+}
+
+/** Helpers of the probe that a refused dial has opened say that they were refused as well. */
+function witnesses(core: Core, effects: readonly Effect[], ...members: number[]): void {
+  const request = sent(effects).find(({ type }) => type === 'ping-req');
+  if (request?.type !== 'ping-req') throw new Error('nobody was asked');
+  for (const member of members) give(core, { type: 'nack', seq: request.seq, from: idOf(member), refused: true });
+}
+
+test('where a dial was refused, others dial at once; refused at three twice, with a pause, it is dead', () => {
+  const core = coreWith(1, 2, 3, 4);
+  const state = () => core.members.get(idOf(1))?.state;
+  const first = core.handle(refused, core.nowMs);
+  expect(helpersOf(first).map(([, dial]) => dial)).toEqual([true, true, true]);
+  witnesses(core, first, 2, 3);
+  expect(state()).toBe('alive');
+  core.handle({ type: 'tick' }, core.nowMs + 101);
+  expect(state()).toBe('suspect');
+  expect(core.stats().localHealth).toBe(0);
+  const again = core.handle({ type: 'tick' }, core.nowMs + 500);
+  expect(pingsOf(again).filter(({ to }) => to === 'm1')).toHaveLength(2);
+  const second = core.handle(refused, core.nowMs);
+  witnesses(core, second, 3, 4);
+  expect(state()).toBe('suspect');
+  core.handle({ type: 'tick' }, core.nowMs + 101);
+  expect(state()).toBe('dead');
+});
+
+test('a dial that was refused to us alone is no verdict', () => {
+  const core = coreWith(1, 2, 3, 4);
+  core.handle(refused, core.nowMs);
+  for (let i = 0; i < 12; i++) {
+    const effects = core.handle({ type: 'tick' }, core.nowMs + 130);
+    if (pingsOf(effects).some(({ to, reliable }) => to === 'm1' && reliable)) core.handle(refused, core.nowMs);
+  }
+  expect(core.members.get(idOf(1))?.state).toBe('suspect');
+});
+
+test('an answer after hard evidence has been found once keeps it from being a verdict', () => {
+  const core = coreWith(1, 2, 3, 4);
+  witnesses(core, core.handle(refused, core.nowMs), 2, 3, 4);
+  core.handle({ type: 'tick' }, core.nowMs + 101);
+  const ping = sent(core.handle({ type: 'tick' }, core.nowMs + 500)).find(({ type }) => type === 'ping');
+  witnesses(core, core.handle(refused, core.nowMs), 2, 3, 4);
+  if (ping?.type === 'ping') give(core, { type: 'ack', seq: ping.seq, from: idOf(1), news: [] });
+  core.handle({ type: 'tick' }, core.nowMs + 101);
+  expect(core.members.get(idOf(1))?.state).toBe('suspect');
+});
+
+test('who is asked to ping one that has left says so', () => {
+  const core = coreWith(1, 2);
+  give(core, {
+    type: 'news',
+    from: idOf(1),
+    news: [{ kind: 'state', id: idOf(1), incarnation: hlcAt(1), state: 'leaving', by: idOf(1) }],
+  });
+  expect(give(core, { type: 'ping-req', seq: 5, from: idOf(2), target: idOf(1), dial: true })).toMatchObject([
+    { type: 'news', news: [{ id: idOf(1), state: 'leaving' }] },
+  ]);
 });

@@ -116,7 +116,7 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
   return { link, exchanges, host, sent, packets, seqs, failures, counted, dropped, wire };
 }
 
-const nack = (seq: number): Packet => ({ type: 'nack', seq, from: ME });
+const nack = (seq: number): Packet => ({ type: 'nack', seq, from: ME, refused: false });
 const V1_PING: Packet = {
   dialect: 'v1',
   type: V1_TYPE.ping,

@@ -31,7 +31,7 @@ export class PushPull {
     const packet = this.outbox.packet(V1_TYPE.pushPull, this.message(row), row.id);
     this.outbox.exchange(row.address, packet, EXCHANGE_TIMEOUT_MS, ({ packet: reply }) => {
       if (reply?.dialect !== 'v1' || reply.message.kind !== 'push-pull') {
-        core.probe.ask(row, false);
+        core.probe.ask(row);
         return;
       }
       this.peers.heard(row, reply.messageId);
@@ -78,7 +78,7 @@ export class PushPull {
         core.contacts.contact(entry.address);
       } else if (row && entry.state !== 'alive' && row.heardMs < core.nowMs - core.config.timing.probeIntervalMs) {
         hints--;
-        core.probe.ask(row, false);
+        core.probe.ask(row);
       }
     }
   }

@@ -227,7 +227,7 @@ class V1Rules implements ForeignDialect {
         done({ payload: reply.message.payload });
         return;
       }
-      if (error?.code === 'ERR_UNREACHABLE') this.core.probe.ask(row, true);
+      if (error?.code === 'ERR_UNREACHABLE') this.core.probe.ask(row, 'failed');
       const text = 'the answer is not from the member that was asked';
       done({ error: error ?? new GossipError('ERR_PACKET', text) });
     });
@@ -261,7 +261,7 @@ class V1Rules implements ForeignDialect {
     if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
     if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) {
-      this.core.probe.ask(row, false);
+      this.core.probe.ask(row);
     }
   }
 

@@ -116,8 +116,8 @@ export const ids = list(id, IDS_MAX, 16);
 export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = {
   ping: { seq: u32, from: id, news },
   ack: { seq: u32, from: id, news },
-  'ping-req': { seq: u32, from: id, target: id },
-  nack: { seq: u32, from: id },
+  'ping-req': { seq: u32, from: id, target: id, dial: bool },
+  nack: { seq: u32, from: id, refused: bool },
   news: { from: id, news },
   join: { seq: u32, from: id, record },
   'join-reply': { seq: u32, from: id, accepted: bool, reason: string, verify: u32, record },
