@@ -4,8 +4,8 @@ import { sources } from './tools/entries.mjs';
 export default {
   entry: [
     ...sources,
-    'bench/{main,idle-iso}.mjs',
-    'bench/leaves-{clients,gateway}.ts',
+    'bench/{main,member,contract}.mjs',
+    'bench/{leaves-clients,leaves-gateway,memory-teller}.ts',
     'demo/page/main.ts',
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
@@ -15,10 +15,10 @@ export default {
     'tools/peer-sizes.mjs',
     'test/runtime/members-{bun,deno,workerd}.ts',
   ],
-  project: ['src/**/*.ts', 'test/**/*.ts', 'demo/page/*.ts', '{bench,demo,tools}/**/*.mjs', '*.{mjs,js,ts}'],
+  project: ['src/**/*.ts', 'test/**/*.ts', 'demo/page/*.ts', '{bench,demo,tools}/**/*.mjs', '!bench/peers/**', '*.{mjs,js,ts}'],
   // Run by tools/lint.mjs on the packed package, and by the live suites and those of other runtimes.
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'bun', 'deno'],
-  ignoreBinaries: ['go', 'WebKitWebDriver', 'Xvfb'],
+  ignoreBinaries: ['go', 'unshare', 'WebKitWebDriver', 'Xvfb'],
   vitest: {
     config: [
       'vitest.config.ts',

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { median } from './statistics.mjs';
 
 /** Our codec and dialect, beside the Go codec that writes the same bytes; the native frame beside Go's default codec. */
 const PAIRS = [
@@ -73,9 +74,4 @@ function result(pair, own, other) {
   if (!other) return { ...pair, iso };
   const peer = { encode: median(other.encode), decode: median(other.decode), frameBytes: other.frameHex.length / 2 };
   return { ...pair, iso, peer, ratio: { encode: iso.encode / peer.encode, decode: iso.decode / peer.decode } };
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }

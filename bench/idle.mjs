@@ -1,101 +1,70 @@
-// Idle cost: each cluster runs in a network namespace of its own, and the kernel's counters of that namespace's `lo`
-// are read before and after a window. So nothing is counted by the programs that are compared, and nothing is missed.
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+// Idle cost: members in processes of their own without any work. What they send is counted by the kernel, from the counters of
+// the cluster's own network namespace; processor time and memory too, from those of each process. So nothing is counted by the
+// programs that are compared, and nothing is missed.
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startCluster } from './processes.mjs';
+import { median } from './statistics.mjs';
 
 const SAMPLE_INTERVAL_MS = 250; // short against the seconds between two TCP exchanges, so that most samples hold none
 
-/** The way to run a command in a new network namespace with `lo` up, or why there is none. */
-export function namespaceCommand() {
-  const script = 'ip link set lo up && exec "$@"';
-  let reason = '';
-  for (const flags of [['-n'], ['-r', '-n']]) {
-    const command = ['unshare', ...flags, 'sh', '-c', script, 'sh'];
-    const tried = spawnSync(command[0], [...command.slice(1), 'true'], { encoding: 'utf8' });
-    if (tried.status === 0) return { command };
-    reason = tried.error?.message ?? tried.stderr.trim();
-  }
-  return { reason };
-}
-
 /**
- * Starts one idle cluster per entry of `clusters`, all at once, and measures them over the same window.
- * @param clusters - `{ kind, members, command }`; the command prints a line with `"event":"ready"` when all members see
- *   each other, one with `"event":"done"` after its standard input has ended, and exits.
- * @returns one result each, in order; `error` instead of figures where a cluster failed.
+ * @param sizes - by the kind's name. All kinds of one size are measured over the same window.
+ * @returns a row per kind and size, per member and second: `{ kind, members, packets, bytes, datagrams, datagramBytes, cpuMs }`,
+ *   and `rss`, the median over the members in bytes; `downs`: how often somebody was given up.
  */
-export async function measureIdle(clusters, { settleMs, windowMs, namespace, onProgress }) {
-  const running = clusters.map((cluster) => ({ ...cluster, ...start(namespace, cluster.command) }));
-  const stop = () => {
-    for (const r of running) r.child.kill('SIGKILL');
-  };
-  process.once('exit', stop); // also when interrupted
-  try {
-    await Promise.all(running.map((r) => r.ready.catch((error) => Object.assign(r, { error }))));
-    onProgress(`clusters are whole; ${settleMs / 1000} s to settle, then a window of ${windowMs / 1000} s`);
-    await sleep(settleMs);
-    const results = await Promise.all(running.map((r) => (r.error ? failed(r, r.error) : observe(r, windowMs))));
-    return results;
-  } finally {
-    stop();
-    process.off('exit', stop);
-  }
-}
-
-function start(namespace, command) {
-  const child = spawn(namespace[0], [...namespace.slice(1), ...command], { stdio: ['pipe', 'pipe', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (chunk) => {
-    complaint = (complaint + chunk).slice(-2000);
-  });
-  child.stdin.on('error', () => {});
-  const waiting = new Map();
-  const seen = new Map();
-  createInterface({ input: child.stdout }).on('line', (text) => {
-    const line = JSON.parse(text);
-    seen.set(line.event, line);
-    waiting.get(line.event)?.resolve(line);
-  });
-  const gone = new Promise((_, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => reject(new Error(`ended with ${code}: ${complaint.trim()}`)));
-  });
-  gone.catch(() => {});
-  const line = (event) => {
-    if (seen.has(event)) return Promise.resolve(seen.get(event));
-    return Promise.race([new Promise((resolve) => waiting.set(event, { resolve })), gone]);
-  };
-  return { child, line, ready: line('ready') };
-}
-
-async function observe(cluster, windowMs) {
-  try {
-    const samples = [counters(cluster.child.pid)];
-    const startMs = performance.now();
-    while (performance.now() - startMs < windowMs) {
-      await sleep(Math.min(SAMPLE_INTERVAL_MS, windowMs - (performance.now() - startMs)));
-      samples.push(counters(cluster.child.pid));
+export async function measureIdle(kinds, { sizes, settleMs, windowMs, onProgress }) {
+  const rows = [];
+  for (const members of new Set(Object.values(sizes).flat())) {
+    const clusters = [];
+    try {
+      for (const kind of kinds.filter(({ name }) => sizes[name].includes(members))) {
+        onProgress(`idle: starting ${kind.name} with ${members} members`);
+        try {
+          clusters.push(await startCluster(kind, members));
+        } catch (error) {
+          rows.push({ kind: kind.name, members, error: error.message });
+        }
+      }
+      onProgress(`idle: ${settleMs / 1000} s to settle, then a window of ${windowMs / 1000} s`);
+      await sleep(settleMs);
+      rows.push(...(await Promise.all(clusters.map((cluster) => observe(cluster, windowMs)))));
+    } finally {
+      for (const cluster of clusters) cluster.close();
     }
-    const seconds = (performance.now() - startMs) / 1000;
-    cluster.child.stdin.end();
-    const done = await cluster.line('done');
-    return { ...figures(samples, seconds, cluster), whole: done.whole, changes: done.changes };
+  }
+  return rows;
+}
+
+async function observe({ kind, members, namespace }, windowMs) {
+  const common = { kind: kind.name, members: members.length };
+  try {
+    const sum = (of) => members.reduce((total, one) => total + of(one), 0);
+    const cpu = () => sum(({ child }) => cpuMs(child.pid));
+    const downs = () => sum((one) => one.downs);
+    const samples = [counters(namespace.pid)];
+    const before = { cpu: cpu(), downs: downs(), atMs: performance.now() };
+    while (performance.now() - before.atMs < windowMs) {
+      await sleep(Math.min(SAMPLE_INTERVAL_MS, windowMs - (performance.now() - before.atMs)));
+      samples.push(counters(namespace.pid));
+    }
+    const seconds = (performance.now() - before.atMs) / 1000;
+    return {
+      ...common,
+      ...traffic(samples, seconds * members.length),
+      cpuMs: (cpu() - before.cpu) / seconds / members.length,
+      rss: median(members.map(({ child }) => residentBytes(child.pid))),
+      downs: downs() - before.downs,
+    };
   } catch (error) {
-    return failed(cluster, error);
+    return { ...common, error: error.message };
   }
 }
 
-function failed(cluster, error) {
-  return { kind: cluster.kind, members: cluster.members, error: error.message };
-}
-
-/** All figures are per member and second. */
-function figures(samples, seconds, { kind, members }) {
+function traffic(samples, memberSeconds) {
   const first = samples[0];
   const last = samples.at(-1);
-  const rate = (name) => (last[name] - first[name]) / seconds / members;
+  const rate = (name) => (last[name] - first[name]) / memberSeconds;
   // Samples without TCP hold datagrams alone: their mean size times the rate of all datagrams is the datagrams' share.
   let quietBytes = 0;
   let quietDatagrams = 0;
@@ -106,9 +75,6 @@ function figures(samples, seconds, { kind, members }) {
     quietDatagrams += b.datagrams - a.datagrams;
   }
   return {
-    kind,
-    members,
-    seconds,
     packets: rate('packets'),
     bytes: rate('bytes'),
     datagrams: rate('datagrams'),
@@ -135,4 +101,16 @@ function counters(pid) {
     datagrams: value('Udp', 'OutDatagrams'),
     tcpSegments: value('Tcp', 'OutSegs'),
   };
+}
+
+/** Processor time of all threads of a process, to the nanosecond. */
+function cpuMs(pid) {
+  return readdirSync(`/proc/${pid}/task`).reduce((total, task) => {
+    const [ns] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
+    return total + Number(ns) / 1e6;
+  }, 0);
+}
+
+function residentBytes(pid) {
+  return Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+) kB/)[1]) * 1024;
 }

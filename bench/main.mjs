@@ -1,115 +1,111 @@
-// `npm run bench`: first figures against the Go library and hashicorp/memberlist, all taken on this machine in one run.
-// Writes nothing into the repository; README.md says how each figure is made and what it counts.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// `npm run bench`: isogossip beside the Go library, hashicorp/memberlist, moleculer and js-libp2p's gossipsub, all measured on
+// this machine in one run. README.md says how each figure is made and what it counts; page.mjs makes docs/performance.md of it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureBroadcasts } from './broadcast.mjs';
 import { measureCodecs } from './codec.mjs';
-import { measureIdle, namespaceCommand } from './idle.mjs';
+import { measureDetection } from './detect.mjs';
+import { measureIdle } from './idle.mjs';
 import { measureLeaves } from './leaves.mjs';
-import { codecTable, idleTable, leavesTable } from './tables.mjs';
+import { measureMemory } from './memory.mjs';
+import { findKinds, openNamespace, root } from './processes.mjs';
+import { broadcastTable, codecTable, detectionTable, idleTable, leavesTable, memoryTable } from './tables.mjs';
 
-const USAGE = `usage: npm run bench -- [--quick] [--json] [--only codec|idle|leaves]
-  --quick   shorter rounds and a window of 15 s: a look, not a figure
+const PARTS = ['detect', 'broadcast', 'idle', 'memory', 'codec', 'leaves'];
+const USAGE = `usage: npm run bench -- [--quick] [--json] [--only ${PARTS.join('|')}]
+  --quick   fewer rounds and short windows: a look, not a figure
   --json    one JSON object on standard output instead of tables
-  --only    one of the three parts
+  --only    one of the parts
 `;
-const MEMBERS = [3, 10, 30];
+const all = (...numbers) => ({
+  isogossip: numbers,
+  gossip: numbers,
+  memberlist: numbers,
+  moleculer: [3],
+  gossipsub: [3],
+});
 const FULL = {
+  detect: { sizes: all(3, 30), rounds: 3, settleMs: 5000, capS: 45 },
+  broadcast: { sizes: all(3, 30), seconds: 15, perSecond: 20, floodSeconds: 5, settleMs: 3000 },
+  idle: { sizes: all(3, 10, 30), settleMs: 20_000, windowMs: 60_000 },
+  memory: { members: 10_000, settleMs: 3000 },
   codec: { turns: 3, rounds: 3, roundMs: 300 },
-  idle: { settleMs: 20_000, windowMs: 60_000 },
   leaves: { numbers: [1000, 10_000], settleMs: 5000, windowMs: 30_000 },
 };
 const QUICK = {
+  detect: { sizes: all(3), rounds: 1, settleMs: 3000, capS: 45 },
+  broadcast: { sizes: all(3), seconds: 5, perSecond: 20, floodSeconds: 3, settleMs: 2000 },
+  idle: { sizes: all(3), settleMs: 8000, windowMs: 15_000 },
+  memory: { members: 10_000, settleMs: 3000 },
   codec: { turns: 1, rounds: 3, roundMs: 120 },
-  idle: { settleMs: 8_000, windowMs: 15_000 },
   leaves: { numbers: [100, 1000], settleMs: 2000, windowMs: 10_000 },
 };
 
-const root = resolve(fileURLToPath(import.meta.url), '../..');
 const startedMs = performance.now();
 
 function progress(text) {
   process.stderr.write(`[${((performance.now() - startedMs) / 1000).toFixed(0).padStart(3)} s] ${text}\n`);
 }
 
-/** Builds the Go side; says why where it cannot. */
-function buildPeers(into) {
-  const env = { ...process.env };
-  const proxy = resolve(root, '../shared/go-proxy');
-  if (existsSync(proxy)) env.GOPROXY = `file://${proxy},${process.env.GOPROXY || 'https://proxy.golang.org,direct'}`;
-  const path = join(into, 'peers');
-  const built = spawnSync('go', ['build', '-mod=readonly', '-o', path, '.'], {
-    cwd: join(root, 'bench/peers'),
-    env,
-    encoding: 'utf8',
-  });
-  if (built.status === 0) return { path };
+async function run({ quick, json, only }) {
+  const settings = quick ? QUICK : FULL;
+  const scratch = mkdtempSync(join(tmpdir(), 'isogossip-bench-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
+  const { kinds, go, skipped } = findKinds(scratch, progress);
+  const namespace = await openNamespace();
+  namespace.close?.();
+  const report = { quick, date: new Date().toISOString().slice(0, 10), machine: machine(), kinds: kinds.map(named) };
+  const loads = [];
+  const take = async (part, measure) => {
+    if (only && only !== part) return;
+    const clusters = !['codec', 'leaves'].includes(part);
+    if (clusters && namespace.reason) skipped.push(`${part}: ${namespace.reason}`);
+    else report[part] = await measure({ ...settings[part], onProgress: progress });
+    loads.push(loadavg()[0]);
+  };
+  await take('detect', (options) => measureDetection(kinds, options));
+  await take('broadcast', (options) => measureBroadcasts(kinds, options));
+  await take('idle', (options) => measureIdle(kinds, options));
+  await take('memory', (options) => measureMemory(kinds[0], options));
+  await take('codec', (options) => measureCodecs(go, { ...options, root, scratch }));
+  await take('leaves', ({ numbers, ...options }) => measureLeaves(numbers, { ...options, root }));
+  Object.assign(report, { capS: settings.detect.capS, load: Math.max(...loads), skipped });
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
+  progress('done');
+  if (PARTS.some((part) => [report[part] ?? []].flat().some((row) => row.error))) process.exitCode = 1;
+}
+
+const named = ({ name, version }) => ({ name, version });
+
+function machine() {
   return {
-    reason: built.error?.code === 'ENOENT' ? 'Go is not installed' : (built.error?.message ?? built.stderr).trim(),
+    cores: cpus().length,
+    cpu: cpus()[0]?.model,
+    arch: process.arch,
+    platform: process.platform,
+    node: process.version,
   };
 }
 
-async function idleFigures(peers, settings, skipped) {
-  const namespace = namespaceCommand();
-  if (!namespace.command) {
-    skipped.push(`idle cost: no right to make network namespaces here (${namespace.reason})`);
-    return [];
-  }
-  const lifeSeconds = String(Math.ceil((settings.settleMs + settings.windowMs) / 1000) + 120);
-  const clusters = [];
-  for (const members of MEMBERS) {
-    if (existsSync(join(root, 'dist/index.js'))) {
-      const command = [process.execPath, join(root, 'bench/idle-iso.mjs'), String(members), lifeSeconds];
-      clusters.push({ kind: 'isogossip', members, command });
-    }
-    if (!peers.path) continue;
-    for (const kind of ['gossip', 'memberlist']) {
-      clusters.push({ kind, members, command: [peers.path, 'idle', kind, String(members), lifeSeconds] });
-    }
-  }
-  if (!clusters.some((c) => c.kind === 'isogossip')) skipped.push('idle cost of isogossip: run `npm run build` first');
-  progress(`idle: ${clusters.length} clusters, each in a network namespace of its own`);
-  return measureIdle(clusters, { ...settings, namespace: namespace.command, onProgress: progress });
-}
-
-async function run({ quick, json, only }) {
-  const settings = quick ? QUICK : FULL;
-  const skipped = [];
-  const scratch = mkdtempSync(join(tmpdir(), 'isogossip-bench-'));
-  const removeScratch = () => rmSync(scratch, { recursive: true, force: true });
-  process.once('exit', removeScratch);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
-
-  progress('building the Go peers');
-  const peers = buildPeers(scratch);
-  if (!peers.path) skipped.push(`everything of the Go library and memberlist: ${peers.reason}`);
-
-  const codecs =
-    only && only !== 'codec'
-      ? []
-      : await measureCodecs(peers.path, { ...settings.codec, root, scratch, onProgress: progress });
-  const idle = only && only !== 'idle' ? [] : await idleFigures(peers, settings.idle, skipped);
-  const { numbers, ...leafSettings } = settings.leaves;
-  const leaves =
-    only && only !== 'leaves' ? [] : await measureLeaves(numbers, { ...leafSettings, root, onProgress: progress });
-  const machine = { cores: cpus().length, arch: process.arch, platform: process.platform, node: process.version };
-  const report = { quick, machine, codecs, idle, leaves, skipped };
-
-  if (json) {
-    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  } else {
-    const about = `${machine.cores} cores, ${machine.platform} ${machine.arch}, Node ${machine.node}`;
-    process.stdout.write(`\nisogossip bench: ${about}${quick ? ', --quick' : ''}\n`);
-    if (codecs.length > 0) process.stdout.write(`\n${codecTable(codecs)}\n`);
-    if (idle.length > 0) process.stdout.write(`\n${idleTable(idle)}\n`);
-    if (leaves.length > 0) process.stdout.write(`\n${leavesTable(leaves)}\n`);
-    for (const reason of skipped) process.stdout.write(`\nskipped: ${reason}\n`);
-  }
-  progress('done');
-  if ([...idle, ...leaves].some((row) => row.error)) process.exitCode = 1;
+function text(report) {
+  const { cores, platform, arch, node } = report.machine;
+  const about = `${cores} cores, ${platform} ${arch}, Node ${node}, load up to ${report.load.toFixed(1)}`;
+  const tables = [
+    `isogossip bench: ${about}${report.quick ? ', --quick' : ''}`,
+    report.kinds.map(({ name, version }) => `${name} ${version}`).join(', '),
+    report.detect && detectionTable(report.detect, report.capS),
+    report.broadcast && broadcastTable(report.broadcast),
+    report.idle && idleTable(report.idle),
+    report.memory && memoryTable(report.memory),
+    report.codec && codecTable(report.codec),
+    report.leaves && leavesTable(report.leaves),
+    ...report.skipped.map((reason) => `skipped: ${reason}`),
+  ];
+  return `\n${tables.filter(Boolean).join('\n\n')}\n`;
 }
 
 let options;
@@ -122,9 +118,7 @@ try {
       help: { type: 'boolean', default: false },
     },
   }).values;
-  if (!['', 'codec', 'idle', 'leaves'].includes(options.only)) {
-    throw new Error(`--only ${options.only}: codec, idle or leaves`);
-  }
+  if (!['', ...PARTS].includes(options.only)) throw new Error(`--only ${options.only}: ${PARTS.join(', ')}`);
 } catch (error) {
   process.stderr.write(`${error.message}\n${USAGE}`);
   process.exit(2);

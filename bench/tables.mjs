@@ -27,26 +27,88 @@ export function codecTable(rows) {
   return `Frames a second, one core; ratio = ours ÷ Go, above 1 is faster\n${table(head, body)}`;
 }
 
-/** Idle packets and bytes per member and second; ratios are ours ÷ theirs, below 1 is cheaper. */
+const seconds = (value) => (value === undefined ? '–' : `${fixed(value, value < 1 ? 3 : 1)} s`);
+const share = (value) => `${fixed(value * 100, value < 0.9995 ? 1 : 0)} %`;
+
+/** Seconds until a dead member was given up. `capS`: how long was waited. */
+export function detectionTable(rows, capS) {
+  const body = rows.map((row) => {
+    if (row.error) return [row.kind, String(row.members), row.fault, row.error, '', '', ''];
+    const all = row.allS === undefined ? `> ${capS} s` : seconds(row.allS);
+    return [
+      row.kind,
+      String(row.members),
+      row.fault,
+      seconds(row.firstS),
+      all,
+      row.over > 0 ? `${row.over} of ${row.rounds} > ${capS} s` : seconds(row.worstS),
+      String(row.wrong),
+    ];
+  });
+  const head = ['members', 'N', 'fault', 'first knows', 'all know', 'worst round', 'others given up'];
+  return `Until a member that was killed (crash) or stopped (freeze) was given up; medians over the rounds\n${table(head, body)}`;
+}
+
+/** Broadcasts of 100 bytes, quietly and as fast as they go. */
+export function broadcastTable(rows) {
+  const body = rows.map((row) => {
+    if (row.error) return [row.kind, String(row.members), row.error, '', '', '', '', '', ''];
+    const { flood } = row;
+    return [
+      `${row.kind} ${row.mode}`.trim(),
+      String(row.members),
+      share(row.share),
+      fixed(row.duplicates, 2),
+      `${fixed(row.p50Ms, 1)} ms`,
+      `${fixed(row.p99Ms, 1)} ms`,
+      flood ? whole(flood.perSecond) : '–',
+      flood ? share(flood.share) : '–',
+    ];
+  });
+  const head = ['members', 'N', 'delivered', 'duplicates', 'p50', 'p99', 'at most/s', 'of these'];
+  return `Broadcasts of 100 B: to whom they came, how often more than once, how soon; and as many as go, at the slowest receiver\n${table(head, body)}`;
+}
+
+/** Idle packets, bytes, processor time and memory; ratios are ours ÷ theirs, below 1 is cheaper. */
 export function idleTable(rows) {
   const iso = new Map(rows.filter((r) => r.kind === 'isogossip' && !r.error).map((r) => [r.members, r]));
   const body = rows.map((row) => {
-    if (row.error) return [row.kind, String(row.members), 'failed:', row.error, '', '', '', ''];
+    if (row.error) return [row.kind, String(row.members), row.error, '', '', '', '', '', '', ''];
     const own = row.kind === 'isogossip' ? undefined : iso.get(row.members);
+    const ratio = (name) => (own ? `${fixed(own[name] / row[name], 3)}×` : '–');
     return [
       row.kind,
       String(row.members),
       fixed(row.packets, 2),
       fixed(row.bytes, 1),
-      own ? `${fixed(own.bytes / row.bytes, 3)}×` : '–',
-      fixed(row.datagrams, 2),
+      ratio('bytes'),
       fixed(row.datagramBytes, 1),
-      row.whole && row.changes === 0 ? 'yes' : `no (${row.changes} changes)`,
+      `${fixed(row.cpuMs, 2)} ms`,
+      ratio('cpuMs'),
+      `${fixed(row.rss / 2 ** 20, 1)} MB`,
+      row.downs === 0 ? 'yes' : `no (${row.downs} given up)`,
     ];
   });
-  const head = ['cluster', 'N', 'packets/s', 'bytes/s', 'ours ÷ it', 'UDP/s', 'UDP bytes/s', 'idle'];
+  const head = [
+    'members',
+    'N',
+    'packets/s',
+    'bytes/s',
+    'ours ÷ it',
+    'UDP bytes/s',
+    'CPU/s',
+    'ours ÷ it',
+    'memory',
+    'idle',
+  ];
   const title = 'Idle, sent per member and second (IP packets and bytes, headers included, counted by the kernel)';
   return `${title}\n${table(head, body)}`;
+}
+
+/** What one known member costs a real one. */
+export function memoryTable(row) {
+  if (row.error) return `Memory: ${row.error}`;
+  return `Memory per known member, ${whole(row.members)} known: ${whole(row.heapPerMember)} B of heap, ${whole(row.rssPerMember)} B of the process (${whole(row.newsWaiting)} still waiting to be passed on)`;
 }
 
 /** A gateway's cost, in all and for each of its leaves. */

@@ -1,5 +1,6 @@
-// Command peers is what `npm run bench` measures isogossip against: idle clusters of the Go gossip library and of
-// hashicorp/memberlist, and the Go library's own frame encoder and decoder. It prints one JSON object a line.
+// Command peers is what `npm run bench` measures isogossip against: members of the Go gossip library and of
+// hashicorp/memberlist, each in a process of its own, and the Go library's own frame encoder and decoder. It prints one
+// JSON object a line.
 package main
 
 import (
@@ -11,16 +12,21 @@ import (
 )
 
 const usage = `usage:
-  peers idle gossip|memberlist MEMBERS SECONDS   N members in this process, on 127.0.0.1; ends with standard input
-  peers codec ROUNDS ROUND_MS                    frames encoded and decoded a second, per codec
+  peers member gossip|memberlist PORT [JOIN_PORT ...]   one member on 127.0.0.1; ends with standard input
+  peers codec ROUNDS ROUND_MS                           frames encoded and decoded a second, per codec
 `
 
 func main() {
 	args := os.Args[1:]
+	members := map[string]func(port int, join []int) error{"gossip": memberOfGossip, "memberlist": memberOfMemberlist}
 	var err error
 	switch {
-	case len(args) == 4 && args[0] == "idle" && (args[1] == "gossip" || args[1] == "memberlist"):
-		err = idle(args[1], count(args[2]), time.Duration(count(args[3]))*time.Second)
+	case len(args) >= 3 && args[0] == "member" && members[args[1]] != nil:
+		var ports []int
+		for _, text := range args[2:] {
+			ports = append(ports, count(text))
+		}
+		err = members[args[1]](ports[0], ports[1:])
 	case len(args) == 3 && args[0] == "codec":
 		err = benchCodecs(count(args[1]), time.Duration(count(args[2]))*time.Millisecond)
 	default:
@@ -31,6 +37,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
+}
+
+func address(port int) string {
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+func addresses(ports []int) []string {
+	var all []string
+	for _, port := range ports {
+		all = append(all, address(port))
+	}
+	return all
 }
 
 // count reads a positive number or ends the program.
