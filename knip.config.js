@@ -15,7 +15,14 @@ export default {
     'tools/peer-sizes.mjs',
     'test/runtime/members-{bun,deno,workerd}.ts',
   ],
-  project: ['src/**/*.ts', 'test/**/*.ts', 'demo/page/*.ts', '{bench,demo,tools}/**/*.mjs', '!bench/peers/**', '*.{mjs,js,ts}'],
+  project: [
+    'src/**/*.ts',
+    'test/**/*.ts',
+    'demo/page/*.ts',
+    '{bench,demo,tools}/**/*.mjs',
+    '!bench/peers/**',
+    '*.{mjs,js,ts}',
+  ],
   // Run by tools/lint.mjs on the packed package, and by the live suites and those of other runtimes.
   ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'bun', 'deno'],
   ignoreBinaries: ['go', 'unshare', 'WebKitWebDriver', 'Xvfb'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BYTES, TEXT, Tally } from '../../bench/contract.mjs';
+import { BYTES, Tally, TEXT } from '../../bench/contract.mjs';
 import { median, quantile } from '../../bench/statistics.mjs';
 
 describe('what the benches count with', () => {
