@@ -205,7 +205,8 @@ export class Simulation {
   }
 
   id(member: number): MemberId {
-    return this.#stations[member - STATIONS_FROM] ?? this.#at(member).config.id;
+    // Only with an index that can be: looking up a negative one is slow, and this is asked for every frame.
+    return (member >= STATIONS_FROM && this.#stations[member - STATIONS_FROM]) || this.#at(member).config.id;
   }
 
   address(member: number): string {

@@ -82,7 +82,8 @@ export class Reader {
 
   u32(): number {
     let value = 0;
-    for (let shift = 0; shift < 32; shift += 8) value += this.u8() * 2 ** shift;
+    const from = this.#take(4);
+    for (let at = from + 3; at >= from; at--) value = value * 256 + (this.source[at] as number);
     return value;
   }
 
