@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { assert, describe, test } from 'vitest';
+import { afterAll, assert, beforeAll, describe, test } from 'vitest';
 import { aesGcm } from '../../src/cipher/aes-gcm.node.js';
 import type { Codec } from '../../src/codec/codec.js';
 import { json } from '../../src/codec/json.js';
@@ -124,27 +124,29 @@ function heapBytes(): number {
 }
 
 describe('mutated frames', () => {
+  const traces = Error.stackTraceLimit;
+  beforeAll(() => {
+    // Nobody reads the traces of a million refusals; a frame that runs alone has them.
+    if (only === undefined) Error.stackTraceLimit = 0;
+  });
+  afterAll(() => {
+    Error.stackTraceLimit = traces;
+  });
+
   test('a million are decoded or refused, and nothing throws, hangs or grows', { timeout: 120_000 }, () => {
-    const traces = Error.stackTraceLimit;
-    // Nobody reads the traces of a million refusals.
-    Error.stackTraceLimit = 0;
-    try {
-      const all = corpora();
-      if (only !== undefined) {
-        tryDecode(only, all, WILD);
-        return;
-      }
-      for (let seed = 0; seed < 10_000; seed++) tryDecode(seed, all, WILD);
-      const before = heapBytes();
-      let decoded = 0;
-      for (let seed = 0; seed < FRAMES; seed++) if (tryDecode(seed, all, WILD)) decoded++;
-      assert.isBelow(heapBytes() - before, GROWTH_BYTES_MAX);
-      // Otherwise the mutants would be too wild to reach anything.
-      assert.isAbove(decoded, FRAMES / 20);
-      assert.isBelow(decoded, FRAMES);
-    } finally {
-      Error.stackTraceLimit = traces;
+    const all = corpora();
+    if (only !== undefined) {
+      tryDecode(only, all, WILD);
+      return;
     }
+    for (let seed = 0; seed < 10_000; seed++) tryDecode(seed, all, WILD);
+    const before = heapBytes();
+    let decoded = 0;
+    for (let seed = 0; seed < FRAMES; seed++) if (tryDecode(seed, all, WILD)) decoded++;
+    assert.isBelow(heapBytes() - before, GROWTH_BYTES_MAX);
+    // Otherwise the mutants would be too wild to reach anything.
+    assert.isAbove(decoded, FRAMES / 20);
+    assert.isBelow(decoded, FRAMES);
   });
 
   test('those that decode go through a whole member, and its tables stay within their limits', {
@@ -235,7 +237,7 @@ function createMember() {
             ...core.handle({ type: 'reply', exchange: effect.exchange, status: 'ok', payload: effect.payload }, nowMs),
           );
         }
-        assert.isBelow(effects.length, 20_000, 'one packet has endless effects');
+        if (effects.length >= 20_000) assert.fail('one packet has endless effects');
       }
     },
   };
