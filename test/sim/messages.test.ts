@@ -24,10 +24,8 @@ function broadcasts(sim: Simulation, count: number, options: { tag?: string; rel
   sim.run(5000);
   const pairs = sim.deliveries.map(({ to, data }) => `${to} ${data}`);
   expect(new Set(pairs).size).toBe(pairs.length);
-  for (const { from, data, direct } of sim.deliveries) {
-    expect(from).toBe((data as number) % n);
-    expect(direct).toBe(false);
-  }
+  // One look at all of them: thousands of `expect` take longer than the simulation.
+  expect(sim.deliveries.filter(({ from, data, direct }) => from !== (data as number) % n || direct !== false)).toEqual([]);
   return pairs.length;
 }
 
