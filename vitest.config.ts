@@ -16,7 +16,7 @@ class LongFirst extends BaseSequencer {
   }
 }
 
-const common = { environment: 'node', pool: 'forks', testTimeout: 20_000 } as const;
+const common = { environment: 'node', pool: 'forks' } as const;
 
 /** `npm test`: everything but the suite that needs Go (`npm run test:go`); the public types are checked by the compiler. */
 export default defineConfig({
@@ -29,6 +29,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'outside',
+          testTimeout: 20_000,
           // A process for each file, because sockets, processes and leaks of one must not reach another.
           include: ['test/node/**/*.test.ts', 'test/runtime/**/*.test.ts'],
           typecheck: {
@@ -44,6 +45,8 @@ export default defineConfig({
         test: {
           ...common,
           name: 'pure',
+          // They wait for nothing but the processor, of which other files take their share.
+          testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/node/**', 'test/runtime/**', 'test/interop/**'],
           // These leave nothing behind, so that one process runs many files and loads what they share once.
