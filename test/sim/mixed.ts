@@ -6,7 +6,7 @@ import {
   type SimulationOptions,
 } from '../../src/testing/index.js';
 import { gossipV1 } from '../../src/v1.js';
-import { addGoLike, type GoLikeOptions, type GoLikePeer } from './go-like-peer.js';
+import { addGoLike, type GoLikeOptions, type GoLikePeer } from '../../tools/sim/go-like-peer.js';
 
 const plugin = gossipV1();
 

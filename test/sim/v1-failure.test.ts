@@ -1,6 +1,6 @@
 /** What happens in mixed clusters when somebody leaves, dies, comes back, or cannot be reached by some. */
 import { expect } from 'vitest';
-import type { GoLikePeer } from './go-like-peer.js';
+import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
 import { allAlive, missing, mixed, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
 

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { memberIdFromBytes } from '../../src/core/member-id.js';
 import type { V1Message, V1Packet } from '../../src/wire/v1/packet.js';
-import type { GoLikePeer } from './go-like-peer.js';
+import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
 import { allAlive, mixed, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
 

@@ -1,7 +1,7 @@
 /** Leaves toward Go-like peers: nodes at their gateway's address, which they know, hear, ask, lose and follow. */
 import { expect } from 'vitest';
 import type { V1StateEntry } from '../../src/wire/v1/packet.js';
-import { addGoLike, type GoLikePeer } from './go-like-peer.js';
+import { addGoLike, type GoLikePeer } from '../../tools/sim/go-like-peer.js';
 import { until } from './leaves.js';
 import { type Mixed, mixed, sum, troubles } from './mixed.js';
 import { seeded } from './seeded.js';

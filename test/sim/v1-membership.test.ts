@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { createSimulation } from '../../src/testing/index.js';
 import { gossipV1 } from '../../src/v1.js';
-import { addGoLike } from './go-like-peer.js';
+import { addGoLike } from '../../tools/sim/go-like-peer.js';
 import { allAlive, apart, joinAll, mixed, sum, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
 

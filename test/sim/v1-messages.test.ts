@@ -1,7 +1,7 @@
 /** Messages between natives and Go-like peers: each broadcast once, whoever passes it on; requests both ways. */
 import { expect } from 'vitest';
 import { NOBODY } from '../../src/core/member-id.js';
-import type { GoLikePeer } from './go-like-peer.js';
+import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
 import { apart, type Mixed, mixed, sum } from './mixed.js';
 import { seeded } from './seeded.js';
 

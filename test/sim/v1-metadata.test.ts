@@ -1,6 +1,6 @@
 /** Metadata between natives and Go-like peers, and what a mixed cluster costs while nothing happens. */
 import { expect } from 'vitest';
-import type { GoLikePeer } from './go-like-peer.js';
+import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
 import { mixed, sum } from './mixed.js';
 import { seeded } from './seeded.js';
 
