@@ -3,13 +3,22 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { History } from '../../src/core/history.js';
+import { Members } from '../../src/core/members.js';
+import { Prober } from '../../src/core/probe.js';
+import { SuspicionTable } from '../../src/core/suspicion.js';
 import { main } from '../../tools/sim/main.js';
 import { SCENARIOS } from '../../tools/sim/scenarios.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+/** Whatever a member says, it is as if it were silent, and it says nothing against that. */
+function breakDetection(): void {
+  vi.spyOn(Prober.prototype, 'onAck').mockReturnValue(undefined);
+  vi.spyOn(Members.prototype, 'heard').mockReturnValue(undefined);
+  vi.spyOn(SuspicionTable.prototype, 'aboutSelf').mockReturnValue(undefined);
+}
 
 async function sim(...argv: string[]): Promise<{ code: number; out: string; progress: string }> {
   const said = { out: '', progress: '' };
@@ -100,22 +109,22 @@ test('v1 peers and a preset can be added to any scenario', async () => {
 });
 
 test('a broken rule is told with a smaller plan, which can be replayed', async () => {
-  vi.spyOn(History.prototype, 'accept').mockReturnValue(true);
+  breakDetection();
   const failed = await sim('--scenario', 'steady', '--members', '6');
   expect(failed.code).toBe(1);
-  expect(failed.out).toMatch(/^BROKEN: delivered-twice$/m);
+  expect(failed.out).toMatch(/^BROKEN: healthy-declared-dead/m);
   const plan = failed.progress.match(/^replay: npm run sim -- --replay --plan '(.*)'$/m)?.[1] ?? '';
   expect(JSON.parse(plan).members).toBeLessThan(6);
   const again = await sim('--replay', '--plan', plan);
   expect(again.code).toBe(1);
-  expect(again.progress).toMatch(/broadcasts 1\nBROKEN delivered-twice at \d+ ms: /);
+  expect(again.progress).toMatch(/sees \d+ dead, was suspect\nBROKEN healthy-declared-dead at \d+ ms: /);
 });
 
 test('a soak that breaks a rule stops and says how to see it again', async () => {
-  vi.spyOn(History.prototype, 'accept').mockReturnValue(true);
+  breakDetection();
   const { code, out } = await sim('--soak', '1', '--seed', '5');
   expect(code).toBe(1);
-  expect(out).toMatch(/^seed \d+ of the soak: BROKEN delivered-twice at/m);
+  expect(out).toMatch(/^seed \d+ of the soak: BROKEN healthy-declared-dead at/m);
   expect(out).toMatch(/^replay: npm run sim -- --replay --plan '/m);
 });
 

@@ -1,7 +1,8 @@
 /** The rules of `npm run sim`: each of them catches a run that breaks it, and lets one pass that does not. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { History } from '../../src/core/history.js';
+import { Members } from '../../src/core/members.js';
 import { Prober } from '../../src/core/probe.js';
+import { SuspicionTable } from '../../src/core/suspicion.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { PRESETS } from '../../src/options.js';
 import { boundsOf } from '../../tools/sim/bounds.js';
@@ -117,6 +118,7 @@ describe('each rule catches what breaks it', () => {
     expect(broken()).toEqual([]);
     world.holds(1, 1, 'alive', 5n);
     checker.started(1);
+    checker.own(1);
     expect(broken()).toEqual(['incarnation-back']);
   });
 
@@ -218,7 +220,11 @@ describe('a failing plan is made smaller', () => {
       tries++;
       return [2, 5].every((wanted) => steps.some((one) => 'member' in one && one.member === wanted));
     };
-    const small = minimise({ ...plan, steps: [...plan.steps, { atMs: 0, forMs: 8000, do: 'suspend', member: V1_FROM }] }, breaks, () => true);
+    const small = minimise(
+      { ...plan, steps: [...plan.steps, { atMs: 0, forMs: 8000, do: 'suspend', member: V1_FROM }] },
+      breaks,
+      () => true,
+    );
     expect(small).toMatchObject({ members: 6, v1: 0, network: {}, durationMs: 500 });
     expect(small.steps.map((one) => 'member' in one && one.member)).toEqual([2, 5]);
     expect(small.steps.every(({ forMs }) => forMs !== undefined && forMs < 1000)).toBe(true);
@@ -260,19 +266,25 @@ describe('a broken protocol is found', () => {
   });
   const found = (plan: Plan) => runPlan(plan, { stopAtViolation: true }).violations[0]?.rule;
 
-  test('without a history messages are delivered twice, and the plan shrinks to one message', () => {
-    vi.spyOn(History.prototype, 'accept').mockReturnValue(true);
-    const plan = planOf('mixed', { members: 6, seed: 1 });
-    expect(found(plan)).toBe('delivered-twice');
-    const small = smaller(plan, 'delivered-twice', 10_000);
-    expect(small.steps.length).toBeLessThan(2);
-    expect(small.members).toBeLessThan(6);
-    expect(found(small)).toBe('delivered-twice');
+  test('when silence cannot be disproved the healthy are declared dead, and that takes two members and no step', () => {
+    vi.spyOn(Prober.prototype, 'onAck').mockReturnValue(undefined);
+    vi.spyOn(Members.prototype, 'heard').mockReturnValue(undefined);
+    vi.spyOn(SuspicionTable.prototype, 'aboutSelf').mockReturnValue(undefined);
+    const plan = planOf('slow-members', { members: 6, seed: 1 });
+    expect(found(plan)).toBe('healthy-declared-dead');
+    const small = smaller(plan, 'healthy-declared-dead', 10_000);
+    expect(small).toMatchObject({ steps: [], members: 2 });
+    expect(found(small)).toBe('healthy-declared-dead');
   });
 
-  test('without acks the healthy are declared dead', () => {
-    vi.spyOn(Prober.prototype, 'onAck').mockReturnValue(undefined);
-    expect(found({ ...planOf('steady', { members: 5, seed: 1 }) })).toBe('healthy-declared-dead');
+  test('when nobody is probed, crashes stay unnoticed', () => {
+    vi.spyOn(Prober.prototype, 'start').mockReturnValue(undefined);
+    expect(found(planOf('crash', { members: 4, seed: 1 }))).toBe('crash-unnoticed');
+  });
+
+  test('when the dead are not asked, halves of a cluster stay apart', () => {
+    vi.spyOn(Prober.prototype, 'verify').mockReturnValue(undefined);
+    expect(found(planOf('partition', { members: 4, seed: 1 }))).toBe('no-convergence');
   });
 });
 

@@ -31,9 +31,9 @@ export class Health {
     private readonly gatewaysOf: (member: number) => readonly number[] | undefined = () => undefined,
   ) {}
 
-  /** A process began. */
-  started(member: number): void {
-    const nowMs = this.now();
+  /** A process began. @param longAgo - it is known to all, and whatever was wrong with it is forgotten. */
+  started(member: number, longAgo = false): void {
+    const nowMs = longAgo ? Number.NEGATIVE_INFINITY : this.now();
     const before = this.#conditions.get(member);
     const { troubles = 0, cutOff = false } = before ?? {};
     this.#conditions.set(member, { up: true, upSinceMs: nowMs, wellSinceMs: nowMs, troubles, cutOff });

@@ -133,7 +133,7 @@ export class Checker {
       this.#break('merge-law', `${at} held ${about} ${text(before)}, now ${text(opinion)}`, [at, about]);
     }
     const own = this.#own.get(about);
-    if (own !== undefined && opinion.incarnation > own) {
+    if (this.clocksAgree && own !== undefined && opinion.incarnation > own) {
       const now = this.facts.opinion(about, about);
       if (now && opinion.incarnation > now.incarnation) {
         this.#break('merge-law', `${at} holds ${about} ${text(opinion)}, which itself is at ${now.incarnation}`, [

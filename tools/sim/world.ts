@@ -100,7 +100,8 @@ export class World {
       sim.addLeaf({ gateways: [...gateways.slice(first), ...gateways.slice(0, first)] });
     }
     for (let i = 0; i < plan.v1; i++) this.gos.push(addGoLike(sim));
-    for (const member of this.everyone()) this.health.started(member);
+    for (const member of this.everyone())
+      this.health.started(member, plan.start === 'connected' && member < plan.members);
   }
 
   /** Lets them meet, as the plan says. */
