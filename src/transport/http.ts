@@ -5,6 +5,7 @@
 import { errorMessage, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { createDeadline, type Deadline } from './deadline.js';
+import { Outbox, packFrames, unpackFrames } from './outbox.js';
 import { createLookup, type Lookup, type Resolver } from './resolver.js';
 import type { RequestOptions, Transport, TransportHost } from './transport.js';
 import { checkLength, parseUrlAddress, type UrlAddress } from './url-address.js';
@@ -48,7 +49,7 @@ export interface HttpTransportOptions {
   resolver?: Resolver;
   /** Accepts requests. Default: nothing does, and the application passes its own server's requests to `handler`. */
   listen?: HttpListenFunction;
-  /** How long a peer may take to accept a frame. Default: 5,000 ms. Source: transportMaxWaitTime of the Go library. */
+  /** How long a peer may take to accept what is posted. Default: 5,000 ms. Source: transportMaxWaitTime of the Go library. */
   timeoutMs?: number;
 }
 
@@ -61,8 +62,12 @@ export interface HttpTransport extends Transport {
   readonly handler: HttpHandler;
 }
 
+type FetchOne = (url: string, init: RequestInit) => Promise<Response>;
+
 // A frame begins with two bytes of flags and length.
 const FRAME_BYTES_MIN = 2;
+const ONE_FRAME = 'application/octet-stream';
+const FRAMES = 'application/vnd.isogossip.frames';
 // How long close() waits for what is being sent. Source: the Transport contract.
 const FLUSH_MS = 1_000;
 
@@ -82,7 +87,9 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
   else if (!listen) {
     throw new GossipError('ERR_OPTION', 'pass advertise, the URL peers dial, or listen, such as httpListener()');
   }
-  const fetchOne = options.fetch ?? ((request: Request) => fetch(request));
+  const { fetch: own } = options;
+  // A Request that is fetched is copied, and its body piped through a stream, which costs more than all the rest.
+  const fetchOne: FetchOne = own ? (url, init) => own(new Request(url, init)) : (url, init) => fetch(url, init);
   const lookup = createLookup({ resolver: options.resolver });
   const exchanges = new Set<Deadline>();
   const sending = new Set<Promise<unknown>>();
@@ -91,30 +98,31 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
   let listening: HttpListening | undefined;
   let working = 0;
   let closing: Promise<void> | undefined;
+  /** What was sent before `close()` has had its time. */
+  let flushed = false;
 
-  /** Posts one frame; undefined when the peer accepted it and had nothing to say. */
+  const closedError = () => new GossipError('ERR_CLOSED', 'the HTTP transport is not running');
+
+  /** Posts frames together; undefined when the peer accepted them and had nothing to say. */
   const post = async (
     address: string,
-    frame: Uint8Array,
+    frames: readonly Uint8Array[],
     { timeoutMs: limitMs, signal }: RequestOptions,
   ): Promise<Uint8Array | undefined> => {
-    if (!host || closing) throw new GossipError('ERR_CLOSED', 'the HTTP transport is not running');
+    if (!host || flushed) throw closedError();
     const { limits } = host;
-    if (frame.length > limits.frameBytesMax) {
-      throw new GossipError('ERR_TOO_LARGE', `a frame of ${frame.length} bytes is above ${limits.frameBytesMax}`);
-    }
     if (exchanges.size >= limits.connectionsMax) {
       host.count('connectionsFull');
       throw new GossipError('ERR_OVERLOADED', `connectionsMax, ${limits.connectionsMax}, requests are under way`);
     }
-    const url = httpUrl(address, limits.stringBytesMax);
+    const url = httpUrl(address);
     const deadline = createDeadline(limitMs, `no answer from ${address}`, signal);
     exchanges.add(deadline);
     try {
       let failure: unknown;
       for (const target of await deadline.race(targets(url, path, lookup))) {
         try {
-          return await exchange(fetchOne, target, frame, bearerToken, limits.frameBytesMax, deadline);
+          return await exchange(fetchOne, target, frames, bearerToken, limits.frameBytesMax, deadline);
         } catch (error) {
           if (error instanceof GossipError) throw error;
           failure = error;
@@ -126,6 +134,19 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
       exchanges.delete(deadline);
       deadline.done();
     }
+  };
+
+  const outbox = new Outbox((address, frames) => post(address, frames, { timeoutMs }));
+
+  /** What can be refused at once. */
+  const check = (address: string, frame: Uint8Array): TransportHost => {
+    if (!host || closing) throw closedError();
+    const { frameBytesMax, stringBytesMax } = host.limits;
+    if (frame.length > frameBytesMax) {
+      throw new GossipError('ERR_TOO_LARGE', `a frame of ${frame.length} bytes is above ${frameBytesMax}`);
+    }
+    httpUrl(address, stringBytesMax);
+    return host;
   };
 
   const handler: HttpHandler = async (request) => {
@@ -144,18 +165,27 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
     }
     working++;
     try {
-      const frame = await readBody(request, host.limits.frameBytesMax);
-      if (frame === 'too large') {
+      const body = await readBody(request, host.limits.frameBytesMax);
+      if (body === 'too large') {
         host.count('oversizedFrames');
         return refuse(413, `a frame has at most ${host.limits.frameBytesMax} bytes`);
       }
-      if (frame.length < FRAME_BYTES_MIN) {
+      if (body.length < FRAME_BYTES_MIN) {
         host.count('badFrames');
         return refuse(400, 'too short to be a frame');
       }
-      const answer = await host.receive(frame, { reliable: true, carriage: 'v1-plain' });
+      if (request.headers.get('content-type') === FRAMES) {
+        const frames = unpackFrames(body);
+        if (!frames) {
+          host.count('badFrames');
+          return refuse(400, 'not what its content type says');
+        }
+        for (const one of frames) void host.receive(one, { reliable: true, carriage: 'native' });
+        return new Response(null, { status: 204 });
+      }
+      const answer = await host.receive(body, { reliable: true, carriage: 'v1-plain' });
       if (!answer) return new Response(null, { status: 204 });
-      return new Response(answer.slice(), { headers: { 'content-type': 'application/octet-stream' } });
+      return new Response(answer.slice(), { headers: { 'content-type': ONE_FRAME } });
     } catch (error) {
       host.count('brokenRequests', errorMessage(error));
       return refuse(400, 'the body could not be read');
@@ -188,8 +218,18 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
       return path !== undefined && httpUrl(given).path === '/' ? given.replace(/\/$/, '') + path : given;
     },
 
-    async send(address, frame) {
-      const sent = post(address, frame, { timeoutMs });
+    async send(address, frame, { connection }) {
+      const { limits, count } = check(address, frame);
+      const queued = outbox.bytes(address);
+      if (queued + frame.length > limits.sendQueueBytesMax) {
+        count('sendQueueFull', address);
+        throw new GossipError(
+          'ERR_OVERLOADED',
+          `${queued} bytes are queued for ${address}; the limit is sendQueueBytesMax`,
+        );
+      }
+      const single = connection === 'single';
+      const sent = single ? post(address, [frame], { timeoutMs }) : outbox.send(address, frame, limits.frameBytesMax);
       sending.add(sent);
       try {
         await sent;
@@ -203,7 +243,8 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
     },
 
     async request(address, frame, requestOptions) {
-      const answer = await post(address, frame, requestOptions);
+      check(address, frame);
+      const answer = await post(address, [frame], requestOptions);
       if (answer) return answer;
       throw new GossipError('ERR_TIMEOUT', `${address} had no answer`);
     },
@@ -213,6 +254,7 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
         const limit = createDeadline(FLUSH_MS, 'not flushed');
         await limit.race(Promise.allSettled([...sending])).catch(() => {});
         limit.done();
+        flushed = true;
         for (const deadline of exchanges)
           deadline.cancel(new GossipError('ERR_CLOSED', 'the HTTP transport was closed'));
         await listening?.close();
@@ -243,24 +285,27 @@ async function targets(address: UrlAddress, path: string | undefined, lookup: Lo
 }
 
 async function exchange(
-  fetchOne: (request: Request) => Promise<Response>,
+  fetchOne: FetchOne,
   url: string,
-  frame: Uint8Array,
+  frames: readonly Uint8Array[],
   bearerToken: string | undefined,
   bytesMax: number,
   deadline: Deadline,
 ): Promise<Uint8Array | undefined> {
-  const headers: Record<string, string> = { 'content-type': 'application/octet-stream' };
+  const [first, ...more] = frames;
+  // To one alone nothing is added: who does not know us would not understand it.
+  const alone = more.length === 0 && first;
+  const headers: Record<string, string> = { 'content-type': alone ? ONE_FRAME : FRAMES };
   if (bearerToken !== undefined) headers.authorization = `Bearer ${bearerToken}`;
-  const request = new Request(url, {
+  const init: RequestInit = {
     method: 'POST',
     headers,
-    body: frame.slice(),
+    body: alone ? alone.slice() : packFrames(frames),
     // Not followed: a frame is for the peer it was sent to. ('error' does not exist everywhere.)
     redirect: 'manual',
     signal: deadline.signal,
-  });
-  const response = await deadline.race(fetchOne(request));
+  };
+  const response = await deadline.race(fetchOne(url, init));
   try {
     if (!response.ok) {
       const hint = response.status === 401 ? ': check the option bearerToken' : '';

@@ -6,6 +6,7 @@ import { socketTransport } from '../../src/transport/node/socket.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import type { CipherKind } from './cipher.js';
+import type { ClusterKind } from './cluster.js';
 import type { TransportKind } from './transport.js';
 
 /** The ciphers. */
@@ -24,23 +25,25 @@ export const socketKind: TransportKind = {
 };
 
 /** HTTP. Port 2 is bound nowhere, and fetch does not forbid it as it does 1. */
-export const httpKind: TransportKind = {
+export const httpKind: TransportKind & ClusterKind = {
   name: 'http',
   create: () =>
     httpTransport({ listen: httpListener({ bind: '127.0.0.1:0' }), path: '/gossip', bearerToken: 'secret' }),
   nobody: 'http://127.0.0.1:2/gossip',
   unreadable: '127.0.0.1:2',
   datagrams: false,
+  losesNothing: true,
   lasting: false,
 };
 
 /** WebSocket, dialled with the runtime's own client or, where there is none, `ws`; accepted by `ws`. */
-export const webSocketKind: TransportKind = {
+export const webSocketKind: TransportKind & ClusterKind = {
   name: 'websocket',
   create: () => webSocketTransport({ listen: webSocketListener({ bind: '127.0.0.1:0' }) }),
   nobody: 'ws://127.0.0.1:1/',
   unreadable: '127.0.0.1:1',
   datagrams: false,
+  losesNothing: true,
   lasting: true,
   twoWay: true,
   exchanges: false,

@@ -272,9 +272,92 @@ test('a redirect is not followed', async () => {
   assert.equal(b.host.received.length, 0);
 });
 
+test('what waits for one exchange goes together by the next, in order; what is for another peer does not wait', async () => {
+  const types: (string | null)[] = [];
+  const fetched = (request: Request) => {
+    types.push(request.headers.get('content-type'));
+    return fetch(request);
+  };
+  const [a, b, c] = [await member({ fetch: fetched }), await member(), await member()];
+  const frames = Array.from({ length: 200 }, (_, i) => new Uint8Array(2 + i).fill(i));
+  const sent = frames.map((frame) => a.transport.send(b.address, frame, SEND));
+  await Promise.all([...sent, a.transport.send(c.address, new Uint8Array(3), SEND)]);
+  assert.deepEqual(types, ['application/octet-stream', 'application/octet-stream', 'application/vnd.isogossip.frames']);
+  assert.deepEqual(await b.host.frames(200), frames);
+  assert.deepEqual(b.host.received.at(-1)?.source, { reliable: true, carriage: 'native' });
+  await c.host.frames(1);
+});
+
+test('frames go together only up to a size that every peer takes, and those of v1 never', async () => {
+  const sizes: number[] = [];
+  const fetched = async (request: Request) => {
+    sizes.push((await request.arrayBuffer()).byteLength);
+    return new Response(null, { status: 204 });
+  };
+  const [a, b] = [await member({ fetch: fetched }), await member({ fetch: fetched }, { frameBytesMax: 1_000 })];
+  const send = (from: typeof a, count: number, bytes: number, connection: 'shared' | 'single' = 'shared') =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        from.transport.send('http://h/', new Uint8Array(bytes), { reliable: true, connection }),
+      ),
+    );
+  await send(a, 2_050, 2);
+  assert.deepEqual(sizes.splice(0), [2, 1_024 * 6, 1_024 * 6, 2]);
+  await send(a, 4, 30_000);
+  assert.deepEqual(sizes.splice(0), [30_000, 2 * 30_004, 30_000]);
+  await send(a, 3, 100_000);
+  assert.deepEqual(sizes.splice(0), [100_000, 100_000, 100_000]);
+  await send(b, 4, 400);
+  assert.deepEqual(sizes.splice(0), [400, 2 * 404, 400]);
+  await send(a, 3, 50, 'single');
+  assert.deepEqual(sizes.splice(0), [50, 50, 50]);
+});
+
+test('what goes together fails together, what waits goes on; more than may wait is refused', async () => {
+  const answers: ((response: Response) => void)[] = [];
+  const fetched = () => new Promise<Response>((resolve) => answers.push(resolve));
+  const a = await member({ fetch: fetched }, { sendQueueBytesMax: 60_000 });
+  const send = (bytes: number) => outcome(a.transport.send('http://h/', new Uint8Array(bytes), SEND));
+  const answer = async (count: number, status: number) => {
+    while (answers.length < count) await new Promise((resolve) => setImmediate(resolve));
+    answers[count - 1]?.(new Response(null, { status }));
+  };
+  const sent = [10, 20, 30, 59_930].map(send);
+  assert.equal((await send(11)).code, 'ERR_OVERLOADED');
+  assert.equal(a.host.counts.get('sendQueueFull'), 1);
+  await answer(1, 204);
+  await answer(2, 503);
+  await Promise.all(sent);
+  const later = send(40);
+  await answer(3, 204);
+  const all = await Promise.all([...sent, later]);
+  assert.deepEqual(
+    all.map(({ code }) => code),
+    ['resolved', 'ERR_UNREACHABLE', 'ERR_UNREACHABLE', 'ERR_UNREACHABLE', 'resolved'],
+  );
+});
+
+test('a body that is not the frames it says it is has none', async () => {
+  const { transport, host } = await member();
+  const frames = (...bytes: number[]) =>
+    post(new Uint8Array(bytes), { 'content-type': 'application/vnd.isogossip.frames' });
+  const bad = [
+    [0, 0],
+    [3, 0, 0, 0, 7, 7],
+    [2, 0, 0, 0, 7, 7, 1, 0, 0],
+    [2, 0, 0, 0, 7, 7, 255, 255, 255, 255, 7],
+    Array.from({ length: 1_025 * 4 }, () => 0),
+  ];
+  for (const bytes of bad) assert.equal((await transport.handler(frames(...bytes))).status, 400);
+  assert.equal(host.counts.get('badFrames'), bad.length);
+  assert.equal(host.received.length, 0);
+  assert.equal((await transport.handler(frames(2, 0, 0, 0, 7, 8, 1, 0, 0, 0, 9))).status, 204);
+  assert.deepEqual(await host.frames(2), [new Uint8Array([7, 8]), new Uint8Array([9])]);
+});
+
 test('more exchanges at a time than connections are allowed are refused', async () => {
   const a = await member({ fetch: () => new Promise(() => {}) }, { connectionsMax: 3 });
-  const held = Array.from({ length: 3 }, () => outcome(a.transport.send('http://h/', new Uint8Array(5), SEND)));
+  const held = [1, 2, 3].map((n) => outcome(a.transport.send(`http://h${n}/`, new Uint8Array(5), SEND)));
   assert.equal((await outcome(a.transport.send('http://h/', new Uint8Array(5), SEND))).code, 'ERR_OVERLOADED');
   assert.equal(a.host.counts.get('connectionsFull'), 1);
   await a.transport.close();

@@ -14,7 +14,7 @@ export interface Here {
   ciphers?: readonly CipherKind[];
   /** `false`: WebCrypto has no AES with keys of 192 bits. */
   aes192?: boolean;
-  transports?: readonly TransportKind[];
+  transports?: readonly (TransportKind & ClusterKind)[];
   /** What carries clusters too. Default: all transports. */
   clusters?: readonly ClusterKind[];
   /** Leaves, of the gateways that whoever started this has set up. */

@@ -13,6 +13,7 @@ import {
   type HibernationContext,
   hibernatingWebSockets,
 } from '../../src/transport/websocket-hibernation.js';
+import type { ClusterKind } from '../contract/cluster.js';
 import type { TransportKind } from '../contract/transport.js';
 import { runContracts } from './contracts.js';
 
@@ -90,7 +91,7 @@ export class Contracts {
     });
   }
 
-  #http(origin: string): TransportKind {
+  #http(origin: string): TransportKind & ClusterKind {
     return {
       name: 'http',
       create: () =>
@@ -105,11 +106,12 @@ export class Contracts {
       nobody: `${origin}/http/nobody/`,
       unreadable: '127.0.0.1:2',
       datagrams: false,
+      losesNothing: true,
       lasting: false,
     };
   }
 
-  #webSocket(name: string, httpOrigin: string, folder: string): TransportKind {
+  #webSocket(name: string, httpOrigin: string, folder: string): TransportKind & ClusterKind {
     const origin = httpOrigin.replace(/^http/, 'ws');
     return {
       name,
@@ -124,6 +126,7 @@ export class Contracts {
       nobody: `${origin + folder}/nobody`,
       unreadable: '127.0.0.1:1',
       datagrams: false,
+      losesNothing: true,
       lasting: true,
       twoWay: true,
       exchanges: false,

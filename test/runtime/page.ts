@@ -23,6 +23,7 @@ export async function runOnPage(): Promise<void> {
           nobody: 'ws://127.0.0.1:2/',
           unreadable: '127.0.0.1:1',
           datagrams: false,
+          losesNothing: true,
           lasting: true,
           twoWay: true,
           exchanges: false,
