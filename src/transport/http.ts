@@ -5,6 +5,7 @@
 import { errorMessage, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { createDeadline, type Deadline } from './deadline.js';
+import { KEPT_TRIES, keptTooLong } from './kept.js';
 import { Outbox, packFrames, unpackFrames } from './outbox.js';
 import { createLookup, type Lookup, type Resolver } from './resolver.js';
 import type { RequestOptions, Transport, TransportHost } from './transport.js';
@@ -136,7 +137,13 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
     }
   };
 
-  const outbox = new Outbox((address, frames) => post(address, frames, { timeoutMs }));
+  /** Frames of ours may arrive twice, and are taken once. */
+  const postAgain = (address: string, frames: readonly Uint8Array[], left = KEPT_TRIES): Promise<unknown> =>
+    post(address, frames, { timeoutMs }).catch((error) => {
+      if (left === 0 || !keptTooLong(errorMessage(error))) throw error;
+      return postAgain(address, frames, left - 1);
+    });
+  const outbox = new Outbox(postAgain);
 
   /** What can be refused at once. */
   const check = (address: string, frame: Uint8Array): TransportHost => {

@@ -3,8 +3,8 @@
  * meanwhile wait, and go together by the next. So a hundred frames at once are a few exchanges and not a hundred.
  */
 
-/** Bytes of frames that go together, with four for the length of each. Source: guess, far below any `frameBytesMax`. */
-const BATCH_BYTES_MAX = 65_536;
+/** Bytes of frames that go together, with four for the length of each. Source: guess, far below the usual `frameBytesMax`. */
+const BATCH_BYTES_MAX = 262_144;
 /** Frames that go together, at most. Source: guess. */
 const BATCH_FRAMES_MAX = 1_024;
 const LENGTH_BYTES = 4;

@@ -5,6 +5,7 @@
 import { errorMessage, GossipError } from '../errors.js';
 import type { Backoff } from './backoff.js';
 import { createDeadline, type Deadline } from './deadline.js';
+import { KEPT_TRIES, keptTooLong } from './kept.js';
 import type { Transport, TransportHost } from './transport.js';
 import { checkLength, parseUrl } from './url-address.js';
 import type { WebSocketConstructor } from './websocket-client.js';
@@ -163,24 +164,35 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       backoff?.failed(address);
       return new GossipError('ERR_UNREACHABLE', `cannot connect to ${address}: ${errorMessage(cause)}`, { cause });
     };
-    let socket: WebSocketLike;
-    try {
-      socket = new now.Client(address, protocols);
-    } catch (cause) {
-      throw failed(cause);
-    }
+    const open = (): WebSocketLike => {
+      try {
+        return new now.Client(address, protocols);
+      } catch (cause) {
+        throw failed(cause);
+      }
+    };
+    const first = open();
     const deadline = createDeadline(timeoutMs, 'no hello');
     dials.add(deadline);
     let [onHello, onEnd] = [() => {}, (_reason: string) => {}];
     const hello = new Promise<void>((resolve, reject) => {
       [onHello, onEnd] = [resolve, (reason) => reject(new Error(reason))];
     });
-    const connection = adopt(now, socket, address, onHello, onEnd);
+    const attempt = (socket: WebSocketLike, left: number): WebSocketConnection =>
+      adopt(now, socket, address, onHello, (reason) => {
+        if (way.open || left === 0 || closing || !keptTooLong(reason)) return onEnd(reason);
+        try {
+          way.connection = attempt(open(), left - 1);
+        } catch (error) {
+          onEnd(errorMessage(error));
+        }
+      });
+    const connection = attempt(first, KEPT_TRIES);
     const ready = deadline
       .race(hello)
       .catch((cause): never => {
-        connection.destroy('given up');
-        if (dialled.get(address)?.connection === connection) dialled.delete(address);
+        way.connection.destroy('given up');
+        if (dialled.get(address) === way) dialled.delete(address);
         throw failed(cause);
       })
       .finally(() => {

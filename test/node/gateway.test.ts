@@ -3,9 +3,9 @@ import { afterAll, assert, test } from 'vitest';
 import { createCluster } from '../../src/index.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { gatewayContract } from '../contract/gateway.js';
-import { startGatewayStage } from '../contract/gateway-stage.node.js';
+import { startNodeStage } from '../contract/gateway-stage.node.js';
 
-const stage = await startGatewayStage();
+const stage = await startNodeStage();
 afterAll(() => stage.close());
 
 gatewayContract(

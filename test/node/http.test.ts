@@ -303,10 +303,10 @@ test('frames go together only up to a size that every peer takes, and those of v
     );
   await send(a, 2_050, 2);
   assert.deepEqual(sizes.splice(0), [2, 1_024 * 6, 1_024 * 6, 2]);
-  await send(a, 4, 30_000);
-  assert.deepEqual(sizes.splice(0), [30_000, 2 * 30_004, 30_000]);
-  await send(a, 3, 100_000);
-  assert.deepEqual(sizes.splice(0), [100_000, 100_000, 100_000]);
+  await send(a, 4, 100_000);
+  assert.deepEqual(sizes.splice(0), [100_000, 2 * 100_004, 100_000]);
+  await send(a, 3, 300_000);
+  assert.deepEqual(sizes.splice(0), [300_000, 300_000, 300_000]);
   await send(b, 4, 400);
   assert.deepEqual(sizes.splice(0), [400, 2 * 404, 400]);
   await send(a, 3, 50, 'single');

@@ -15,10 +15,8 @@ export interface Here {
   /** `false`: WebCrypto has no AES with keys of 192 bits. */
   aes192?: boolean;
   transports?: readonly (TransportKind & ClusterKind)[];
-  /** What carries clusters too. Default: all transports. */
-  clusters?: readonly ClusterKind[];
-  /** Leaves, of the gateways that whoever started this has set up. */
-  leaf: GatewayKind;
+  /** Leaves: of the gateways that whoever started this has set up, and of those of the runtime's own server. */
+  leaves: readonly GatewayKind[];
   /** Asks the runtime to tell of rejections and errors that nobody caught. */
   watch(uncaught: Runner['uncaught']): void;
 }
@@ -34,7 +32,7 @@ export interface Report {
 
 /** Runs them all. */
 export async function runContracts(runtime: string, here: Here): Promise<Report> {
-  const { ciphers = [], aes192, transports = [], clusters = transports, leaf, watch } = here;
+  const { ciphers = [], aes192, transports = [], leaves, watch } = here;
   const runner = createRunner();
   watch(runner.uncaught);
   const suite = (name: string, define: () => void) => runner.suite(name, define);
@@ -45,10 +43,10 @@ export async function runContracts(runtime: string, here: Here): Promise<Report>
   for (const kind of [memoryKind(), ...transports]) {
     suite(`transport ${kind.name}`, () => transportContract(runner, kind));
   }
-  for (const kind of [...memoryClusterKinds(), ...clusters]) {
+  for (const kind of [...memoryClusterKinds(), ...transports]) {
     suite(`cluster by ${kind.name}`, () => clusterContract(runner, kind));
   }
-  suite(`leaf by ${leaf.name}`, () => gatewayContract(runner, leaf));
+  for (const kind of leaves) suite(`leaf by ${kind.name}`, () => gatewayContract(runner, kind));
   suite('trace', () => traceContract(runner));
   return { runtime, trace: traceOf(TRACE_SEED), results: await runner.run() };
 }

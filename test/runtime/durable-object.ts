@@ -1,11 +1,15 @@
 /**
  * The contracts in workerd: inside one Durable Object, because there a socket may be used by another event than the one
  * that brought it. The object is at the same time the server that its transports dial, over the network; it accepts
- * standard sockets at `/plain/N` and those of the hibernation API at `/hibernating/N`.
+ * standard sockets at `/plain/N` and those of the hibernation API at `/hibernating/N`, where the gateways of its leaves are too.
  */
 import { createCluster } from '../../src/index.js';
 import { type HttpHandler, httpTransport } from '../../src/transport/http.js';
-import { type WebSocketListenContext, webSocketTransport } from '../../src/transport/websocket.js';
+import {
+  type WebSocketListenContext,
+  type WebSocketListenFunction,
+  webSocketTransport,
+} from '../../src/transport/websocket.js';
 import type { WebSocketLike } from '../../src/transport/websocket-connection.js';
 import {
   type HibernatableSocket,
@@ -14,6 +18,8 @@ import {
   hibernatingWebSockets,
 } from '../../src/transport/websocket-hibernation.js';
 import type { ClusterKind } from '../contract/cluster.js';
+import type { GatewayKind } from '../contract/gateway.js';
+import { type GatewayStage, startGatewayStage } from '../contract/gateway-stage.js';
 import type { TransportKind } from '../contract/transport.js';
 import { runContracts } from './contracts.js';
 
@@ -30,7 +36,7 @@ export const worker = {
     CONTRACTS.get(CONTRACTS.idFromName('contracts')).fetch(request),
 };
 
-/** The object: `/run` runs the contracts and answers with the report. */
+/** The object: `/run` runs the contracts and answers with the report; `/stage` sets up gateways for leaves elsewhere. */
 export class Contracts {
   readonly #hibernating: HibernatingWebSockets;
   /** Who listens at a path. */
@@ -50,6 +56,7 @@ export class Contracts {
       const gateways = searchParams.getAll('gateway') as [string, string];
       return Response.json(await this.#run(String(searchParams.get('runtime')), origin, gateways));
     }
+    if (pathname === '/stage') return Response.json(await this.#stage(origin));
     const handler = this.#handlers.get(pathname);
     if (handler) return handler(request);
     const listener = this.#sockets.get(pathname);
@@ -74,21 +81,37 @@ export class Contracts {
     this.#hibernating.webSocketError(socket, error);
   }
 
-  #run(runtime: string, origin: string, gateways: [string, string]) {
-    const kinds = [this.#http(origin), this.#webSocket('websocket', origin, '/plain')];
+  async #run(runtime: string, origin: string, gateways: [string, string]) {
+    const leaf = {
+      name: 'websocket',
+      gateways,
+      start: (dial, options) => createCluster({ transport: webSocketTransport(dial), ...options }),
+    } satisfies GatewayKind;
+    const stage = await this.#stage(origin);
     return runContracts(runtime, {
-      transports: [...kinds, this.#webSocket('websocket, own server', origin, '/hibernating')],
-      // Not by hibernating sockets: see docs/runtimes-matrix.md.
-      clusters: kinds,
-      leaf: {
-        name: 'websocket',
-        gateways,
-        start: (dial, options) => createCluster({ transport: webSocketTransport(dial), ...options }),
-      },
+      transports: [
+        this.#http(origin),
+        this.#webSocket('websocket', origin, '/plain'),
+        this.#webSocket('websocket, own server', origin, '/hibernating'),
+      ],
+      leaves: [leaf, { ...leaf, name: 'websocket, own server', gateways: stage.gateways }],
       watch(uncaught) {
         addEventListener('unhandledrejection', ({ reason }) => uncaught(reason));
       },
     });
+  }
+
+  /** Gateways on hibernating sockets. */
+  #stage(origin: string): Promise<GatewayStage> {
+    return startGatewayStage((name) => this.#listen(origin, `/hibernating/${name}`));
+  }
+
+  /** Accepts at a path of the object's. */
+  #listen(origin: string, path: string): WebSocketListenFunction {
+    return async (context) => {
+      this.#sockets.set(path, context);
+      return { url: origin.replace(/^http/, 'ws') + path, close: async () => void this.#sockets.delete(path) };
+    };
   }
 
   #http(origin: string): TransportKind & ClusterKind {
@@ -111,19 +134,11 @@ export class Contracts {
     };
   }
 
-  #webSocket(name: string, httpOrigin: string, folder: string): TransportKind & ClusterKind {
-    const origin = httpOrigin.replace(/^http/, 'ws');
+  #webSocket(name: string, origin: string, folder: string): TransportKind & ClusterKind {
     return {
       name,
-      create: () =>
-        webSocketTransport({
-          listen: async (context) => {
-            const path = `${folder}/${++this.#made}`;
-            this.#sockets.set(path, context);
-            return { url: origin + path, close: async () => void this.#sockets.delete(path) };
-          },
-        }),
-      nobody: `${origin + folder}/nobody`,
+      create: () => webSocketTransport({ listen: this.#listen(origin, `${folder}/${++this.#made}`) }),
+      nobody: `${origin.replace(/^http/, 'ws')}${folder}/nobody`,
       unreadable: '127.0.0.1:1',
       datagrams: false,
       losesNothing: true,

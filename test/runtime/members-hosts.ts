@@ -139,7 +139,12 @@ export const inBun =
     startMember(binary('bun/bin/bun.exe'), [await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
 
 /** A Durable Object `Member` and what stands before it. */
-async function startWorkerd(source: BuildOptions, bindings: Record<string, string>, port: number): Promise<URL> {
+async function startWorkerd(
+  source: BuildOptions,
+  bindings: Record<string, string>,
+  port: number,
+  durableObjects: Record<string, string> = { MEMBER: 'Member' },
+): Promise<Miniflare> {
   const { outputFiles } = await build({
     ...source,
     bundle: true,
@@ -159,20 +164,17 @@ async function startWorkerd(source: BuildOptions, bindings: Record<string, strin
     script: outputFiles?.[0]?.text as string,
     bindings,
     compatibilityDate: '2026-04-01',
-    durableObjects: { MEMBER: 'Member' },
+    durableObjects,
   });
-  after(() => miniflare.dispose());
-  return miniflare.ready;
+  await miniflare.ready;
+  return miniflare;
 }
 
 /** A member in a Durable Object; its sockets by the hibernation API, or standard ones. */
 export const inWorkerd =
   (sockets: 'hibernating' | 'plain'): StartHost =>
   async (join) => {
-    const start = new URL(
-      '/start',
-      await startWorkerd({ entryPoints: [`${ROOT}test/runtime/members-workerd.ts`] }, {}, 0),
-    );
+    const start = new URL('/start', await workerdForTest('members-workerd.ts', {}, 0));
     if (join) start.searchParams.set('join', join);
     if (sockets === 'plain') start.searchParams.set('plain', '');
     const response = await fetch(start);
@@ -201,7 +203,12 @@ async function runProgram(name: string, program: string, command: string, args: 
 export const runInDeno = (program: string) => runProgram('page-deno', program, binary('deno/deno'), DENO);
 export const runInBun = (program: string) => runProgram('page-bun', program, binary('bun/bin/bun.exe'), []);
 export const runInWorkerd = async (program: string, port: number) => {
-  await startWorkerd({ stdin: { contents: program, resolveDir: ROOT } }, { URL: `ws://127.0.0.1:${port}/` }, port);
+  const miniflare = await startWorkerd(
+    { stdin: { contents: program, resolveDir: ROOT } },
+    { URL: `ws://127.0.0.1:${port}/` },
+    port,
+  );
+  after(() => miniflare.dispose());
 };
 
 /** The command of an example's README that names its runtime, with an address to join. */
@@ -215,5 +222,28 @@ export async function runExample(runtime: 'deno' | 'bun', join: string): Promise
 /** The worker of the example at the edge, and a member to join. */
 export async function runEdgeExample(join: string, port: number): Promise<void> {
   const bindings = { URL: `ws://127.0.0.1:${port}`, SEED: join };
-  await startWorkerd({ entryPoints: [`${ROOT}examples/edge/worker.js`] }, bindings, port);
+  const miniflare = await startWorkerd({ entryPoints: [`${ROOT}examples/edge/worker.js`] }, bindings, port);
+  after(() => miniflare.dispose());
+}
+
+/** A worker of this folder, until the test ends. */
+async function workerdForTest(file: string, bindings: Record<string, string>, port: number): Promise<URL> {
+  const miniflare = await startWorkerd({ entryPoints: [`${ROOT}test/runtime/${file}`] }, bindings, port);
+  after(() => miniflare.dispose());
+  return miniflare.ready;
+}
+
+/** A gateway in a Durable Object. @returns its URL. */
+export async function startGatewayInWorkerd(port: number): Promise<string> {
+  const url = `ws://127.0.0.1:${port}/gossip`;
+  await workerdForTest('gateway-workerd.ts', { URL: url }, port);
+  return url;
+}
+
+/** The gateways of the contract in a Durable Object, until `close`. */
+export async function startContractGateways(): Promise<{ gateways: [string, string]; close(): Promise<void> }> {
+  const source = { entryPoints: [`${ROOT}test/runtime/contracts.web.ts`] };
+  const miniflare = await startWorkerd(source, {}, 0, { CONTRACTS: 'Contracts' });
+  const response = await fetch(new URL('/stage', await miniflare.ready));
+  return { ...((await response.json()) as { gateways: [string, string] }), close: () => miniflare.dispose() };
 }

@@ -8,7 +8,7 @@ declare const Deno: {
     options: { port: number; hostname: string; onListen(): void },
     handler: (request: Request) => Response,
   ): { readonly addr: { port: number }; shutdown(): Promise<void> };
-  upgradeWebSocket(request: Request): { socket: WebSocketLike; response: Response };
+  upgradeWebSocket(request: Request, options: { protocol?: string }): { socket: WebSocketLike; response: Response };
 };
 
 declare const Bun: {
@@ -20,21 +20,32 @@ declare const Bun: {
   }): { readonly port: number; stop(): Promise<void> };
 };
 
-const LOOPBACK = { port: 0, hostname: '127.0.0.1' };
+const LOOPBACK = '127.0.0.1';
 
-/** `Deno.serve` and `Deno.upgradeWebSocket`. */
-export const denoServer: WebSocketListenFunction = async ({ accept }) => {
-  const server = Deno.serve({ ...LOOPBACK, onListen() {} }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    accept(socket);
-    return response;
-  });
-  return { url: `ws://127.0.0.1:${server.addr.port}/`, close: () => server.shutdown() };
+/** `Deno.serve` and `Deno.upgradeWebSocket`; listened with again, it is at the port it was at before. */
+export const denoServer = (): WebSocketListenFunction => {
+  let port = 0;
+  return async ({ accept }) => {
+    const server = Deno.serve({ port, hostname: LOOPBACK, onListen() {} }, (request) => {
+      // Copied before the upgrade, after which Deno's request cannot be read any more.
+      const info = { url: request.url, headers: new Headers(request.headers) };
+      const [protocol] = info.headers.get('sec-websocket-protocol')?.split(/\s*,\s*/) ?? [];
+      const { socket, response } = Deno.upgradeWebSocket(request, protocol === undefined ? {} : { protocol });
+      accept(socket, info);
+      return response;
+    });
+    port = server.addr.port;
+    return { url: `ws://${LOOPBACK}:${port}/`, close: () => server.shutdown() };
+  };
 };
 
-/** `Bun.serve`. */
-export const bunServer: WebSocketListenFunction = async ({ accept }) => {
-  const { upgrade, websocket } = bunWebSockets({ accept });
-  const server = Bun.serve({ ...LOOPBACK, fetch: upgrade, websocket });
-  return { url: `ws://127.0.0.1:${server.port}/`, close: () => server.stop() };
+/** `Bun.serve`, likewise. */
+export const bunServer = (): WebSocketListenFunction => {
+  let port = 0;
+  return async ({ accept }) => {
+    const { upgrade, websocket } = bunWebSockets({ accept });
+    const server = Bun.serve({ port, hostname: LOOPBACK, fetch: upgrade, websocket });
+    port = server.port;
+    return { url: `ws://${LOOPBACK}:${port}/`, close: () => server.stop() };
+  };
 };

@@ -29,11 +29,13 @@ export async function runOnPage(): Promise<void> {
           exchanges: false,
         },
       ],
-      leaf: {
-        name: 'websocket',
-        gateways: location.hash.slice(1).split(',') as [string, string],
-        start: (dial, options) => createCluster({ transport: leafTransport(dial), ...options }),
-      },
+      leaves: [
+        {
+          name: 'websocket',
+          gateways: location.hash.slice(1).split(',') as [string, string],
+          start: (dial, options) => createCluster({ transport: leafTransport(dial), ...options }),
+        },
+      ],
       watch(uncaught) {
         addEventListener('unhandledrejection', ({ reason }) => uncaught(reason));
         addEventListener('error', ({ error, message }) => uncaught(error ?? message));

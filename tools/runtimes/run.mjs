@@ -31,8 +31,8 @@ export async function runContracts(wanted, told = () => {}) {
 
 async function runOne({ name, title, run }, bundles) {
   // One each: what the leaves of one runtime do to their gateways must not reach those of another.
-  const { startGatewayStage } = await import(bundles.stage);
-  const stage = await startGatewayStage();
+  const { startNodeStage } = await import(bundles.stage);
+  const stage = await startNodeStage();
   try {
     const report = await run(bundles, { name, deadlineMs: DEADLINE_MS, gateways: stage.gateways });
     // Node 20 is whatever Node runs this.
