@@ -13,7 +13,7 @@ export default {
     'test/types-consumer/app.ts',
     'test/interop/leaf-member.ts',
     'tools/peer-sizes.mjs',
-    'test/runtime/members-{bun,deno,workerd}.ts',
+    'test/runtime/{members-{bun,deno,workerd},gateway-workerd}.ts',
   ],
   project: [
     'src/**/*.ts',

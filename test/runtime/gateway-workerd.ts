@@ -3,7 +3,7 @@
  * of the object, `/evict` ends it as an eviction would.
  */
 import { createGateway, type Gateway } from '../../src/gateway.js';
-import { type Cluster, createCluster, defineRequest } from '../../src/index.js';
+import { type Cluster, createCluster } from '../../src/index.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
 import {
   type HibernatableSocket,
@@ -11,8 +11,7 @@ import {
   type HibernationContext,
   hibernatingWebSockets,
 } from '../../src/transport/websocket-hibernation.js';
-
-export const upper = defineRequest<string, string>(130);
+import { upper } from './members-behaviour.js';
 
 interface Context extends HibernationContext {
   blockConcurrencyWhile(work: () => Promise<void>): void;

@@ -6,7 +6,7 @@ import { afterAll, assert, describe, expect, test, vi } from 'vitest';
 import { type Cluster, createCluster, defineMessage } from '../../src/index.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { gatewayContract } from '../contract/gateway.js';
-import { upper } from './gateway-workerd.js';
+import { upper } from './members-behaviour.js';
 import { after, freePort, startContractGateways, startGatewayInWorkerd } from './members-hosts.js';
 
 describe('gateways in one object, leaves in Node', async () => {

@@ -14,6 +14,9 @@ const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
 export const goodbye = defineMessage<null>(134);
 export const stats = defineRequest<null, Record<string, number>>(135);
 
+/** In capitals. */
+export const upper = defineRequest<string, string>(137);
+
 /** Asks for as many of them in return. */
 export const floodBack = defineRequest<number, null>(136);
 /** This many bytes of filling, so that 1,000 are more than may be under way on one connection. */
