@@ -31,12 +31,12 @@ export function memberIdFromBytes(b: Uint8Array, at = 0): MemberId {
 export function memberIdToBytes(id: MemberId, into = new Uint8Array(16), at = 0): Uint8Array {
   let out = at;
   for (let i = 0; i < 36; i += 2) {
-    if (id[i] === '-') i++;
+    if (id.charCodeAt(i) === 45) i++;
     into[out++] = (nibble(id.charCodeAt(i)) << 4) | nibble(id.charCodeAt(i + 1));
   }
   return into;
 }
 
 function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87;
+  return (code & 15) + (code >> 6) * 9;
 }

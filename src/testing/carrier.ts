@@ -3,8 +3,8 @@
  * fail, connections that break when a process dies. The counterpart of a transport, in virtual time.
  */
 import type { PacketSource } from '../core/input.js';
-import { Timers } from '../core/timers.js';
 import { GossipError } from '../errors.js';
+import { Agenda, type Happening } from './agenda.js';
 import { Line, type LineEnd, type LinePlace } from './line.js';
 import { Deadlines, type Network, pairOf, placesOf } from './network.js';
 import { Trace } from './trace.js';
@@ -33,7 +33,7 @@ export interface Place {
 export class Carrier {
   nowMs = 0;
   readonly trace = new Trace();
-  readonly #timers = new Timers();
+  readonly #agenda = new Agenda();
   readonly #places = new Map<string, Place>();
   /** By number. */
   readonly #everyone = new Map<number, Place>();
@@ -49,17 +49,30 @@ export class Carrier {
 
   /** When the next thing happens. */
   get nextMs(): number {
-    return this.#timers.nextMs;
+    return this.#agenda.nextMs;
   }
 
+  /** Runs something after a while. */
   at(delayMs: number, run: () => void): void {
-    this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
+    this.when(this.nowMs + delayMs, new Once(run));
+  }
+
+  /** Lets something happen at a time, now at the earliest. @returns the time. */
+  when(atMs: number, what: Happening): number {
+    const whenMs = atMs > this.nowMs ? atMs : this.nowMs;
+    this.#agenda.add(whenMs, what);
+    return whenMs;
   }
 
   /** Lets the next thing happen. */
   step(): void {
-    this.nowMs = Math.max(this.nowMs, this.#timers.nextMs);
-    this.#timers.takeDue(this.nowMs)?.();
+    this.nowMs = this.#agenda.nextMs;
+    this.#agenda.take()?.happen(this.nowMs);
+  }
+
+  /** Who listens at an address. */
+  placeAt(address: string): Place | undefined {
+    return this.#places.get(address);
   }
 
   bind(address: string, place: Place): void {
@@ -83,20 +96,21 @@ export class Carrier {
     to: string,
     frame: Uint8Array,
     reliable: boolean,
-    done: (error?: GossipError) => void,
+    done?: (error?: GossipError) => void,
   ): void {
     if (!reliable && frame.length < this.datagramBytesMax) {
       this.#datagram(from, fromAddress, to, frame);
-      done();
+      done?.();
       return;
     }
-    this.#connect(from, to, frame, done, (place) => {
+    const failed = (error: GossipError) => done?.(error);
+    this.#connect(from, to, frame, failed, (place) => {
       const pair = pairOf(Math.min(from.index, place.index), Math.max(from.index, place.index));
       if ((this.#connections.get(pair) ?? 0) <= this.nowMs) countConnection(from.traffic, place.traffic);
       this.#connections.set(pair, this.nowMs + IDLE_CLOSE_MS, this.nowMs);
       this.arrived(from, place, frame);
       place.receive(frame, { reliable: true });
-      done();
+      done?.();
     });
   }
 
@@ -175,18 +189,16 @@ export class Carrier {
       traffic.queueDropped++;
       return;
     }
-    const arrivals = place && this.passes(from, place) ? this.network.datagram(from.index, index) : [];
-    if (!place || arrivals.length === 0) traffic.lost++;
-    else if (arrivals.length > 1) traffic.duplicated++;
-    for (const { delayMs, corrupt } of arrivals) {
-      this.at(waitMs + delayMs, () => {
-        if (place?.process !== 'running' || this.#places.get(to) !== place) return;
-        place.traffic.datagramsIn++;
-        place.traffic.datagramBytesIn += bytes;
-        if (!corrupt) return place.receive(frame, { address: fromAddress, reliable: false });
-        traffic.corrupted++;
-        place.refuse(this.network.spoil(frame));
-      });
+    const copies = place && this.passes(from, place) ? this.network.copies(from.index, index) : 0;
+    if (copies === 0) traffic.lost++;
+    else if (copies > 1) traffic.duplicated++;
+    for (let i = 0; i < copies; i++) {
+      const delayMs = this.network.datagramMs(from.index, index);
+      const corrupt = this.network.corrupts(from.index, index);
+      this.when(
+        this.nowMs + waitMs + delayMs,
+        new DatagramArrival(this, from, fromAddress, place as Place, to, frame, corrupt),
+      );
     }
   }
 
@@ -249,5 +261,40 @@ export class Carrier {
       else if (place.process !== 'running' || this.#places.get(to) !== place) refused(delayMs);
       else deliver(place);
     });
+  }
+}
+
+/** A function that is called at its time. */
+class Once implements Happening {
+  constructor(private readonly run: () => void) {}
+
+  happen(): void {
+    this.run();
+  }
+}
+
+/** One copy of a datagram under way. */
+class DatagramArrival implements Happening {
+  constructor(
+    private readonly carrier: Carrier,
+    private readonly from: Place,
+    private readonly fromAddress: string,
+    private readonly place: Place,
+    private readonly to: string,
+    private readonly frame: Uint8Array,
+    private readonly corrupt: boolean,
+  ) {}
+
+  happen(): void {
+    const { carrier, place, frame } = this;
+    if (place.process !== 'running' || carrier.placeAt(this.to) !== place) return;
+    place.traffic.datagramsIn++;
+    place.traffic.datagramBytesIn += datagramBytes(frame);
+    if (!this.corrupt) {
+      place.receive(frame, { address: this.fromAddress, reliable: false });
+      return;
+    }
+    this.from.traffic.corrupted++;
+    place.refuse(carrier.network.spoil(frame));
   }
 }

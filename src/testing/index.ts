@@ -5,7 +5,7 @@
 export type { Packet, PacketSource } from '../core/input.js';
 export type { Random } from '../core/random.js';
 export type { MemberRecord } from '../wire/packet.js';
-export type { Arrival, FlipFlop, Network, NetworkOptions } from './network.js';
+export type { FlipFlop, Network, NetworkOptions } from './network.js';
 export type {
   Answer,
   Delivery,

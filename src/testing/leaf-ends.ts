@@ -19,6 +19,8 @@ export interface EndOwner extends LinePlace {
   readonly carrier: Carrier;
   input(input: Input): void;
   encode(packet: NativePacket): Uint8Array;
+  /** Encodes one that goes to many. */
+  encodeForMany(packet: NativePacket): Uint8Array;
   /** Opens a frame; `undefined` when that fails. */
   open(frame: Uint8Array): NativePacket | undefined;
   indexOf(id: MemberId): number;
@@ -136,7 +138,7 @@ export class GatewayEnd {
 
   send(sessions: readonly number[], packet: NativePacket): void {
     const { owner } = this;
-    const frame = owner.encode(packet);
+    const frame = owner.encodeForMany(packet);
     for (const session of sessions) {
       const found = this.#lines.get(session);
       if (!found) continue;

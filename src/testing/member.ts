@@ -13,6 +13,7 @@ import type { MemberId } from '../core/member-id.js';
 import { GossipError } from '../errors.js';
 import type { NativePacket } from '../wire/packet.js';
 import { peekFrame, type Wire } from '../wire/wire.js';
+import type { Happening } from './agenda.js';
 import type { Carrier, Place } from './carrier.js';
 import { type EndOwner, GatewayEnd, LeafEnd } from './leaf-ends.js';
 import type { Line, LineEnd } from './line.js';
@@ -24,16 +25,23 @@ export interface MemberOwner {
   readonly carrier: Carrier;
   readonly wire: Wire;
   readonly nativeWire: Wire;
-  readonly opened: WeakMap<Uint8Array, Packet>;
   indexOf(id: MemberId): number;
   changed(event: SimulationEvent): void;
   delivered(delivery: Delivery): void;
 }
 
+/** A frame; one that goes to many, which has `opened`, is opened once. What it holds nobody changes. */
+interface Frame extends Uint8Array {
+  opened?: Packet | null;
+}
+
+/** Rounding makes a clock that drifts show so little less than it should. */
+const ROUNDING_MS = 1e-6;
+const TICK: Input = { type: 'tick' };
 /** Frames that wait for a suspended process before datagrams are lost. Source: guess, an ordinary socket buffer. */
 const INBOX_MAX = 512;
 
-export class SimulatedMember implements EndOwner {
+export class SimulatedMember implements EndOwner, Happening {
   process: Place['process'] = 'running';
   life = 0;
   readonly traffic = noTraffic();
@@ -43,7 +51,8 @@ export class SimulatedMember implements EndOwner {
   lateMs = 0;
   /** Frames that could not be opened, by the code of the error. */
   readonly refused = new Map<string, number>();
-  #tickAtMs = Number.POSITIVE_INFINITY;
+  /** When it will look at its timers, the next time last. */
+  readonly #ticksMs: number[] = [];
   #shownMs = 0;
   #suspended = false;
   readonly #inbox: (() => void)[] = [];
@@ -80,7 +89,7 @@ export class SimulatedMember implements EndOwner {
     this.#gatewayEnd = new GatewayEnd(this, url, options);
     this.carrier.bind(url, this);
     this.#host(this.core);
-    this.input({ type: 'tick' });
+    this.input(TICK);
   }
 
   #host(core: Machine): void {
@@ -130,7 +139,7 @@ export class SimulatedMember implements EndOwner {
     if (this.process !== 'running') return;
     this.process = how;
     this.life++;
-    this.#tickAtMs = Number.POSITIVE_INFINITY;
+    this.#ticksMs.length = 0;
     this.#inbox.length = 0;
     this.#outcomes.clear();
     this.#answers.clear();
@@ -165,7 +174,7 @@ export class SimulatedMember implements EndOwner {
       if (this.life !== life) return;
       this.#suspended = false;
       // Timers run before sockets are read, as in Node's event loop.
-      this.input({ type: 'tick' });
+      this.input(TICK);
       for (const run of this.#inbox.splice(0)) run();
     });
   }
@@ -196,11 +205,12 @@ export class SimulatedMember implements EndOwner {
 
   receive(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
     if (this.#suspended && this.#inbox.length >= INBOX_MAX && !source.reliable) return;
-    this.whenAwake(() => this.#take(frame, source, answer));
+    if (this.#suspended) this.#inbox.push(() => this.#take(frame, source, answer));
+    else this.#take(frame, source, answer);
   }
 
   #take(frame: Uint8Array, source: PacketSource, answer?: (frame: Uint8Array | undefined) => void): void {
-    if (peekFrame(frame).dialect === 'v1' && !this.#wire.v1) {
+    if (!this.#wire.v1 && peekFrame(frame).dialect === 'v1') {
       answer?.(this.encode({ type: 'native-only', from: this.core.self.id }));
       return;
     }
@@ -233,19 +243,25 @@ export class SimulatedMember implements EndOwner {
   }
 
   #arm(core: Machine): void {
-    const { carrier } = this.owner;
-    const atMs = core.wakeAtMs;
-    if (atMs >= this.#tickAtMs || atMs === Number.POSITIVE_INFINITY) return;
-    this.#tickAtMs = atMs;
-    const { life } = this;
-    const late = this.lateMs > 0 ? core.random.unit() * this.lateMs : 0;
-    carrier.at(atMs / (1 + this.clockDrift) - carrier.nowMs + late, () => {
-      if (this.life !== life || this.#tickAtMs !== atMs) return;
-      this.#tickAtMs = Number.POSITIVE_INFINITY;
-      // Whatever rounding makes of it, the time for which it was set has come.
-      this.#shownMs = Math.max(this.#shownMs, atMs);
-      if (!this.#suspended) this.input({ type: 'tick' });
-    });
+    const atMs = core.wakeAtMs / (1 + this.clockDrift);
+    const nextMs = this.#ticksMs[this.#ticksMs.length - 1] ?? Number.POSITIVE_INFINITY;
+    if (nextMs <= atMs) return;
+    const lateMs = this.lateMs > 0 ? core.random.unit() * this.lateMs : 0;
+    if (nextMs <= atMs + lateMs) return;
+    this.#ticksMs.push(this.owner.carrier.when(atMs + lateMs, this));
+  }
+
+  /** Looks at its timers. */
+  happen(atMs: number): void {
+    const ticks = this.#ticksMs;
+    // It may have been for a former life.
+    if (ticks[ticks.length - 1] !== atMs) return;
+    ticks.pop();
+    if (this.#suspended) return;
+    const dueMs = this.core.wakeAtMs;
+    const aheadMs = dueMs - this.#clockMs;
+    if (aheadMs > 0 && aheadMs < ROUNDING_MS) this.#shownMs = dueMs;
+    this.input(TICK);
   }
 
   encode(packet: Packet): Uint8Array {
@@ -255,24 +271,29 @@ export class SimulatedMember implements EndOwner {
   }
 
   open(frame: Uint8Array): NativePacket | undefined {
-    // One frame goes to hundreds of leaves; what it holds nobody changes.
-    const { opened } = this.owner;
-    const packet = opened.get(frame) ?? this.#open(frame);
-    if (packet) opened.set(frame, packet);
-    return packet as NativePacket | undefined;
+    return this.#open(frame) as NativePacket | undefined;
   }
 
   /** Opens a frame; whatever is wrong with it may only come out as a GossipError. */
-  #open(frame: Uint8Array, replyTo?: number): Packet | undefined {
+  #open(frame: Frame, replyTo?: number): Packet | undefined {
+    if (frame.opened) return frame.opened;
     try {
       const packet = this.#wire.decode(frame, false, replyTo);
       if (packet instanceof Promise) throw new Error('a simulation needs a wire that answers at once');
+      if (frame.opened === null) frame.opened = packet;
       return packet;
     } catch (error) {
       if (!(error instanceof GossipError)) throw error;
       this.refused.set(error.code, (this.refused.get(error.code) ?? 0) + 1);
       return undefined;
     }
+  }
+
+  /** A frame that goes to many. */
+  encodeForMany(packet: Packet): Uint8Array {
+    const frame: Frame = this.encode(packet);
+    frame.opened = null;
+    return frame;
   }
 
   #perform(effect: Effect): void {
@@ -371,16 +392,27 @@ export class SimulatedMember implements EndOwner {
       if (effect.ref !== undefined) this.#settle(this.#outcomes.get(effect.ref), undefined, undefined);
       return;
     }
-    const frame = this.encode(effect.packet);
-    const { life } = this;
+    const { datagramBytesMax } = this.config.limits;
+    const many = effect.to.length > 1 && effect.packet.dialect !== 'v1';
+    const frame = many ? this.encodeForMany(effect.packet) : this.encode(effect.packet);
     const outcome = effect.ref === undefined ? undefined : this.#outcomes.get(effect.ref);
     for (const address of effect.to) {
-      this.owner.carrier.send(this, this.address, address, frame, effect.reliable, (error) => {
-        if (this.life !== life) return;
-        this.#settle(outcome, undefined, error);
-        if (error) this.whenAwake(() => this.input({ type: 'send-failed', address, reliable: effect.reliable, error }));
-      });
+      const done =
+        outcome || effect.reliable || frame.length >= datagramBytesMax
+          ? this.#taken(outcome, address, effect.reliable)
+          : undefined;
+      this.owner.carrier.send(this, this.address, address, frame, effect.reliable, done);
     }
+  }
+
+  /** What is to be done when the carrier has taken a frame, or has given up. */
+  #taken(outcome: Outcome | undefined, address: string, reliable: boolean): (error?: GossipError) => void {
+    const { life } = this;
+    return (error) => {
+      if (this.life !== life) return;
+      this.#settle(outcome, undefined, error);
+      if (error) this.whenAwake(() => this.input({ type: 'send-failed', address, reliable, error }));
+    };
   }
 
   #settle(outcome: Outcome | undefined, value: unknown, error: GossipError | undefined): void {

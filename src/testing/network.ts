@@ -24,12 +24,6 @@ export interface NetworkOptions {
   queueBytes?: number;
 }
 
-/** One arrival of a datagram. */
-export interface Arrival {
-  delayMs: number;
-  corrupt: boolean;
-}
-
 /** Traffic of a member that is cut and passes in turn, each for so long, beginning with a cut. */
 export interface FlipFlop {
   everyMs: number;
@@ -164,16 +158,22 @@ export class Network {
     return flip !== undefined && flip.ways !== unless && Math.floor((nowMs - flip.fromMs) / flip.everyMs) % 2 === 0;
   }
 
-  /** How often and when a datagram arrives; not at all when it is lost. */
-  datagram(from: number, to: number): Arrival[] {
-    const { random } = this;
+  /** How many times a datagram arrives; 0: it is lost. */
+  copies(from: number, to: number): number {
+    const { loss, duplicate } = this.#of(from, to);
+    if (this.#happens(loss)) return 0;
+    return this.#happens(duplicate) ? 2 : 1;
+  }
+
+  /** How long one of them takes. */
+  datagramMs(from: number, to: number): number {
     const options = this.#of(from, to);
-    if (this.#happens(options.loss)) return [];
-    const times = this.#happens(options.duplicate) ? 2 : 1;
-    return Array.from({ length: times }, () => ({
-      delayMs: this.#delayMs(options) + (this.#happens(options.reorder) ? random.unit() * HELD_BACK_MS : 0),
-      corrupt: this.#happens(options.corrupt),
-    }));
+    return this.#delayMs(options) + (this.#happens(options.reorder) ? this.random.unit() * HELD_BACK_MS : 0);
+  }
+
+  /** Whether one of them has flipped bits. */
+  corrupts(from: number, to: number): boolean {
+    return this.#happens(this.#of(from, to).corrupt);
   }
 
   /**

@@ -7,7 +7,7 @@ import type { CoreConfig, Timing } from '../core/config.js';
 import { Core } from '../core/core.js';
 import type { Packet, PacketSource } from '../core/input.js';
 import { LeafCore } from '../core/leaf-core.js';
-import { type MemberId, memberIdFromBytes } from '../core/member-id.js';
+import type { MemberId } from '../core/member-id.js';
 import { toRecord } from '../core/members.js';
 import { type Metadata, NO_METADATA } from '../core/metadata.js';
 import { Random } from '../core/random.js';
@@ -18,6 +18,7 @@ import { LEAF_PACKETS } from '../wire/native/leaf-packets.js';
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
 import { Carrier, type Place } from './carrier.js';
+import { idReader } from './ids.js';
 import { SimulatedMember } from './member.js';
 import { type FlipFlop, Network } from './network.js';
 import type {
@@ -52,9 +53,8 @@ export class Simulation {
   readonly wire: Wire;
   /** The wire of members without the Go library's rules. @internal */
   readonly nativeWire: Wire;
-  /** @internal */
-  readonly opened = new WeakMap<Uint8Array, Packet>();
   readonly #random: Random;
+  readonly #readId = idReader();
   readonly #members: SimulatedMember[] = [];
   readonly #stations: MemberId[] = [];
   readonly #indexes = new Map<MemberId, number>();
@@ -71,7 +71,7 @@ export class Simulation {
     this.network = new Network(options.network ?? {}, new Random(this.#random.uint32()));
     this.carrier = new Carrier(this.network, this.#limits.datagramBytesMax);
     const codec = msgpack({ depthMax: this.#limits.depthMax });
-    const env = { codec, compressBytesMin: 256, limits: this.#limits, packets: LEAF_PACKETS };
+    const env = { codec, compressBytesMin: 256, limits: this.#limits, packets: LEAF_PACKETS, readId: this.#readId };
     this.wire = new Wire(env, options.v1);
     this.nativeWire = new Wire(env, undefined);
     for (let i = 0; i < (options.members ?? 0); i++) this.addMember();
@@ -422,7 +422,7 @@ export class Simulation {
   #newId(): MemberId {
     const bytes = new Uint8Array(16);
     for (let i = 0; i < 16; i++) bytes[i] = this.#random.below(256);
-    return memberIdFromBytes(bytes);
+    return this.#readId(bytes);
   }
 
   #metadataBytes(metadata: Metadata): number {

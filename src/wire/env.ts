@@ -5,6 +5,7 @@
 import type { Cipher } from '../cipher/cipher.js';
 import type { Codec } from '../codec/codec.js';
 import type { Compressor } from '../compressor/compressor.js';
+import type { MemberId } from '../core/member-id.js';
 import { GossipError, type GossipErrorCode, toGossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { andThen, type MaybePromise } from './maybe-promise.js';
@@ -21,6 +22,8 @@ export interface WireEnv {
   limits: Limits;
   /** Toward a gateway or its leaves: the layouts of their packets too. Default: those of full members alone. */
   packets?: Field<NativePacket>;
+  /** Reads the id that begins at an offset. Default: makes a new string. */
+  readId?: (bytes: Uint8Array, at?: number) => MemberId;
 }
 
 /**

@@ -34,7 +34,8 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
  */
 export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
   checkFrame(frame, env);
-  const [version, flags] = frame as unknown as [number, number];
+  const version = frame[0];
+  const flags = frame[1] as number;
   if (frame.length < 3 || version !== FRAME_VERSION || flags & ~COMPRESSED) {
     throw new GossipError('ERR_FRAME', `frame version ${version}`);
   }

@@ -151,7 +151,7 @@ export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
  * @throws GossipError `ERR_PACKET`, `ERR_TOO_LARGE` or `ERR_CODEC`: nothing was changed.
  */
 export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
-  const r = new Reader(bytes);
+  const r = new Reader(bytes, env.readId);
   const packet = packetsOf(env).read(r, env);
   if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${packet.type} packet`);
   return packet;
