@@ -9,6 +9,7 @@ import { msgpackRaw } from '../src/codec/msgpack-raw.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
 import type { WireEnv } from '../src/wire/env.js';
 import { decodeNativeFrame, encodeNativeFrame } from '../src/wire/native/frame.js';
+import type { BroadcastMessage } from '../src/wire/packet.js';
 import { decodeV1Frame, encodeV1Frame } from '../src/wire/v1/frame.js';
 
 /** The same message as in `peers/codec.go`. */
@@ -63,22 +64,26 @@ function native(env: WireEnv): Side {
     encode: (data) =>
       encodeNativeFrame(
         {
-          type: 'broadcast',
+          type: 'gossip',
           from: SENDER,
-          origin: SENDER,
-          messageId: MESSAGE_ID,
-          messageType: MESSAGE_TYPE,
-          ttl: TTL,
-          reliable: false,
-          tag: '',
-          payload: env.codec.encode(data),
+          messages: [
+            {
+              origin: SENDER,
+              messageId: MESSAGE_ID,
+              messageType: MESSAGE_TYPE,
+              hops: 1,
+              reliable: false,
+              tag: '',
+              payload: env.codec.encode(data),
+            },
+          ],
         },
         env,
       ) as Uint8Array,
     decode: (frame) => {
       const packet = decodeNativeFrame(frame, env);
-      if (packet instanceof Promise || packet.type !== 'broadcast') throw new Error('not a broadcast');
-      return env.codec.decode(packet.payload);
+      if (packet instanceof Promise || packet.type !== 'gossip') throw new Error('not a broadcast');
+      return env.codec.decode((packet.messages[0] as BroadcastMessage).payload);
     },
   };
 }

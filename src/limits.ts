@@ -31,6 +31,8 @@ export interface Limits {
   historyMax: number;
   /** Age beyond which a message id is forgotten and an older message refused. Source: four times MsgHistoryMaxAge of the Go library. */
   historyAgeMs: number;
+  /** Payload of broadcasts kept for members whom they have not reached. Source: guess, a second of 1,000 messages of 16 KiB. */
+  broadcastCacheBytesMax: number;
   /** Bytes queued towards one peer before new frames for it are dropped. Source: guess, four of the largest frames. */
   sendQueueBytesMax: number;
   /** Open connections of one carrier, both directions. Source: guess, below the usual descriptor limit of 1,024. */
@@ -54,6 +56,7 @@ export const DEFAULT_LIMITS = {
   stringBytesMax: 1024,
   historyMax: 100_000,
   historyAgeMs: 120_000,
+  broadcastCacheBytesMax: 16 * 1024 * 1024,
   sendQueueBytesMax: 16 * 1024 * 1024,
   connectionsMax: 900,
   eventQueueMax: 10_000,

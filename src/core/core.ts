@@ -14,6 +14,7 @@ import type { Input, Packet, PacketSource } from './input.js';
 import { Leaves } from './leaves.js';
 import { Machine } from './machine.js';
 import { type MemberRow, Members, toRow } from './members.js';
+import { Neighbours } from './neighbours.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
 import { Strangers } from './strangers.js';
@@ -25,6 +26,7 @@ export class Core extends Machine {
   readonly news: NewsQueue;
   readonly suspicion: SuspicionTable;
   readonly probe: Prober;
+  readonly neighbours: Neighbours;
   readonly dissemination: Dissemination;
   readonly sync: Sync;
   readonly contacts: Contacts;
@@ -44,6 +46,7 @@ export class Core extends Machine {
     this.news = new NewsQueue(this);
     this.suspicion = new SuspicionTable(this);
     this.probe = new Prober(this);
+    this.neighbours = new Neighbours(this);
     this.dissemination = new Dissemination(this);
     this.sync = new Sync(this);
     this.contacts = new Contacts(this);
@@ -79,6 +82,7 @@ export class Core extends Machine {
         this.#sendFailed(input);
         return;
       case 'disconnected':
+        this.neighbours.failed(input.address);
         this.contacts.unreachable(input.address, 'it closed the connection');
         for (const row of this.members.atAddress(input.address)) this.probe.ask(row, 'closed');
         return;
@@ -142,8 +146,12 @@ export class Core extends Machine {
         return;
     }
     if (!sender) {
-      if ('payload' in packet && packet.type !== 'reply') {
-        this.strangers.hold(packet.from, packet, () => this.#packet(packet, source));
+      const retry = () => this.#packet(packet, source);
+      if (packet.type === 'message' || packet.type === 'request') {
+        this.strangers.hold(packet.from, packet.messageId, packet.payload.length, retry);
+      } else if (packet.type === 'gossip' && packet.messages[0]) {
+        const bytes = packet.messages.reduce((sum, { payload }) => sum + payload.length, 0);
+        this.strangers.hold(packet.from, packet.messages[0].messageId, bytes, retry);
       } else this.drop('unknownSenders', packet.from);
       return;
     }
@@ -169,8 +177,21 @@ export class Core extends Machine {
       case 'pull':
         this.sync.onPull(packet, sender);
         return;
-      case 'broadcast':
-        this.dissemination.onBroadcast(packet, source);
+      // Only those who can be dialled have links.
+      case 'neighbour':
+        this.neighbours.onNeighbour(packet);
+        return;
+      case 'gossip':
+        this.dissemination.onGossip(packet, source);
+        return;
+      case 'ihave':
+        this.dissemination.onIHave(packet);
+        return;
+      case 'graft':
+        this.dissemination.onGraft(packet, sender);
+        return;
+      case 'prune':
+        this.dissemination.onPrune(packet);
         return;
       case 'message':
         this.requests.deliver(packet.from, packet.messageId, packet);
@@ -193,6 +214,7 @@ export class Core extends Machine {
     this.count('sendsFailed');
     // Only a carrier without datagrams has a small packet refused.
     if (!input.reliable && !refused) return;
+    this.neighbours.failed(input.address);
     this.contacts.unreachable(input.address, message);
     for (const row of this.members.atAddress(input.address)) {
       this.requests.unreachable(row, message);
@@ -208,6 +230,7 @@ export class Core extends Machine {
   }
 
   #leave(): void {
+    this.dissemination.push();
     this.members.renewSelf('leaving');
     this.news.announceLeave();
     this.foreign?.leave();
@@ -269,6 +292,7 @@ export class Core extends Machine {
       this.sync.compare(row);
     }
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
+    this.neighbours.changed(row);
     this.leaves.changed(row);
   }
 
@@ -286,6 +310,8 @@ export class Core extends Machine {
       suspicionsRunning: this.suspicion.size,
       contactsPending: this.contacts.pending,
       strangersWaiting: this.strangers.size,
+      neighbours: this.neighbours.size,
+      ...this.dissemination.stats(),
     };
   }
 }

@@ -3,10 +3,9 @@
  * without it; the Go library's rules are `core/v1`.
  */
 import type { GossipError } from '../errors.js';
-import type { AddressedPacket } from '../wire/packet.js';
+import type { AddressedPacket, BroadcastMessage } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
-import type { BroadcastItem } from './dissemination.js';
 import type { ExchangeDone, Outgoing, PacketSource } from './input.js';
 import type { MemberRow } from './members.js';
 
@@ -30,7 +29,7 @@ export interface ForeignDialect {
   /** Pings a member its own way; `done` is called once. */
   ping(row: MemberRow, timeoutMs: number, done: (alive: boolean) => void): void;
   /** Passes a broadcast on to the foreign members that are ours to serve. */
-  broadcast(item: BroadcastItem, source: PacketSource | undefined): void;
+  broadcast(message: BroadcastMessage, source: PacketSource | undefined): void;
   send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void;
   /** Asks a member; `done` is called once. */
   request(row: MemberRow, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void;

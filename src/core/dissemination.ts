@@ -1,130 +1,359 @@
 /**
- * Broadcast: one message to every member, each delivering it once.
+ * Broadcast: one message to every member, each delivering it once. Plumtree: a message is pushed along the links of a tree
+ * and announced along the others. A link that brings what is there already is taken out of the tree; one that announces
+ * what does not come is taken into it. So each message travels about N − 1 times, and the tree mends itself.
  *
- * Native members relay along fingers: in the ring of all member ids in order, each passes a new message to those 1, 2,
- * 4, 8 … places on. With equal views that reaches everyone in log₂ N hops, and each member from up to log₂ N others,
- * so that loss or a dead relay does not cut anybody off. The whole of it stands behind `start` and `receive`, so that a
- * tree (Plumtree) can take its place.
+ * Everybody shares one tree and all messages travel it, those with a tag too: who has not the tag passes them on only.
  *
- * @source Chord (2001) §IV for the fingers; their use for broadcast: El-Ansary et al. (2003).
+ * @source Plumtree (Leitão, Pereira, Rodrigues 2007): §3.4 the tree, §3.5 its repair, §3.8 its optimisation.
  */
-import type { NativePacket } from '../wire/packet.js';
+import type { BroadcastMessage, MessageName, NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
+import { type Held, MessageCache } from './message-cache.js';
+import { Missing } from './missing.js';
+import type { Neighbour } from './neighbours.js';
 
-/**
- * The most hops of any broadcast. A member relays once, however many copies it gets, so that this costs nothing; it must be
- * far above log₂ N, for the first copy to arrive may have come by many short steps. Source: guess.
- */
-const HOPS_MAX = 64;
-/** Tags whose fingers are kept. Source: guess. */
-const TAGS_MAX = 64;
-
-/** A broadcast in either dialect's terms. */
-export interface BroadcastItem extends Outgoing {
-  origin: MemberId;
-  messageId: bigint;
-  /** Empty: for all. Otherwise only members with this tag get it. */
-  tag: string;
-  reliable: boolean;
-}
+/** Messages, and names of messages, in one packet at most. Source: what the wire takes. */
+const MESSAGES_MAX = 1024;
+const NAMES_MAX = 2048;
+/** Payload in one packet of several messages. Source: guess, as of state packets. */
+const PACKET_BYTES_MAX = 65_536;
+/** What is sent for one graft at most; the rest is asked for again. Source: guess. */
+const GRAFT_BYTES_MAX = 1024 * 1024;
+/** A way that is shorter by more hops than this takes the place of the one in the tree. Source: guess; the paper's is 3. */
+const HOPS_WORTH = 3;
+/** A member that has said nothing for this long is not the root any more. Source: guess. */
+const ROOT_MS = 3000;
+/** Hops fit a byte. */
+const HOPS_MAX = 255;
+/** After something has left, what comes within this time leaves together. Source: the shortest timer of most platforms. */
+const COALESCE_MS = 1;
 
 export class Dissemination {
-  /** Whom we pass a broadcast on to, by tag; kept until the membership changes. */
-  readonly #fingers = new Map<string, readonly MemberRow[]>();
-  #fingersEpoch = -1;
+  readonly #cache: MessageCache;
+  readonly #missing: Missing;
+  /** What is to be pushed, by whom it came from. */
+  readonly #outbox = new Map<MemberId | undefined, Held[]>();
+  #outboxBytes = 0;
+  #pushedMs = Number.NEGATIVE_INFINITY;
+  #pushArmed = false;
+  /** What is to be announced. */
+  #unannounced: Held[] = [];
+  #announceArmed = false;
+  /**
+   * Of those who have broadcast lately the one with the lowest id: only its messages shape the tree. With every sender's doing
+   * so, messages that meet in a circle would cut it in several places at once, and the tree would never come to rest.
+   */
+  #root: MemberId = '';
+  #rootMs = Number.NEGATIVE_INFINITY;
+  /** Nothing older is asked for: it was said before we took part. */
+  #sinceId: bigint;
 
-  constructor(private readonly core: Core) {}
-
-  /** Sends a broadcast of our own. */
-  start(message: Omit<BroadcastItem, 'origin' | 'messageId'>): void {
-    const item: BroadcastItem = { ...message, origin: this.core.self.id, messageId: this.core.mint() };
-    this.core.history.accept(item.origin, item.messageId);
-    this.core.count('broadcastsSent');
-    this.#relay(item, HOPS_MAX, this.core.self.id);
-    this.core.foreign?.broadcast(item, undefined);
-    this.core.leaves.host?.broadcast(item);
+  constructor(private readonly core: Core) {
+    this.#cache = new MessageCache(core);
+    this.#missing = new Missing(core, (source, messages) => this.#graft(source, messages));
+    this.#sinceId = core.mint();
   }
 
-  onBroadcast(packet: Extract<NativePacket, { type: 'broadcast' }>, source: PacketSource): void {
-    if (packet.origin !== this.core.self.id && !this.core.members.get(packet.origin)) {
-      // Whoever passed it on knows its sender.
-      this.core.sync.pull(packet.from, [packet.origin]);
-      this.core.strangers.hold(packet.origin, packet, () => this.onBroadcast(packet, source));
-      return;
-    }
-    if (this.receive(packet, source)) this.#relay(packet, Math.min(packet.ttl, HOPS_MAX) - 1, packet.from);
+  /** We are not alone any more; what was said before is not for us. */
+  begin(): void {
+    this.#sinceId = this.core.mint();
+  }
+
+  stats(): Record<string, number> {
+    return {
+      broadcastsHeld: this.#cache.size,
+      broadcastsHeldBytes: this.#cache.bytes,
+      broadcastsMissing: this.#missing.size,
+    };
+  }
+
+  /** Sends a broadcast of our own. */
+  start(message: Outgoing & { tag: string; reliable: boolean }): void {
+    const { core } = this;
+    const own: BroadcastMessage = { ...message, origin: core.self.id, messageId: core.mint(), hops: 0 };
+    core.history.accept(own.origin, own.messageId);
+    core.count('broadcastsSent');
+    this.#serve(own, undefined);
+    this.#pass(own, undefined);
+    this.#pushSoon();
   }
 
   /**
-   * Takes a broadcast of either dialect: delivers it and, when it is new, serves the foreign members that are ours.
-   * @returns whether it was new.
+   * Takes a broadcast of somebody who is not in the tree, of the other dialect or a leaf of ours: delivers it and, when it
+   * is new, carries it on.
    */
-  receive(item: BroadcastItem, source: PacketSource): boolean {
-    if (item.origin === this.core.self.id) return false;
-    if (!this.core.members.get(item.origin)) {
-      this.core.drop('unknownSenders', item.origin);
+  enter(message: BroadcastMessage, source: PacketSource): void {
+    if (!this.#deliver(message, source)) return;
+    this.#pass(message, undefined);
+    this.#pushSoon();
+  }
+
+  onGossip({ from, messages }: Extract<NativePacket, { type: 'gossip' }>, source: PacketSource): void {
+    this.core.count('broadcastsReceived', messages.length);
+    const link = this.core.neighbours.met(from);
+    let first = false;
+    let cycle = false;
+    for (const message of messages) {
+      const took = this.#take(message, from, source);
+      first ||= took === 'first';
+      cycle ||= took === 'cycle';
+    }
+    if (cycle) this.#prune(from);
+    else if (first && link) link.lazy = false;
+    this.#pushSoon();
+  }
+
+  #take(message: BroadcastMessage, from: MemberId, source: PacketSource): 'first' | 'cycle' | undefined {
+    const { core } = this;
+    const { origin, messageId } = message;
+    const sender = origin === core.self.id ? core.self : core.members.get(origin);
+    if (!sender) {
+      // Whoever passed it on knows its sender.
+      core.sync.pull(from, [origin]);
+      core.strangers.hold(origin, messageId, message.payload.length, () => {
+        this.#take(message, from, source);
+        this.#pushSoon();
+      });
+      return undefined;
+    }
+    const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
+    if (held && held.from !== from) {
+      core.count('duplicates');
+      return 'cycle';
+    }
+    const arrived = { ...message, hops: Math.min(HOPS_MAX, message.hops + 1) };
+    if (!this.#deliver(arrived, source)) return undefined;
+    this.#missing.arrived(origin, messageId);
+    this.#pass(arrived, from);
+    return origin === this.#root ? 'first' : undefined;
+  }
+
+  /** Delivers a message, if it is new. */
+  #deliver(message: BroadcastMessage, source: PacketSource): boolean {
+    const { core } = this;
+    const { origin, messageType, payload, tag, hops } = message;
+    if (origin === core.self.id) return false;
+    if (!core.members.get(origin)) {
+      core.drop('unknownSenders', origin);
       return false;
     }
-    if (!this.core.history.accept(item.origin, item.messageId)) return false;
-    if (item.tag === '' || this.core.self.tags.includes(item.tag)) {
-      this.core.count('broadcastsDelivered');
-      this.core.emit({
-        type: 'message',
-        from: item.origin,
-        messageType: item.messageType,
-        payload: item.payload,
-        tag: item.tag,
-        direct: false,
-      });
+    if (!core.history.accept(origin, message.messageId)) return false;
+    if (tag === '' || core.self.tags.includes(tag)) {
+      core.count('broadcastsDelivered');
+      core.emit({ type: 'message', from: origin, messageType, payload, tag, direct: false, hops });
     }
-    this.core.foreign?.broadcast(item, source);
-    this.core.leaves.host?.broadcast(item);
+    this.#serve(message, source);
     return true;
   }
 
-  /** Carries the broadcast of somebody who does not relay, of the other dialect or a leaf of ours, into our own kind. */
-  relayFor(item: BroadcastItem): void {
-    this.#relay(item, HOPS_MAX, item.origin);
+  /** To those who are not in the tree and are ours to serve. */
+  #serve(message: BroadcastMessage, source: PacketSource | undefined): void {
+    this.core.foreign?.broadcast(message, source);
+    this.core.leaves.host?.broadcast(message);
   }
 
-  #relay(item: BroadcastItem, ttl: number, cameFrom: MemberId): void {
-    if (ttl <= 0) return;
-    const to = this.#relays(item.tag).filter((row) => row.id !== cameFrom && row.id !== item.origin);
+  /** Lets a message go on through the tree. */
+  #pass(message: BroadcastMessage, from: MemberId | undefined): void {
+    const { origin, messageId, messageType, hops, reliable, tag, payload } = message;
+    const { nowMs: atMs } = this.core;
+    const held: Held = {
+      origin,
+      messageId,
+      messageType,
+      hops,
+      reliable,
+      tag,
+      payload,
+      from,
+      atMs,
+      pushed: [],
+      known: [],
+    };
+    this.#cache.add(held);
+    if (origin <= this.#root || atMs - this.#rootMs > ROOT_MS) {
+      // What members of the other dialect say comes to many of us by itself.
+      if (this.core.members.get(origin)?.dialect === 'native') [this.#root, this.#rootMs] = [origin, atMs];
+    }
+    const waiting = this.#outbox.get(from);
+    if (waiting) waiting.push(held);
+    else this.#outbox.set(from, [held]);
+    this.#outboxBytes += payload.length;
+    if (this.#outboxBytes >= PACKET_BYTES_MAX) this.push();
+  }
+
+  /** Pushes at once when nothing has left lately, else a moment later, with what comes until then. */
+  #pushSoon(): void {
+    const { core } = this;
+    if (this.#outbox.size === 0 || this.#pushArmed) return;
+    if (core.nowMs - this.#pushedMs >= COALESCE_MS) {
+      this.push();
+      return;
+    }
+    this.#pushArmed = true;
+    core.schedule(COALESCE_MS, () => {
+      this.#pushArmed = false;
+      this.push();
+    });
+  }
+
+  /** Pushes everything that waits. */
+  push(): void {
+    const { core } = this;
+    if (this.#outbox.size === 0) return;
+    this.#pushedMs = core.nowMs;
+    for (const [from, waiting] of this.#outbox) {
+      const to = this.#rows(({ id, lazy }) => !lazy && id !== from);
+      const pushed = to.map(({ id }) => id);
+      for (const held of waiting) held.pushed = pushed;
+      this.#send(to, waiting);
+      for (const held of waiting) this.#unannounced.push(held);
+    }
+    this.#outbox.clear();
+    this.#outboxBytes = 0;
+    this.#announceSoon();
+  }
+
+  #rows(which: (link: Neighbour) => boolean): MemberRow[] {
+    const rows: MemberRow[] = [];
+    for (const link of this.core.neighbours.all()) {
+      const row = which(link) && this.core.members.get(link.id);
+      if (row) rows.push(row);
+    }
+    return rows;
+  }
+
+  /** Sends messages to members in as many packets as it takes. */
+  #send(to: readonly MemberRow[], messages: readonly Held[]): void {
     if (to.length === 0) return;
-    this.core.count('broadcastsRelayed', to.length);
-    this.core.send(to, { ...item, type: 'broadcast', from: this.core.self.id, ttl }, item.reliable);
+    this.core.count('broadcastsRelayed', to.length * messages.length);
+    let first = 0;
+    let bytes = 0;
+    messages.forEach(({ payload }, i) => {
+      bytes += payload.length;
+      const next = messages[i + 1];
+      const more = i + 1 - first < MESSAGES_MAX && bytes + (next?.payload.length ?? 0) <= PACKET_BYTES_MAX;
+      if (next && more) return;
+      this.core.send(to, { type: 'gossip', from: this.core.self.id, messages: messages.slice(first, i + 1) }, true);
+      first = i + 1;
+      bytes = 0;
+    });
   }
 
-  /** The members 1, 2, 4 … places after us in the ring of those a broadcast with this tag is for. */
-  #relays(tag: string): readonly MemberRow[] {
-    if (this.#fingersEpoch !== this.core.members.epoch || this.#fingers.size > TAGS_MAX) {
-      this.#fingers.clear();
-      this.#fingersEpoch = this.core.members.epoch;
-    }
-    const known = this.#fingers.get(tag);
-    if (known) return known;
-    const wanted = tag === '' ? undefined : this.#receivers(tag);
-    const ring = this.core.members.natives().filter((row) => wanted?.has(row.id) ?? true);
-    ring.sort((a, b) => (a.id < b.id ? -1 : 1));
-    // Nobody after us: the ring goes on with its first.
-    const next = Math.max(
-      0,
-      ring.findIndex((row) => row.id > this.core.self.id),
-    );
-    const fingers: MemberRow[] = [];
-    for (let step = 1; step <= ring.length; step *= 2) {
-      fingers.push(ring[(next + step - 1) % ring.length] as MemberRow);
-    }
-    this.#fingers.set(tag, fingers);
-    return fingers;
+  /** Announces soon what has been passed on; the pushed copies have a head start. */
+  #announceSoon(): void {
+    if (this.#unannounced.length === 0 || this.#announceArmed) return;
+    this.#announceArmed = true;
+    this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs, 0.25), () => {
+      this.#announceArmed = false;
+      const messages = this.#unannounced;
+      this.#unannounced = [];
+      for (const link of this.core.neighbours.all()) this.#announce(link, messages);
+    });
   }
 
-  /** Members with a tag, and the gateways of leaves with it. */
-  #receivers(tag: string): Set<MemberId> {
-    const tagged = this.core.members.active().filter((row) => row.tags.includes(tag));
-    return new Set(tagged.map((row) => row.via ?? row.id));
+  /** Tells a neighbour of messages that it may not have. */
+  #announce(link: Neighbour, messages: readonly Held[], again = false): void {
+    const { core } = this;
+    const row = core.members.get(link.id);
+    const news = messages.filter((held) => (again ? held.from !== link.id : !has(held, link.id)));
+    if (!row) return;
+    for (let i = 0; i < news.length; i += NAMES_MAX) {
+      core.count('ihavesSent');
+      core.send(row, { type: 'ihave', from: core.self.id, messages: news.slice(i, i + NAMES_MAX) }, true);
+    }
   }
+
+  onIHave({ from, messages }: Extract<NativePacket, { type: 'ihave' }>): void {
+    const { core } = this;
+    const link = core.neighbours.met(from);
+    for (const { origin, messageId, hops } of messages) {
+      const held = this.#cache.get(origin, messageId);
+      if (held) {
+        if (held.known.length < 255) held.known.push(from);
+        if (link) this.#shorten(held, link, hops);
+      } else if (messageId > this.#sinceId && origin !== core.self.id && !core.history.knows(origin, messageId)) {
+        this.#missing.add(origin, messageId, from);
+      }
+    }
+  }
+
+  /** Takes the link into the tree by which a message would have come on a much shorter way. */
+  #shorten({ from, hops, origin }: Held, link: Neighbour, theirs: number): void {
+    if (!link.lazy || origin !== this.#root || from === undefined || hops <= theirs + 1 + HOPS_WORTH) return;
+    const parent = this.core.neighbours.get(from);
+    if (!parent || parent.lazy) return;
+    this.core.count('shortened');
+    this.#graft(link.id, []);
+    this.#prune(from);
+  }
+
+  /** Asks a member to push to us from now on, and to send messages that we have missed. */
+  #graft(to: MemberId, messages: readonly MessageName[]): void {
+    const { core } = this;
+    const row = core.members.get(to);
+    const link = core.neighbours.get(to);
+    if (link) link.lazy = false;
+    if (!row) return;
+    core.count('grafts');
+    for (let i = 0; i === 0 || i < messages.length; i += NAMES_MAX) {
+      core.send(row, { type: 'graft', from: core.self.id, messages: messages.slice(i, i + NAMES_MAX) }, true);
+    }
+  }
+
+  onGraft({ from, messages }: Extract<NativePacket, { type: 'graft' }>, sender: MemberRow): void {
+    const link = this.core.neighbours.met(from);
+    if (link) link.lazy = false;
+    const wanted = messages.map(({ origin, messageId }) => this.#cache.get(origin, messageId));
+    // And what it would have been told of next.
+    const found = new Set([...wanted, ...this.#unannounced.filter((held) => !has(held, from))]);
+    const sent: Held[] = [];
+    let bytes = 0;
+    for (const held of found) {
+      if (!held || bytes > GRAFT_BYTES_MAX) continue;
+      held.known.push(from);
+      sent.push(held);
+      bytes += held.payload.length;
+    }
+    this.#send([sender], sent);
+  }
+
+  /** Asks a member not to push to us any more. */
+  #prune(to: MemberId): void {
+    const { core } = this;
+    const row = core.members.get(to);
+    const link = core.neighbours.get(to);
+    if (link) link.lazy = true;
+    if (!row) return;
+    core.count('prunes');
+    core.send(row, { type: 'prune', from: core.self.id }, true);
+  }
+
+  onPrune({ from }: Extract<NativePacket, { type: 'prune' }>): void {
+    const link = this.core.neighbours.get(from);
+    if (link) link.lazy = true;
+  }
+
+  /** There is a new link, or an old one is back: it begins in the tree, and brings what one side has missed. */
+  linked(link: Neighbour): void {
+    link.lazy = false;
+    this.#announce(link, this.#cache.latest(NAMES_MAX), true);
+  }
+
+  /** A link has gone. If it was of the tree, another must take its place as soon as we know which. */
+  unlinked({ lazy }: Neighbour): void {
+    if (!lazy) this.#missing.hurry();
+  }
+
+  tidy(): void {
+    this.#cache.prune();
+  }
+}
+
+/** Whether a member has a message, as far as we know. */
+function has({ from, pushed, known }: Held, id: MemberId): boolean {
+  return from === id || pushed.includes(id) || known.includes(id);
 }

@@ -21,7 +21,16 @@ export type Effect =
   /** Answer the peer that waits on a connection; without a packet: let it go without an answer. */
   | { type: 'respond'; exchange: number; packet?: Packet }
   | { type: 'change'; change: MembershipChange }
-  | { type: 'message'; from: MemberId; messageType: number; payload: Uint8Array; tag: string; direct: boolean }
+  | {
+      type: 'message';
+      from: MemberId;
+      messageType: number;
+      payload: Uint8Array;
+      tag: string;
+      direct: boolean;
+      /** Of a broadcast: how many links it came along. */
+      hops: number;
+    }
   | { type: 'incoming-request'; exchange: number; from: MemberId; messageType: number; payload: Uint8Array }
   /** A `join` or `request` of the application is over. */
   | { type: 'settled'; ref: number; payload?: Uint8Array; joined?: number; error?: GossipError }

@@ -3,10 +3,9 @@
  * passes on what is from them and for them. Connections are numbers here; whose they are and what may be admitted the
  * shell has found out.
  */
-import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
+import type { AddressedPacket, BroadcastMessage, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
 import { PROTOCOL_VERSION } from './config.js';
 import type { Core } from './core.js';
-import type { BroadcastItem } from './dissemination.js';
 import { LeafNews, type Told } from './leaf-news.js';
 import type { LeafEvent, LeafHost, LeafRecord } from './leaves.js';
 import type { MemberId } from './member-id.js';
@@ -193,9 +192,7 @@ export class Gateway implements LeafHost {
         this.#end(leaf, 'leaving');
         return;
       case 'broadcast':
-        if (core.dissemination.receive({ ...packet, origin: leaf.id }, { reliable: true })) {
-          core.dissemination.relayFor({ ...packet, origin: leaf.id });
-        }
+        core.dissemination.enter({ ...packet, origin: leaf.id, hops: 0 }, { reliable: true });
         return;
       case 'message':
       case 'request':
@@ -269,8 +266,9 @@ export class Gateway implements LeafHost {
     return true;
   }
 
-  broadcast({ origin, messageId, messageType, tag, reliable, payload }: BroadcastItem): void {
+  broadcast(message: BroadcastMessage): void {
     const { core } = this;
+    const { origin, tag } = message;
     const to: number[] = [];
     for (const leaf of this.#sessions.values()) {
       if (leaf.id === origin || leaf.session === undefined || !(leaf.sees?.(origin) ?? true)) continue;
@@ -279,8 +277,7 @@ export class Gateway implements LeafHost {
       to.push(leaf.session);
     }
     if (to.length === 0) return;
-    const from = core.self.id;
-    this.#send(to, { type: 'broadcast', from, origin, messageId, messageType, ttl: 0, reliable, tag, payload });
+    this.#send(to, { ...message, type: 'broadcast', from: core.self.id });
   }
 
   #lookSoon(): void {

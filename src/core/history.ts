@@ -49,6 +49,17 @@ export class History {
     return true;
   }
 
+  /** Whether a message would not be accepted: it was seen, or is from before our memory or from the future. */
+  knows(sender: MemberId, messageId: bigint): boolean {
+    const aheadMs = this.core.hlc.aheadMs(messageId, this.core.nowMs);
+    return (
+      messageId <= this.#floor ||
+      aheadMs < -this.core.limits.historyAgeMs ||
+      aheadMs > this.core.timing.clockDriftMaxMs ||
+      this.#seen.has(`${sender}${messageId}`)
+    );
+  }
+
   /**
    * Forgets the oldest. An id may have come from as far ahead as a clock may be; once it is refused for its age it need
    * not be remembered.

@@ -147,7 +147,7 @@ export class LeafCore extends Machine {
     else {
       const messageId = this.hlc.now(this.nowMs);
       this.count('broadcastsSent');
-      this.#say({ ...wish, from: self.id, origin: self.id, messageId, ttl: 0 });
+      this.#say({ ...wish, from: self.id, origin: self.id, messageId, hops: 0 });
     }
   }
 
@@ -291,11 +291,11 @@ export class LeafCore extends Machine {
         for (const id of packet.ids) this.members.remove(id);
         return;
       case 'broadcast': {
-        const { origin, messageId, messageType, payload, tag } = packet;
+        const { origin, messageId, messageType, payload, tag, hops } = packet;
         if (!this.members.get(origin)) this.drop('unknownSenders', origin);
         else if (this.history.accept(origin, messageId)) {
           this.count('broadcastsDelivered');
-          this.emit({ type: 'message', from: origin, messageType, payload, tag, direct: false });
+          this.emit({ type: 'message', from: origin, messageType, payload, tag, direct: false, hops: hops + 1 });
         }
         return;
       }

@@ -4,9 +4,8 @@
  * dead unless they show up elsewhere. What a gateway itself does stands in `gateway.ts`, behind `LeafHost`.
  */
 import { GossipError } from '../errors.js';
-import type { AddressedPacket, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
+import type { AddressedPacket, BroadcastMessage, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
-import type { BroadcastItem } from './dissemination.js';
 import type { Packet } from './input.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
@@ -48,7 +47,7 @@ export interface LeafHost {
   /** Hands a packet to a leaf. @returns false when it is not attached here. */
   send(packet: AddressedPacket): boolean;
   /** Passes a broadcast on to the leaves it is for. */
-  broadcast(item: BroadcastItem): void;
+  broadcast(message: BroadcastMessage): void;
   /** A row appeared, changed or was removed. @param whole - more than its state did. */
   changed(id: MemberId, whole: boolean): void;
   /** A row of a leaf has changed, or is gone. @returns whether it is one of ours, attached or not. */

@@ -138,6 +138,7 @@ export class Members {
       this.#insert(row);
       this.core.probe.changed(row);
     }
+    this.core.neighbours.searchSoon();
   }
 
   #add(record: MemberRecord): MemberRow | undefined {
@@ -240,6 +241,7 @@ export class Members {
     this.core.suspicion.end(id);
     this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
+    this.core.neighbours.changed({ ...row, state: 'dead' });
     this.core.leaves.changed({ ...row, state: 'dead' });
   }
 

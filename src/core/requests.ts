@@ -131,6 +131,7 @@ export class Requests {
       payload: message.payload,
       tag: '',
       direct: true,
+      hops: 0,
     });
   }
 

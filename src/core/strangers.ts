@@ -29,9 +29,9 @@ export class Strangers {
    * Lets a message wait for its sender, or drops it when too many wait; what has waited in vain is dropped as well.
    * @param retry - takes the message; called at most once, from inside `core.handle`.
    */
-  hold(from: MemberId, message: { messageId: bigint; payload: Uint8Array }, retry: () => void): void {
-    const key = `${from}${message.messageId}`;
-    if (this.#waiting.has(key) || this.#waiting.size >= WAITING_MAX || message.payload.length > BYTES_MAX) {
+  hold(from: MemberId, messageId: bigint, bytes: number, retry: () => void): void {
+    const key = `${from}${messageId}`;
+    if (this.#waiting.has(key) || this.#waiting.size >= WAITING_MAX || bytes > BYTES_MAX) {
       this.core.drop('unknownSenders', from);
       return;
     }

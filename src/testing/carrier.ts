@@ -12,8 +12,8 @@ import { ackBytes, countConnection, datagramBytes, reliableBytes, sumOf, type Tr
 
 /** A dial into nothing fails after this long. Source: TCPDeadline of the Go library. */
 const DIAL_TIMEOUT_MS = 2000;
-/** A shared connection without traffic is closed after this long. Source: guess, as the socket transport's order. */
-const IDLE_CLOSE_MS = 30_000;
+/** A shared connection without traffic is closed after this long. Source: as the socket transport. */
+const IDLE_CLOSE_MS = 300_000;
 /** Where a member runs: a machine that is on or off, and a process on it that runs or does not. */
 export interface Place {
   readonly index: number;

@@ -326,7 +326,7 @@ export class SimulatedMember implements EndOwner, Happening {
         return;
       }
       case 'message': {
-        const { from, messageType, tag, direct, payload } = effect;
+        const { from, messageType, tag, direct, hops, payload } = effect;
         const data = owner.wire.env.codec.decode(payload);
         owner.delivered({
           atMs: carrier.nowMs,
@@ -336,6 +336,7 @@ export class SimulatedMember implements EndOwner, Happening {
           data,
           tag,
           direct,
+          hops,
         });
         return;
       }

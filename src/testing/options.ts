@@ -104,8 +104,8 @@ export interface Delivery {
   data: unknown;
   tag: string;
   direct: boolean;
-  /** How many members a broadcast passed on its way, the receiver included; not known of everything. */
-  hops?: number;
+  /** Of a broadcast: how many links it came along. */
+  hops: number;
 }
 
 /** One change that a member saw. */

@@ -244,6 +244,12 @@ export class Simulation {
     }));
   }
 
+  /** With whom a member shares links for broadcasts, by number. */
+  neighbours(member: number): number[] {
+    const { core } = this.#at(member);
+    return core instanceof Core ? Array.from(core.neighbours.all(), ({ id }) => this.indexOf(id)) : [];
+  }
+
   /** What one member would tell of another, as it travels: with incarnation and version. */
   record(member: number, about: number): MemberRecord {
     const row = this.#at(member).core.members.get(this.id(about));
@@ -269,7 +275,7 @@ export class Simulation {
 
   /**
    * Makes members (default: all that run) know each other alive at once, as if they had joined and heard of each other long
-   * ago: no packet is sent and nobody is told. Leaves join by themselves.
+   * ago: nobody is told, and no packet is sent but to neighbours. Leaves join by themselves.
    */
   connectAll(members: readonly number[] = this.running()): void {
     const records = members.map((member) => this.#at(member).core.selfRecord());
@@ -277,6 +283,7 @@ export class Simulation {
       const { core } = this.#at(member);
       if (core instanceof Core) core.members.adopt(records);
     }
+    for (const member of members) this.#at(member).input({ type: 'tick' });
   }
 
   /** Everyone but the first joins through the first. */

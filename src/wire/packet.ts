@@ -52,6 +52,23 @@ export type ReplyStatus = 'ok' | 'no-handler' | 'failed' | 'unreachable' | 'refu
  */
 export type ByeWhy = 'refused' | 'moved' | 'closing' | 'slow' | 'abusive' | 'left';
 
+/** What a message is known by. */
+export interface MessageName {
+  readonly origin: MemberId;
+  readonly messageId: bigint;
+}
+
+/** A broadcast on its way. */
+export interface BroadcastMessage extends MessageName {
+  readonly messageType: number;
+  /** How many links it has come along. */
+  readonly hops: number;
+  readonly reliable: boolean;
+  /** Empty: for all. Otherwise only members with this tag deliver it. */
+  readonly tag: string;
+  readonly payload: Uint8Array;
+}
+
 /** A packet of the native dialect. `from` is the member that sent this packet, not necessarily its origin. */
 export type NativePacket =
   | { type: 'ping'; seq: number; from: MemberId; news: readonly News[] }
@@ -73,21 +90,20 @@ export type NativePacket =
   | { type: 'digest'; from: MemberId; fingerprint: number; members: number }
   | { type: 'state'; from: MemberId; records: readonly MemberRecord[]; last: boolean; wantReply: boolean }
   | { type: 'pull'; from: MemberId; ids: readonly MemberId[] }
-  | {
-      type: 'broadcast';
-      from: MemberId;
-      origin: MemberId;
-      messageId: bigint;
-      messageType: number;
-      ttl: number;
-      reliable: boolean;
-      tag: string;
-      payload: Uint8Array;
-    }
+  /** Broadcasts, pushed along the tree. */
+  | { type: 'gossip'; from: MemberId; messages: readonly BroadcastMessage[] }
   | { type: 'message'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
   | { type: 'request'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
   | { type: 'reply'; from: MemberId; to: MemberId; messageId: bigint; status: ReplyStatus; payload: Uint8Array }
   | { type: 'native-only'; from: MemberId }
+  /** We are neighbours, or no longer. */
+  | { type: 'neighbour'; from: MemberId; on: boolean }
+  /** Broadcasts that we have. */
+  | { type: 'ihave'; from: MemberId; messages: readonly (MessageName & { readonly hops: number })[] }
+  /** Push to us, and send us these. */
+  | { type: 'graft'; from: MemberId; messages: readonly MessageName[] }
+  /** Do not push to us. */
+  | { type: 'prune'; from: MemberId }
   | {
       /** A leaf asks to be admitted. */
       type: 'attach';
@@ -108,10 +124,15 @@ export type NativePacket =
   /** The leaf's page is hidden, or no longer: its silence means less. */
   | { type: 'hidden'; from: MemberId; hidden: boolean }
   /** Members that are no more. */
-  | { type: 'forgotten'; from: MemberId; ids: readonly MemberId[] };
+  | { type: 'forgotten'; from: MemberId; ids: readonly MemberId[] }
+  /** One broadcast, from a leaf or to it. */
+  | ({ type: 'broadcast'; from: MemberId } & BroadcastMessage);
 
 /** What only a gateway and its leaves say to each other. */
-export type LeafPacket = Extract<NativePacket, { type: 'attach' | 'welcome' | 'bye' | 'hidden' | 'forgotten' }>;
+export type LeafPacket = Extract<
+  NativePacket,
+  { type: 'attach' | 'welcome' | 'bye' | 'hidden' | 'forgotten' | 'broadcast' }
+>;
 
 /** What is addressed to one member, and may have to pass its gateway. */
 export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;
@@ -120,6 +141,9 @@ export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;
 export const NEWS_MAX = 256;
 export const RECORDS_MAX = 2048;
 export const IDS_MAX = 2048;
+/** Broadcasts, and names of broadcasts, in one packet. */
+export const MESSAGES_MAX = 1024;
+export const NAMES_MAX = 2048;
 /** Bytes of the smallest piece of news and of the smallest record. */
 export const RECORD_BYTES_MIN = 38;
 /** Bits of a record's first byte, above the two of its state. */

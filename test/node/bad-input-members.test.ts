@@ -47,7 +47,7 @@ test.each([false, true])('captured frames sent again are delivered once (sealed:
   assert.equal(await peer.cluster.request(victim.cluster.id, ask, 1), 2);
   await victim.until(() => heard.length === 2, 'both messages');
   const again = packetsOf(victim, tap.sent)
-    .filter(({ packet }) => ['message', 'broadcast', 'request'].includes(packet.type))
+    .filter(({ packet }) => ['message', 'gossip', 'request'].includes(packet.type))
     .map(({ frame }) => frame);
   assert.lengthOf(again, 3);
   for (let round = 0; round < 5; round++)
@@ -67,8 +67,12 @@ test('messages of strangers wait for news of their sender, but only so many of t
   const before = memberIds(victim);
   const payload = codec.encode('hello');
   const messages = Array.from({ length: 3000 }, (_, n): NativePacket => {
-    const head = { from: inventedId(n), messageId: timeIn(), messageType: 129, payload };
-    if (n % 3 === 0) return { type: 'broadcast', ...head, origin: head.from, ttl: 4, reliable: false, tag: '' };
+    const message = { messageId: timeIn(), messageType: 129, payload };
+    const from = inventedId(n);
+    const head = { from, ...message };
+    if (n % 3 === 0) {
+      return { type: 'gossip', from, messages: [{ ...message, origin: from, hops: 4, reliable: false, tag: '' }] };
+    }
     return { type: n % 3 === 1 ? 'message' : 'request', ...head, to: victim.cluster.id };
   });
   await framesByStream(

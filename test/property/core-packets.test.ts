@@ -63,6 +63,10 @@ const news: fc.Arbitrary<News[]> = fc.array(
 );
 
 const type = <T extends NativePacket['type']>(name: T) => fc.constant(name);
+// Few origins, so that several messages in a row are of one.
+const name = { origin: fc.oneof(id, fc.constantFrom(...fc.sample(id, 2))), messageId: time };
+const hops = fc.nat(255);
+const broadcast = { ...name, messageType, hops, reliable: fc.boolean(), tag: text, payload };
 const addressed = { from: id, to: id, messageId: time, messageType, payload };
 const packet: fc.Arbitrary<NativePacket> = fc.oneof(
   fc.record({ type: type('ping'), seq: u32, from: id, news }),
@@ -89,17 +93,7 @@ const packet: fc.Arbitrary<NativePacket> = fc.oneof(
     wantReply: fc.boolean(),
   }),
   fc.record({ type: type('pull'), from: id, ids: fc.array(id, { maxLength: 50 }) }),
-  fc.record({
-    type: type('broadcast'),
-    from: id,
-    origin: id,
-    messageId: time,
-    messageType,
-    ttl: fc.nat(255),
-    reliable: fc.boolean(),
-    tag: text,
-    payload,
-  }),
+  fc.record({ type: type('gossip'), from: id, messages: fc.array(fc.record(broadcast), { maxLength: 5 }) }),
   fc.record({ type: type('message'), ...addressed }),
   fc.record({ type: type('request'), ...addressed }),
   fc.record({
@@ -111,6 +105,11 @@ const packet: fc.Arbitrary<NativePacket> = fc.oneof(
     payload,
   }),
   fc.record({ type: type('native-only'), from: id }),
+  fc.record({ type: type('neighbour'), from: id, on: fc.boolean() }),
+  fc.record({ type: type('ihave'), from: id, messages: fc.array(fc.record({ ...name, hops }), { maxLength: 50 }) }),
+  fc.record({ type: type('graft'), from: id, messages: fc.array(fc.record(name), { maxLength: 50 }) }),
+  fc.record({ type: type('prune'), from: id }),
+  fc.record({ type: type('broadcast'), from: id, ...broadcast }),
   fc.record({
     type: type('attach'),
     from: id,
@@ -176,7 +175,7 @@ test('no packet can be cut short or made longer unnoticed, but for payloads that
 
 test('arbitrary bytes are a packet or refused, whatever their type', () => {
   fc.assert(
-    fc.property(fc.nat(20), fc.uint8Array({ maxLength: 300, size: 'max' }), (first, rest) => {
+    fc.property(fc.nat(25), fc.uint8Array({ maxLength: 300, size: 'max' }), (first, rest) => {
       decode(Uint8Array.of(first, ...rest));
     }),
     { numRuns: 5000 },
@@ -208,11 +207,15 @@ test('a member that is neither gateway nor leaf refuses what only those say', ()
 test('a count above what the packet can hold is refused before anything is made of it', () => {
   const most = [0xff, 0xff, 0xff, 0xff, 0x0f];
   const from = new Uint8Array(16);
-  const types = ['ping', 'ack', 'ping-req', 'nack', 'news', 'join', 'join-reply', 'digest', 'state', 'pull'];
+  const types = ['ping', 'ack', 'ping-req', 'nack', 'news', 'join', 'join-reply', 'digest', 'state', 'pull', 'gossip'];
+  types.push('message', 'request', 'reply', 'native-only', 'neighbour', 'ihave', 'graft');
   for (const [name, head] of [
     ['news', []],
     ['state', [0, 0]],
     ['pull', []],
+    ['gossip', []],
+    ['ihave', []],
+    ['graft', []],
   ] as const) {
     const bytes = Uint8Array.of(types.indexOf(name), ...from, ...head, ...most, ...new Uint8Array(200));
     expect(() => decodePacket(bytes, env)).toThrow(/items|above|cannot/);

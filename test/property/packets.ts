@@ -56,7 +56,8 @@ export function packetsOfEveryType(): NativePacket[] {
   const withoutMetadata: MemberRecord = { ...record(STRANGER, '127.0.0.1:9100'), metadataBytes: 2000 };
   delete withoutMetadata.metadata;
   const payload = Uint8Array.from({ length: 90 }, (_, i) => i % 7);
-  const head = { from: OTHER, messageId: TIME + 7n, messageType: 129, payload };
+  const message = { messageId: TIME + 7n, messageType: 129, payload };
+  const head = { from: OTHER, ...message };
   return [
     { type: 'ping', seq: 7, from: OTHER, news: [] },
     { type: 'ping', seq: 7, from: STRANGER, news },
@@ -78,8 +79,20 @@ export function packetsOfEveryType(): NativePacket[] {
     { type: 'digest', from: OTHER, fingerprint: 1, members: 3 },
     { type: 'state', from: OTHER, records: [other, third, go, withoutMetadata], last: true, wantReply: true },
     { type: 'pull', from: OTHER, ids: [SELF, OTHER, THIRD] },
-    { type: 'broadcast', ...head, origin: THIRD, ttl: 4, reliable: false, tag: '' },
-    { type: 'broadcast', ...head, origin: OTHER, ttl: 255, reliable: true, tag: 'web' },
+    {
+      type: 'gossip',
+      from: OTHER,
+      messages: [
+        { ...message, origin: THIRD, hops: 4, reliable: false, tag: '' },
+        { ...message, messageId: TIME + 8n, origin: THIRD, hops: 0, reliable: false, tag: '' },
+        { ...message, origin: OTHER, hops: 255, reliable: true, tag: 'web' },
+      ],
+    },
+    { type: 'neighbour', from: OTHER, on: true },
+    { type: 'neighbour', from: THIRD, on: false },
+    { type: 'ihave', from: OTHER, messages: [{ origin: THIRD, messageId: TIME + 9n, hops: 3 }] },
+    { type: 'graft', from: OTHER, messages: [{ origin: THIRD, messageId: TIME + 7n }] },
+    { type: 'prune', from: OTHER },
     { type: 'message', ...head, to: SELF },
     { type: 'request', ...head, to: SELF },
     { type: 'reply', from: OTHER, to: SELF, messageId: TIME, status: 'ok', payload },

@@ -97,8 +97,13 @@ test('what strangers say is dropped and counted; their messages wait a moment, a
     const from = record.id;
     sim.inject(0, { type: 'news', from, news: [{ kind: 'record', record }] });
     sim.inject(0, { type: 'state', from, records: [record], last: true, wantReply: true });
-    const head = { from, messageId: hlc(sim), messageType: 128, payload: new Uint8Array([1]) };
-    sim.inject(0, { type: 'broadcast', ...head, origin: from, ttl: 9, reliable: false, tag: '' });
+    const message = { messageId: hlc(sim), messageType: 128, payload: new Uint8Array([1]) };
+    const head = { from, ...message };
+    sim.inject(0, {
+      type: 'gossip',
+      from,
+      messages: [{ ...message, origin: from, hops: 9, reliable: false, tag: '' }],
+    });
     sim.inject(0, { type: 'message', ...head, messageId: hlc(sim) + 1n, to: sim.id(0) });
     sim.inject(0, { type: 'request', ...head, messageId: hlc(sim) + 2n, to: sim.id(0) });
   }
@@ -137,8 +142,8 @@ test('times far ahead are refused and counted, and move no clock', 1, (seed) => 
     from,
     news: [{ kind: 'state', id: sim.id(0), incarnation: far.incarnation, state: 'dead', by: from }],
   });
-  const head = { from, messageId: far.incarnation, messageType: 128, payload: new Uint8Array([1]) };
-  sim.inject(0, { type: 'broadcast', ...head, origin: from, ttl: 9, reliable: false, tag: '' });
+  const message = { messageId: far.incarnation, messageType: 128, payload: new Uint8Array([1]) };
+  sim.inject(0, { type: 'gossip', from, messages: [{ ...message, origin: from, hops: 9, reliable: false, tag: '' }] });
   sim.inject(0, { type: 'join', seq: 1, from: far.id, record: far });
   expect(sim.stats(0)).toMatchObject({ clockDrift: 5, members: 3 });
   expect(sim.deliveries).toEqual([]);

@@ -39,9 +39,6 @@ export interface Acquaintance {
   readonly waiting: (() => void)[];
 }
 
-/** Guardians kept; tags are the application's and could be many. Source: guess. */
-const GUARDIANS_MAX = 10_000;
-
 /** What a v1 peer tells about itself; what a message leaves out stays as it was. */
 export interface V1Info {
   version: bigint;
@@ -53,7 +50,7 @@ export interface V1Info {
 export class V1Peers {
   readonly #peers = new Map<MemberId, V1Peer>();
   #active: MemberRow[] = [];
-  /** By peer and tag; empty: nobody who gets the broadcast could. Kept until the membership changes. */
+  /** By peer. Kept until the membership changes. */
   readonly #guardians = new Map<string, MemberId>();
   #epoch = -1;
 
@@ -85,34 +82,28 @@ export class V1Peers {
   }
 
   /**
-   * Whether we are the one to pass a broadcast on to a peer: of the alive members that speak both dialects and get the
-   * broadcast, the one that wins rendezvous hashing for the peer's id. With equal views exactly one member is.
-   *
-   * @param tag - empty, or the tag of a broadcast that only members with it get; when none of them could, its origin is
-   *   the one, or the gateway of a leaf.
+   * Whether we are the one to pass broadcasts on to a peer: of the alive members that speak both dialects the one that wins
+   * rendezvous hashing for the peer's id. With equal views exactly one member is.
    * @source Thaler and Ravishankar (1998), highest random weight.
    */
-  guards(id: MemberId, tag: string, origin: MemberId): boolean {
+  guards(id: MemberId): boolean {
     this.#refresh();
-    const key = `${id}${tag}`;
-    let guardian = this.#guardians.get(key);
+    let guardian = this.#guardians.get(id);
     if (guardian === undefined) {
       const { core } = this;
       let best = -1;
       guardian = '';
       for (const row of [core.self, ...core.members.natives()]) {
-        if (!row.bilingual || row.state !== 'alive' || (tag !== '' && !row.tags.includes(tag))) continue;
+        if (!row.bilingual || row.state !== 'alive') continue;
         const mine = weight(row.id, id);
         if (mine > best || (mine === best && row.id > guardian)) {
           best = mine;
           guardian = row.id;
         }
       }
-      if (this.#guardians.size >= GUARDIANS_MAX) this.#guardians.clear();
-      this.#guardians.set(key, guardian);
+      this.#guardians.set(id, guardian);
     }
-    const { members, self } = this.core;
-    return (guardian || (members.get(origin)?.via ?? origin)) === self.id;
+    return guardian === this.core.self.id;
   }
 
   /**

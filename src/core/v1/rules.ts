@@ -5,12 +5,11 @@
  * frame, and get each broadcast from exactly one of us.
  */
 import { GossipError } from '../../errors.js';
-import type { AddressedPacket } from '../../wire/packet.js';
+import type { AddressedPacket, BroadcastMessage } from '../../wire/packet.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js';
 import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Answer, Contact, ForeignDialect } from '../dialect.js';
-import type { BroadcastItem } from '../dissemination.js';
 import type { ExchangeDone, Outgoing, PacketSource } from '../input.js';
 import { isActive, type MemberRow } from '../members.js';
 import { Introductions } from './introductions.js';
@@ -78,8 +77,7 @@ class V1Rules implements ForeignDialect {
     const { senderId, messageId, message } = packet;
     if (message.kind !== 'data' || source.exchange !== undefined) core.drop('unknownSenders', senderId);
     else {
-      const words = { messageId, payload: message.payload };
-      core.strangers.hold(senderId, words, () => this.receive(packet, source));
+      core.strangers.hold(senderId, messageId, message.payload.length, () => this.receive(packet, source));
     }
   }
 
@@ -148,15 +146,16 @@ class V1Rules implements ForeignDialect {
       core.requests.deliver(packet.senderId, packet.messageId, message);
       return;
     }
-    const item: BroadcastItem = {
+    const broadcast: BroadcastMessage = {
       ...message,
+      hops: 0,
       origin: packet.senderId,
       messageId: packet.messageId,
       tag: packet.tag ?? '',
       reliable: source.reliable,
     };
     // The Go library carries a reliable broadcast one hop only; all of them go on from here.
-    if (core.dissemination.receive(item, source)) core.dissemination.relayFor(item);
+    core.dissemination.enter(broadcast, source);
   }
 
   contact(address: string, done: (contact: Contact) => void): void {
@@ -193,7 +192,7 @@ class V1Rules implements ForeignDialect {
     return { kind: 'pong', id, address: v1Address(this.core, row, to) ?? '', metadataTime, metadata, state };
   }
 
-  broadcast(item: BroadcastItem, source: PacketSource | undefined): void {
+  broadcast(item: BroadcastMessage, source: PacketSource | undefined): void {
     const to = this.#peers
       .active()
       .filter(
@@ -201,7 +200,7 @@ class V1Rules implements ForeignDialect {
           row.id !== item.origin &&
           row.address !== source?.address &&
           (item.tag === '' || row.tags.includes(item.tag)) &&
-          this.#peers.guards(row.id, item.tag, item.origin),
+          this.#peers.guards(row.id),
       );
     this.core.count('v1BroadcastsSent', to.length);
     const packet = this.#outbox.packet(item.messageType, { kind: 'data', payload: item.payload });
@@ -260,7 +259,7 @@ class V1Rules implements ForeignDialect {
     this.#armKeepalive();
     if (!peer.introduced) this.#introductions.introduceSoon(row, peer);
     // It cannot refute a suspicion; its guardian looks for itself, and speaks for it when it answers.
-    if (!first && row.state === 'suspect' && this.#peers.guards(row.id, '', this.core.self.id)) {
+    if (!first && row.state === 'suspect' && this.#peers.guards(row.id)) {
       this.core.probe.ask(row);
     }
   }

@@ -3,7 +3,7 @@
  * need not carry them.
  */
 import type { ByeWhy, NativePacket } from '../packet.js';
-import { bool, type Field, id, oneOf, string, u32, union, varint } from './fields.js';
+import { bool, type Field, hlc, id, messageType, oneOf, payload, string, u8, u32, union, varint } from './fields.js';
 import { ids, MEMBER_PACKETS, record } from './packet-codec.js';
 
 const WHY: readonly ByeWhy[] = ['refused', 'moved', 'closing', 'slow', 'abusive', 'left'];
@@ -21,4 +21,5 @@ export const LEAF_PACKETS: Field<NativePacket> = union<'type', NativePacket>('ty
   bye: { from: id, why: oneOf(WHY), reason: string },
   hidden: { from: id, hidden: bool },
   forgotten: { from: id, ids },
+  broadcast: { from: id, origin: id, messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload },
 });

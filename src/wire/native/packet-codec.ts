@@ -2,6 +2,7 @@
  * Native packets as bytes: `[type u8][fields]`. The tables below are the wire, field by field in their order;
  * `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
  */
+import type { MemberId } from '../../core/member-id.js';
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import { decodeValue, encodeValue, type WireEnv } from '../env.js';
@@ -12,8 +13,11 @@ import {
   IDS_MAX,
   LEAF,
   type LeafPacket,
+  MESSAGES_MAX,
   type MemberRecord,
   type MemberState,
+  type MessageName,
+  NAMES_MAX,
   type NativePacket,
   NEWS_MAX,
   type News,
@@ -112,6 +116,43 @@ const addressed = { from: id, to: id, messageId: hlc, messageType, payload };
 /** Ids of members. */
 export const ids = list(id, IDS_MAX, 16);
 
+/** Bytes of any length. */
+const sized: Field<Uint8Array> = {
+  write: (w, value) => w.bytes(value),
+  read: (r) => r.bytes(r.left).slice(),
+};
+
+/** Messages, or their names: whose each is stands there only when it is another's than the one before. */
+function messages<M extends MessageName>(field: Field<Omit<M, 'origin'>>, max: number, bytesEach: number) {
+  return {
+    write(w, values, env) {
+      w.varint(values.length);
+      let before = '';
+      for (const value of values) {
+        const { origin } = value;
+        w.u8(origin === before ? 0 : 1);
+        if (origin !== before) w.id(origin);
+        before = origin;
+        field.write(w, value, env);
+      }
+    },
+    read(r, env) {
+      let origin: MemberId | undefined;
+      return Array.from({ length: r.count(max, 1 + bytesEach) }, () => {
+        if (r.u8() === 1) origin = r.id();
+        if (origin === undefined) throw new GossipError('ERR_PACKET', 'a message of nobody');
+        return { origin, ...field.read(r, env) } as M;
+      });
+    },
+  } as const satisfies Field<readonly M[]>;
+}
+
+type Of<T extends NativePacket['type'], P = Extract<NativePacket, { type: T }>> = P extends {
+  messages: readonly (infer M)[];
+}
+  ? M
+  : never;
+
 /** The packets that full members speak. A packet's first byte is its place in the table. */
 export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = {
   ping: { seq: u32, from: id, news },
@@ -124,11 +165,22 @@ export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = 
   digest: { from: id, fingerprint: u32, members: varint },
   state: { from: id, last: bool, wantReply: bool, records: list(record, RECORDS_MAX, RECORD_BYTES_MIN) },
   pull: { from: id, ids },
-  broadcast: { from: id, origin: id, messageId: hlc, messageType, ttl: u8, reliable: bool, tag: string, payload },
+  gossip: {
+    from: id,
+    messages: messages<Of<'gossip'>>(
+      struct({ messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload: sized }),
+      MESSAGES_MAX,
+      13,
+    ),
+  },
   message: addressed,
   request: addressed,
   reply: { from: id, to: id, messageId: hlc, status: oneOf(STATUSES), payload },
   'native-only': { from: id },
+  neighbour: { from: id, on: bool },
+  ihave: { from: id, messages: messages<Of<'ihave'>>(struct({ messageId: hlc, hops: u8 }), NAMES_MAX, 9) },
+  graft: { from: id, messages: messages<Of<'graft'>>(struct({ messageId: hlc }), NAMES_MAX, 8) },
+  prune: { from: id },
 };
 
 const memberPackets = union('type', MEMBER_PACKETS) as Field<object> as Field<NativePacket>;

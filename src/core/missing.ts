@@ -1,0 +1,110 @@
+/**
+ * Broadcasts that others have announced and that have not come: after a moment whoever announced one is asked for it, one
+ * after the other. @source Plumtree (2007) §3.5, algorithm 2
+ */
+import type { MessageName } from '../wire/packet.js';
+import type { Core } from './core.js';
+import type { MemberId } from './member-id.js';
+
+/** Messages that are waited for at most. Source: guess. */
+const MISSING_MAX = 16_384;
+/**
+ * How long a message that was announced may take, in intervals of announcing, and up to this many times longer by chance: in
+ * a part of the tree that is cut off one member asks, and the others hear it from that one. Source: simulation.
+ */
+const WAIT_INTERVALS = 1;
+const WAIT_SPREAD = 3;
+/** … a share of it, for so long after a link of the tree has gone: here is where the tree is broken. Source: guess. */
+const HURRY_SHARE = 0.1;
+const HURRY_MS = 5000;
+/** Who is remembered to have one. Source: guess, more than there are neighbours. */
+const SOURCES_MAX = 16;
+
+interface Waited {
+  readonly origin: MemberId;
+  readonly messageId: bigint;
+  readonly sources: MemberId[];
+  /** When the next of them is asked. */
+  dueMs: number;
+}
+
+export class Missing {
+  readonly #waited = new Map<string, Waited>();
+  #armed = false;
+  #hurryUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly core: Core,
+    /** Asks a member for messages. */
+    private readonly ask: (source: MemberId, messages: readonly MessageName[]) => void,
+  ) {}
+
+  get size(): number {
+    return this.#waited.size;
+  }
+
+  /** A message was announced that we do not have. */
+  add(origin: MemberId, messageId: bigint, source: MemberId): void {
+    const key = `${origin}${messageId}`;
+    const waited = this.#waited.get(key);
+    if (waited) {
+      if (waited.sources.length < SOURCES_MAX && !waited.sources.includes(source)) waited.sources.push(source);
+      return;
+    }
+    if (this.#waited.size >= MISSING_MAX) {
+      this.core.drop('missingOverLimit', source);
+      return;
+    }
+    const { nowMs, timing, random } = this.core;
+    const waitMs = timing.gossipIntervalMs * WAIT_INTERVALS * (1 + random.unit() * (WAIT_SPREAD - 1));
+    const dueMs = nowMs + waitMs * (nowMs < this.#hurryUntilMs ? HURRY_SHARE : 1);
+    this.#waited.set(key, { origin, messageId, sources: [source], dueMs });
+    this.#arm();
+  }
+
+  /** The tree is broken here. */
+  hurry(): void {
+    this.#hurryUntilMs = this.core.nowMs + HURRY_MS;
+  }
+
+  arrived(origin: MemberId, messageId: bigint): void {
+    if (this.#waited.size > 0) this.#waited.delete(`${origin}${messageId}`);
+  }
+
+  /** One timer for all, for the first that is due. */
+  #arm(): void {
+    if (this.#armed || this.#waited.size === 0) return;
+    this.#armed = true;
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { dueMs } of this.#waited.values()) firstMs = Math.min(firstMs, dueMs);
+    this.core.schedule(firstMs - this.core.nowMs, () => {
+      this.#armed = false;
+      this.#askDue();
+      this.#arm();
+    });
+  }
+
+  #askDue(): void {
+    const { nowMs, timing } = this.core;
+    for (const [key, { sources, dueMs }] of this.#waited) {
+      if (dueMs > nowMs) continue;
+      const source = sources.find((one) => this.core.neighbours.get(one)?.lazy === false) ?? sources[0];
+      if (source === undefined) {
+        this.#waited.delete(key);
+        this.core.count('broadcastsMissed');
+        continue;
+      }
+      // Whom we ask for one we ask for all that it has: it is to be one link that mends the tree.
+      const asked: Waited[] = [];
+      for (const waited of this.#waited.values()) {
+        const at = waited.sources.indexOf(source);
+        if (at < 0) continue;
+        waited.sources.splice(at, 1);
+        // Time for an answer, before another one is asked.
+        waited.dueMs = nowMs + timing.probeTimeoutMs;
+        asked.push(waited);
+      }
+      this.ask(source, asked);
+    }
+  }
+}

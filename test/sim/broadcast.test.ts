@@ -1,0 +1,197 @@
+/** The tree of broadcasts: what it costs, how it mends, and that nobody is left out, whatever dies, joins or is cut off. */
+import { expect } from 'vitest';
+import { createSimulation, type Simulation, type SimulationOptions } from '../../src/testing/index.js';
+import { seeded } from './seeded.js';
+
+const test = seeded('broadcast.test.ts');
+
+function cluster(seed: number, members: number, options: Partial<SimulationOptions> = {}): Simulation {
+  const sim = createSimulation({ seed, members, ...options });
+  sim.joinAll();
+  if (!sim.runUntil(() => sim.converged(), 30_000)) throw new Error('the members did not find each other');
+  sim.run(2000);
+  return sim;
+}
+
+/** The sum of a counter over all that run. */
+function total(sim: Simulation, name: string): number {
+  return sim.running().reduce((sum, member) => sum + (sim.stats(member)[name] ?? 0), 0);
+}
+
+/** Where a message arrived, each place as often as it was delivered. */
+function arrivals(sim: Simulation, data: unknown): number[] {
+  return sim.deliveries
+    .filter((delivery) => delivery.data === data)
+    .map(({ to }) => to)
+    .sort((a, b) => a - b);
+}
+
+function everyoneBut(sim: Simulation, sender: number): number[] {
+  return sim.running().filter((member) => member !== sender);
+}
+
+/** Sends from one after the other, and returns what came twice, for each message that was to come once. */
+function redundancy(sim: Simulation, senders: readonly number[], count: number): number {
+  const before = total(sim, 'broadcastsReceived');
+  for (let i = 0; i < count; i++) {
+    sim.broadcast(senders[i % senders.length] as number, i);
+    sim.run(20);
+  }
+  sim.run(2000);
+  return (total(sim, 'broadcastsReceived') - before) / (count * (sim.running().length - 1)) - 1;
+}
+
+test('a tree that has come to rest carries each message along N - 1 links, whoever sends it', 2, (seed) => {
+  const sim = cluster(seed, 40);
+  const everybody = sim.running();
+  redundancy(sim, everybody, 40);
+  redundancy(sim, everybody, 40);
+  sim.deliveries.length = 0;
+  expect(redundancy(sim, everybody, 40)).toBeLessThanOrEqual(0.05);
+  for (let i = 0; i < 40; i++) expect(arrivals(sim, i)).toEqual(everyoneBut(sim, i));
+});
+
+test('links are few, and the same on both sides', 2, (seed) => {
+  const sim = cluster(seed, 60);
+  sim.run(30_000);
+  const links = new Set(sim.running().flatMap((a) => sim.neighbours(a).map((b) => `${a} ${b}`)));
+  for (const link of links) expect(links).toContain(link.split(' ').reverse().join(' '));
+  for (const member of sim.running()) {
+    expect(sim.neighbours(member).length).toBeGreaterThanOrEqual(2);
+    expect(sim.neighbours(member).length).toBeLessThanOrEqual(6);
+  }
+});
+
+test('the ways of one sender become short', 2, (seed) => {
+  const sim = cluster(seed, 60);
+  redundancy(sim, [7], 40);
+  sim.deliveries.length = 0;
+  redundancy(sim, [7], 10);
+  // 60 members with four links each: the farthest is at least four hops away, and may be twice as far.
+  expect(Math.max(...sim.deliveries.map(({ hops }) => hops))).toBeLessThanOrEqual(8);
+});
+
+test('what was under way when 80 % die at once reaches every survivor, and so does all that follows', 2, (seed) => {
+  for (const how of ['killed', 'silent'] as const) {
+    const sim = cluster(seed, 50);
+    redundancy(sim, [0], 5);
+    sim.deliveries.length = 0;
+    for (let i = 10; i < 50; i++) sim.crash(i, how);
+    for (let i = 0; i < 10; i++) {
+      sim.broadcast(i, `during ${i}`);
+      sim.run(100);
+    }
+    const known = () => sim.running().every((a) => sim.state(a, 49) === 'dead' && sim.stats(a).membersAlive === 10);
+    expect(sim.runUntil(known, 120_000)).toBe(true);
+    sim.run(15_000);
+    for (let i = 0; i < 10; i++) sim.broadcast(i, `after ${i}`);
+    sim.run(5000);
+    for (const when of ['during', 'after']) {
+      for (let i = 0; i < 10; i++) expect(arrivals(sim, `${when} ${i}`)).toEqual(everyoneBut(sim, i));
+    }
+  }
+});
+
+test('a relay that dies with messages in its hands takes none of them along', 3, (seed) => {
+  const sim = cluster(seed, 30);
+  redundancy(sim, [0], 10);
+  sim.deliveries.length = 0;
+  for (let i = 0; i < 20; i++) {
+    sim.broadcast(0, `message ${i}`);
+    sim.run(1);
+    if (i % 4 === 3) sim.crash(29 - i, i % 8 === 3 ? 'killed' : 'silent');
+  }
+  sim.run(15_000);
+  for (let i = 0; i < 20; i++) {
+    expect(arrivals(sim, `message ${i}`).filter((to) => sim.isRunning(to))).toEqual(everyoneBut(sim, 0));
+  }
+});
+
+test('after a partition both sides hear what the other one said meanwhile', 2, (seed) => {
+  const sim = cluster(seed, 20);
+  const [left, right] = [sim.running().filter((i) => i % 2 === 0), sim.running().filter((i) => i % 2 === 1)];
+  sim.partition([left, right]);
+  for (let i = 0; i < 10; i++) {
+    sim.broadcast(i, i);
+    sim.run(1000);
+  }
+  sim.heal();
+  sim.run(30_000);
+  for (let i = 0; i < 10; i++) expect(arrivals(sim, i)).toEqual(everyoneBut(sim, i));
+});
+
+test('members come and go, and whoever was there all the time has heard everything, once', 2, (seed) => {
+  const sim = cluster(seed, 30, { network: { loss: 0.05, duplicate: 0.05, reorder: 0.05, jitterMs: 20 } });
+  for (let i = 0; i < 40; i++) {
+    sim.broadcast(i % 20, i);
+    if (i % 4 === 0) sim.crash(20 + i / 4, i % 8 === 0 ? 'killed' : 'silent');
+    if (i % 4 === 2) sim.join(sim.addMember(), i % 20);
+    sim.run(250);
+  }
+  sim.run(20_000);
+  for (let i = 0; i < 40; i++) {
+    const arrived = arrivals(sim, i);
+    expect(arrived).toEqual([...new Set(arrived)]);
+    expect(arrived.filter((to) => to < 20)).toEqual(everyoneBut(sim, i % 20).filter((to) => to < 20));
+  }
+});
+
+test('a newcomer hears what is said from then on, and nothing from before', 3, (seed) => {
+  const sim = cluster(seed, 20);
+  sim.broadcast(3, 'before');
+  sim.run(1000);
+  const late = sim.addMember();
+  const joined = sim.join(late, 0);
+  expect(sim.runUntil(() => joined.settled && (sim.stats(late).neighbours ?? 0) > 0, 5000)).toBe(true);
+  sim.broadcast(5, 'after');
+  sim.run(5000);
+  expect(arrivals(sim, 'before')).not.toContain(late);
+  expect(arrivals(sim, 'after')).toContain(late);
+});
+
+test('many senders at once, and 64 KB of one: everything arrives, once', 2, (seed) => {
+  const sim = cluster(seed, 30, { network: { loss: 0.02 } });
+  for (let i = 0; i < 30; i++) {
+    sim.broadcast(i, new Uint8Array(65_536).fill(i));
+    for (let k = 0; k < 10; k++) sim.broadcast(i, i * 10 + k);
+  }
+  sim.run(10_000);
+  for (let i = 0; i < 300; i++) expect(arrivals(sim, i)).toEqual(everyoneBut(sim, Math.floor(i / 10)));
+  const large = sim.deliveries.filter(({ data }) => data instanceof Uint8Array);
+  expect(large).toHaveLength(30 * 29);
+  expect(new Set(large.map(({ to, from }) => `${to} ${from}`)).size).toBe(30 * 29);
+});
+
+test('1,000 broadcasts a second share packets, and nothing grows without limit', 1, (seed) => {
+  const sim = cluster(seed, 10, { limits: { broadcastCacheBytesMax: 100_000 } });
+  const before = sim.traffic().reliable;
+  for (let i = 0; i < 1000; i++) {
+    for (let k = 0; k < 10; k++) sim.broadcast(0, new Uint8Array(100));
+    sim.run(10);
+  }
+  sim.run(1000);
+  expect(sim.deliveries).toHaveLength(10_000 * 9);
+  // Nine links of the tree, ten messages at a time, and what is announced along the other links.
+  expect(sim.traffic().reliable - before).toBeLessThan(25_000);
+  for (const member of sim.running()) {
+    expect(sim.stats(member).broadcastsHeldBytes).toBeLessThanOrEqual(100_000);
+    expect(sim.stats(member).broadcastsMissing).toBe(0);
+  }
+});
+
+test('a member that announces what there is not costs a bounded memory, which it loses again', 1, (seed) => {
+  const sim = cluster(seed, 3);
+  const from = sim.id(1);
+  const now = BigInt(Math.floor((Date.UTC(2026, 0, 1) - 1_735_689_600_000 + sim.nowMs) * 1000)) << 10n;
+  for (let round = 0n; round < 20n; round++) {
+    const messages = Array.from({ length: 2000 }, (_, i) => ({
+      origin: sim.id(2),
+      messageId: now + round * 2000n + BigInt(i),
+      hops: 1,
+    }));
+    sim.inject(0, { type: 'ihave', from, messages });
+  }
+  expect(sim.stats(0)).toMatchObject({ broadcastsMissing: 16_384, missingOverLimit: 40_000 - 16_384 });
+  sim.run(10_000);
+  expect(sim.stats(0)).toMatchObject({ broadcastsMissing: 0, broadcastsMissed: 16_384 });
+});
