@@ -138,7 +138,7 @@ export class Members {
       this.#insert(row);
       this.core.probe.changed(row);
     }
-    this.core.neighbours.searchSoon();
+    this.core.neighbours.search(true);
   }
 
   #add(record: MemberRecord): MemberRow | undefined {

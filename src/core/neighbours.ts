@@ -16,7 +16,7 @@ import { isActive, type MemberRow } from './members.js';
 
 /** Rings for a cluster of any size, and how many times larger it must be for one more. Source: simulation, see the decision. */
 const RINGS_MIN = 2;
-const RING_GROWTH = 32;
+const RING_GROWTH = 24;
 /** Links that only the other side wants. Source: guess; while tables are equal there are none. */
 const GUESTS_MAX = 32;
 /** How often the view is looked through. Source: guess. */
@@ -81,7 +81,7 @@ export class Neighbours {
       if (link) this.#remove(link);
       else return;
     } else if (row.state === 'suspect' ? !link?.wanted : link?.wanted || !this.#isNear(row.id)) return;
-    this.searchSoon();
+    this.#searchSoon();
   }
 
   /** A member treats us as its neighbour. @returns the link; `undefined` when too many do whom we do not want. */
@@ -116,15 +116,17 @@ export class Neighbours {
     }
   }
 
-  /** The table has changed in a way that matters. */
-  searchSoon(): void {
+  #searchSoon(): void {
     if (this.#searching) return;
     this.#searching = true;
-    this.core.schedule(0, () => this.#search());
+    this.core.schedule(0, () => this.search());
   }
 
-  /** Finds whom we want by our own table. */
-  #search(): void {
+  /**
+   * Finds whom we want by our own table.
+   * @param settled - as if all had been told, each at some time of the last interval.
+   */
+  search(settled = false): void {
     this.#searching = false;
     const { core } = this;
     const natives = core.members.natives();
@@ -153,7 +155,7 @@ export class Neighbours {
     for (const id of wanted) {
       const link = this.#view.get(id);
       if (link) link.wanted = true;
-      else this.#add(id, true);
+      else this.#add(id, true, settled ? core.random.unit() * KEEP_MS : undefined);
     }
   }
 
@@ -163,11 +165,11 @@ export class Neighbours {
     return this.#reach.length === 0 || this.#reach.some((far, side) => distance(own, other, side) <= far);
   }
 
-  #add(id: MemberId, wanted: boolean): Neighbour {
+  #add(id: MemberId, wanted: boolean, toldAgoMs?: number): Neighbour {
     const { nowMs } = this.core;
-    const link: Neighbour = { id, lazy: false, wanted, untilMs: nowMs + GUEST_MS, toldMs: nowMs };
+    const link: Neighbour = { id, lazy: false, wanted, untilMs: nowMs + GUEST_MS, toldMs: nowMs - (toldAgoMs ?? 0) };
     this.#view.set(id, link);
-    if (wanted) this.#tell(link, true);
+    if (wanted && toldAgoMs === undefined) this.#tell(link, true);
     this.core.dissemination.linked(link);
     return link;
   }

@@ -275,7 +275,7 @@ export class Simulation {
 
   /**
    * Makes members (default: all that run) know each other alive at once, as if they had joined and heard of each other long
-   * ago: nobody is told, and no packet is sent but to neighbours. Leaves join by themselves.
+   * ago: no packet is sent and nobody is told. Leaves join by themselves.
    */
   connectAll(members: readonly number[] = this.running()): void {
     const records = members.map((member) => this.#at(member).core.selfRecord());
@@ -283,7 +283,6 @@ export class Simulation {
       const { core } = this.#at(member);
       if (core instanceof Core) core.members.adopt(records);
     }
-    for (const member of members) this.#at(member).input({ type: 'tick' });
   }
 
   /** Everyone but the first joins through the first. */

@@ -63,7 +63,7 @@ interface Dialled {
  * @throws {GossipError} `ERR_OPTION` when an option cannot work.
  */
 export function createWebSocketLinks(options: WebSocketLinksOptions): Transport {
-  const { protocols = [], idleTimeoutMs = 60_000, timeoutMs = 10_000, backoff } = options;
+  const { protocols = [], idleTimeoutMs = 300_000, timeoutMs = 10_000, backoff } = options;
   for (const [name, value] of Object.entries({ idleTimeoutMs, timeoutMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
   }

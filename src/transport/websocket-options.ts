@@ -36,7 +36,7 @@ export interface WebSocketTransportOptions {
   ticket?: string | (() => string | Promise<string>);
   /** Subprotocols to offer when dialling. Default: none. */
   protocols?: string[];
-  /** A connection without traffic ends after this. Default: 60,000 ms. Source: as `socketTransport`. */
+  /** A connection without traffic ends after this. Default: 300,000 ms. Source: as `socketTransport`. */
   idleTimeoutMs?: number;
   /** A connection must be open, and have said hello, within this. Default: 10,000 ms. Source: as `socketTransport`. */
   timeoutMs?: number;

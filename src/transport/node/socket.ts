@@ -31,7 +31,7 @@ export interface SocketTransportOptions {
   resolver?: Resolver;
   /** Try IPv6 addresses of a name first. Default: `false`. */
   preferIPv6?: boolean;
-  /** A shared connection without traffic ends after this. Default: 60,000 ms. Source: guess. */
+  /** A shared connection without traffic ends after this. Default: 300,000 ms. Source: guess, above the pause at which a member uses those to its neighbours. */
   idleTimeoutMs?: number;
   /** A connection must be open, and a frame complete, within this. Default: 10,000 ms. Source: TCPTimeout of memberlist. */
   timeoutMs?: number;
@@ -54,7 +54,7 @@ interface Running {
  * @throws {GossipError} `ERR_ADDRESS`, `ERR_OPTION` when an option cannot work.
  */
 export function socketTransport(options: SocketTransportOptions): Transport {
-  const { defaultPort, preferIPv6 = false, idleTimeoutMs = 60_000, timeoutMs = 10_000 } = options;
+  const { defaultPort, preferIPv6 = false, idleTimeoutMs = 300_000, timeoutMs = 10_000 } = options;
   positive('idleTimeoutMs', idleTimeoutMs);
   positive('timeoutMs', timeoutMs);
   if (defaultPort !== undefined && !(Number.isInteger(defaultPort) && defaultPort > 0 && defaultPort < 65_536)) {
