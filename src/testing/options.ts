@@ -104,8 +104,8 @@ export interface Delivery {
   data: unknown;
   tag: string;
   direct: boolean;
-  /** Of a broadcast: how many links it came along. */
-  hops: number;
+  /** Of a broadcast: how many links it came along; not known of everything. */
+  hops?: number;
 }
 
 /** One change that a member saw. */
