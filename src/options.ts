@@ -84,10 +84,14 @@ export interface ResolvedClusterOptions
 
 /** memberlist's DefaultLANConfig where it has the value; the rest as said. */
 const LAN = {
-  probeIntervalMs: 1000,
-  probeTimeoutMs: 500,
+  /** memberlist: 1,000; what its pings leave of its idle bytes, ours are smaller. `docs/decisions/2026-11-27-lan-timing.md` */
+  probeIntervalMs: 900,
+  /** memberlist: 500; the same share of a shorter interval, so that helpers have as much time as we. */
+  probeTimeoutMs: 400,
   indirectProbes: 3,
-  suspicionMult: 4,
+  /** memberlist: 4. The α of the fast profile that Lifeguard's paper measures; helpers' nacks confirm at once here. */
+  suspicionMult: 2,
+  /** Lifeguard's β. */
   suspicionMaxMult: 6,
   gossipIntervalMs: 200,
   gossipFanOut: 3,
@@ -114,7 +118,6 @@ export const PRESETS = {
     ...LAN,
     probeTimeoutMs: 200,
     indirectProbes: 1,
-    suspicionMult: 3,
     gossipIntervalMs: 100,
     retransmitMult: 2,
     syncIntervalMs: 15_000,

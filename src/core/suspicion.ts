@@ -79,7 +79,9 @@ export class SuspicionTable {
   refused(row: MemberRow, hard: boolean): void {
     const suspicion = this.#running.get(row.id);
     if (!suspicion) return;
-    const pauseMs = this.core.timing.probeTimeoutMs;
+    /** The pause in probe intervals. Source: guess, half a second in LAN, within which most processes are back. */
+    const PAUSE = 0.6;
+    const pauseMs = this.core.timing.probeIntervalMs * PAUSE;
     if (hard) {
       if (suspicion.hardMs === undefined || row.heardMs > suspicion.hardMs) suspicion.hardMs = this.core.nowMs;
       if (this.core.nowMs - suspicion.hardMs >= pauseMs) {

@@ -175,7 +175,7 @@ test('a member whose connection was closed is asked once, by a datagram and a di
   ]);
   for (let i = 0; i < 10; i++) expect(sent(core.handle(closed, core.nowMs))).toEqual([]);
   // Without an answer it asks others, and dials no more.
-  const later = core.handle({ type: 'tick' }, core.nowMs + 550);
+  const later = core.handle({ type: 'tick' }, core.nowMs + 450);
   expect(pingsOf(later).filter(({ to }) => to === 'm1')).toEqual([]);
   expect(helpersOf(later)).toEqual([
     ['m2', false],
@@ -212,7 +212,7 @@ test('where a dial was refused, others dial at once; refused at three twice, wit
   core.handle({ type: 'tick' }, core.nowMs + 101);
   expect(state()).toBe('suspect');
   expect(core.stats().localHealth).toBe(0);
-  const again = core.handle({ type: 'tick' }, core.nowMs + 500);
+  const again = core.handle({ type: 'tick' }, core.nowMs + 541);
   expect(pingsOf(again).filter(({ to }) => to === 'm1')).toHaveLength(2);
   const second = core.handle(refused, core.nowMs);
   witnesses(core, second, 3, 4);
@@ -235,7 +235,7 @@ test('an answer after hard evidence has been found once keeps it from being a ve
   const core = coreWith(1, 2, 3, 4);
   witnesses(core, core.handle(refused, core.nowMs), 2, 3, 4);
   core.handle({ type: 'tick' }, core.nowMs + 101);
-  const ping = sent(core.handle({ type: 'tick' }, core.nowMs + 500)).find(({ type }) => type === 'ping');
+  const ping = sent(core.handle({ type: 'tick' }, core.nowMs + 541)).find(({ type }) => type === 'ping');
   witnesses(core, core.handle(refused, core.nowMs), 2, 3, 4);
   if (ping?.type === 'ping') give(core, { type: 'ack', seq: ping.seq, from: idOf(1), news: [] });
   core.handle({ type: 'tick' }, core.nowMs + 101);
