@@ -125,6 +125,16 @@ export class NewsQueue {
     this.core.send(receivers.slice(LEAVE_FAN_OUT), packet, false);
   }
 
+  /**
+   * Whom we hold suspect or dead accuses others perhaps because it hears nobody: it would not hear them refute either. Whoever is
+   * really gone, others will find.
+   */
+  #isDeaf({ id, state, by }: Extract<News, { kind: 'state' }>): boolean {
+    if (state === 'alive' || by === id) return false;
+    const accuser = this.core.members.get(by);
+    return accuser !== undefined && accuser.state !== 'alive';
+  }
+
   /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */
   receive(news: readonly News[], from: MemberId): void {
     const missing: MemberId[] = [];
@@ -137,6 +147,10 @@ export class NewsQueue {
       if (this.core.tooFarAhead(item.incarnation)) continue;
       if (item.id === this.core.self.id) {
         this.core.suspicion.aboutSelf(item);
+        continue;
+      }
+      if (this.#isDeaf(item)) {
+        this.core.count('accusersIgnored');
         continue;
       }
       const row = this.core.members.get(item.id);

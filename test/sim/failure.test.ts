@@ -161,3 +161,21 @@ test('who left comes back when it joins again', 2, (seed) => {
   sim.join(2, 0);
   expect(sim.runUntil(() => sim.converged(), 5000)).toBe(true);
 });
+
+test('a member that hears nobody, or that nobody hears, is dead, and makes nobody else suspect for long', 3, (seed) => {
+  for (const ways of ['deaf', 'unheard'] as const) {
+    const sim = cluster(seed, 12);
+    const others = sim.running().filter((i) => i !== 7);
+    for (const other of others) sim.cut(...((ways === 'deaf' ? [other, 7] : [7, other]) as [number, number]), 'one');
+    expect(sim.runUntil(() => others.every((i) => sim.state(i, 7) === 'dead'), 15_000)).toBe(true);
+    sim.run(5000);
+    const fromMs = sim.nowMs;
+    sim.run(120_000);
+    expect(sim.events.filter(({ at, atMs }) => at !== 7 && atMs >= fromMs)).toEqual([]);
+    expect(
+      seenAs(sim, 'dead').filter(
+        (i) => i !== 7 && sim.events.some((e) => e.at !== 7 && e.about === i && e.state === 'dead'),
+      ),
+    ).toEqual([]);
+  }
+});
