@@ -144,7 +144,7 @@ export class Cluster implements AsyncDisposable {
    */
   broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
     const { tag = '', reliable = false } = options;
-    checkShortString('tag', tag, this.#options.limits);
+    if (tag) checkShortString('tag', tag, this.#options.limits);
     const payload = this.encode(data);
     this.#handle({ type: 'broadcast', messageType: message.type, payload, tag, reliable });
   }

@@ -10,7 +10,20 @@ export class MemberView {
   /** The copy of a row, the same object until something in it changes. */
   member(row: MemberRow): Member {
     const known = this.#snapshots.get(row);
-    const member: Member = {
+    // Each message has its sender looked up here.
+    if (
+      known &&
+      known.state === row.state &&
+      known.address === row.address &&
+      known.metadata === (row.metadata ?? NO_METADATA) &&
+      known.tags === row.tags &&
+      known.via === row.via &&
+      known.applicationVersion === row.applicationVersion &&
+      known.protocol === row.dialect
+    ) {
+      return known;
+    }
+    const member: Member = Object.freeze({
       id: row.id,
       address: row.address,
       via: row.via,
@@ -19,9 +32,8 @@ export class MemberView {
       metadata: Object.freeze(row.metadata ?? NO_METADATA),
       applicationVersion: row.applicationVersion,
       protocol: row.dialect,
-    };
-    if (known && Object.entries(member).every(([key, value]) => known[key as keyof Member] === value)) return known;
-    this.#snapshots.set(row, Object.freeze(member));
+    });
+    this.#snapshots.set(row, member);
     return member;
   }
 

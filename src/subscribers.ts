@@ -5,25 +5,34 @@ type Handler = (value: never) => unknown;
 /** Handlers in the order they were added. A failure of one is reported and does not reach the others. */
 export class Subscribers {
   /** Each call of `add` has an entry of its own, so that the same function may be added twice and removed once. */
-  readonly #entries = new Set<{ readonly key: string | number; readonly handler: Handler }>();
+  readonly #entries = new Map<string | number, Set<{ readonly handler: Handler }>>();
 
   constructor(private readonly owner: { failed(error: unknown, key: string | number): void }) {}
 
   /** @returns a function that removes the handler again. */
   add(key: string | number, handler: Handler): () => void {
-    const entry = { key, handler };
-    this.#entries.add(entry);
+    const entry = { handler };
+    const entries = this.#entries.get(key) ?? new Set();
+    this.#entries.set(key, entries.add(entry));
     return () => {
-      this.#entries.delete(entry);
+      entries.delete(entry);
     };
   }
 
   call(key: string | number, value: unknown): void {
-    for (const entry of [...this.#entries]) {
+    const entries = this.#entries.get(key);
+    if (!entries) return;
+    const failed = (error: unknown) => this.owner.failed(error, key);
+    for (const entry of [...entries]) {
       // An earlier handler may have removed it.
-      if (entry.key !== key || !this.#entries.has(entry)) continue;
-      // In a function of its own, so that a handler that throws has rejected.
-      (async () => entry.handler(value as never))().catch((error) => this.owner.failed(error, key));
+      if (!entries.has(entry)) continue;
+      try {
+        const result = entry.handler(value as never);
+        // Only then it may be a promise; one for each message would cost more than the rest.
+        if (typeof result === 'object' && result) Promise.resolve(result).catch(failed);
+      } catch (error) {
+        failed(error);
+      }
     }
   }
 }

@@ -25,7 +25,8 @@ export function createMsgpackDecode(
   });
   return (bytes) =>
     guard(codec, () => {
-      let pairs = lookAhead(bytes, depthMax);
+      const seen = new LookAhead(bytes, depthMax);
+      seen.skip(depthMax);
       /** Corrects what the library decoded, in place. */
       const finish = (value: unknown): unknown => {
         switch (kindOf(value)) {
@@ -39,7 +40,7 @@ export function createMsgpackDecode(
             if (value instanceof ExtData) throw refuse(`the extension type ${value.type}`);
             const map = value as Record<string, unknown>;
             for (const key of Object.keys(map)) {
-              pairs--;
+              seen.pairs--;
               map[key] = finish(map[key]);
             }
           }
@@ -47,7 +48,7 @@ export function createMsgpackDecode(
         return value;
       };
       const value = finish(decoder.decode(bytes));
-      if (pairs !== 0) throw refuse('a duplicate key');
+      if (seen.pairs !== 0) throw refuse('a duplicate key');
       return value;
     });
 }
@@ -63,38 +64,44 @@ function keyOf(key: unknown): string {
  *
  * Why: the library allocates what a header declares and limits no depth. Here nothing is allocated: a value that declares more than is
  * there runs into the end of the bytes. What is cut short or left over at the very end, the library sees itself.
- *
- * @returns the number of key-value pairs in all maps together.
- * @throws GossipError `ERR_CODEC`: truncated or too deep.
  */
-function lookAhead(bytes: Uint8Array, depthMax: number): number {
-  let pairs = 0;
-  let at = 0;
-  const uint = (size: number): number => {
-    const end = at + size;
-    if (end > bytes.length) throw refuse('truncated bytes');
-    let value = 0;
-    while (at < end) value = value * 256 + (bytes[at++] as number);
-    return value;
-  };
-  const skip = (levels: number): void => {
-    const head = uint(1);
+class LookAhead {
+  /** Key-value pairs in all maps together. */
+  pairs = 0;
+  #at = 0;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly depthMax: number,
+  ) {}
+
+  /** Goes over the next value. @throws GossipError `ERR_CODEC`: truncated or too deep. */
+  skip(levels: number): void {
+    const head = this.#uint(1);
     // Small integers are their own head.
     if (head < 0x80 || head >= 0xe0) return;
     const isMap = head < 0x90 || head >= 0xde;
     const isList = !isMap && (head < 0xa0 || head >= 0xdc);
     const size =
-      head < 0xc0 ? head & (head < 0xa0 ? 0x0f : 0x1f) : uint(lookUp(LENGTH_BYTES, head)) + lookUp(BODY_BYTES, head);
+      head < 0xc0
+        ? head & (head < 0xa0 ? 0x0f : 0x1f)
+        : this.#uint(lookUp(LENGTH_BYTES, head)) + lookUp(BODY_BYTES, head);
     if (!isMap && !isList) {
-      at += size;
+      this.#at += size;
       return;
     }
-    if (levels === 0) throw tooDeep(depthMax);
-    if (isMap) pairs += size;
-    for (let left = isMap ? size * 2 : size; left > 0; left--) skip(levels - 1);
-  };
-  skip(depthMax);
-  return pairs;
+    if (levels === 0) throw tooDeep(this.depthMax);
+    if (isMap) this.pairs += size;
+    for (let left = isMap ? size * 2 : size; left > 0; left--) this.skip(levels - 1);
+  }
+
+  #uint(size: number): number {
+    const end = this.#at + size;
+    if (end > this.bytes.length) throw refuse('truncated bytes');
+    let value = 0;
+    while (this.#at < end) value = value * 256 + (this.bytes[this.#at++] as number);
+    return value;
+  }
 }
 
 /** For the heads from 0xc0 to 0xdf: how many bytes of length follow, and how many bytes of body beside that (`A`: 17). */

