@@ -6,21 +6,17 @@ import type { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
 
 export class History {
-  /** Insertion order is age order, so the oldest is always first. */
-  readonly #seen = new Map<string, number>();
-  /**
-   * Stands behind the oldest, which it has shown. Why not a new look from the start each time: a map keeps the places of what was
-   * deleted for a while, and to walk past a hundred thousand of them takes 90 µs, measured.
-   */
-  #walk = this.#seen.entries();
-  #oldest: [key: string, atMs: number] | undefined;
+  readonly #seen = new Map<MemberId, Set<bigint>>();
+  /** All of them, oldest first, from `#first` on. */
+  #order: { sender: MemberId; messageId: bigint; atMs: number }[] = [];
+  #first = 0;
   /** Nothing minted at or before this HLC time is accepted: ids that old may have been forgotten for their number. */
   #floor = 0n;
 
   constructor(private readonly core: Machine) {}
 
   get size(): number {
-    return this.#seen.size;
+    return this.#order.length - this.#first;
   }
 
   /**
@@ -38,13 +34,18 @@ export class History {
       this.core.drop('messagesTooOld', sender);
       return false;
     }
-    const key = `${sender}${messageId}`;
-    if (this.#seen.has(key)) {
+    let ofSender = this.#seen.get(sender);
+    if (!ofSender) {
+      ofSender = new Set();
+      this.#seen.set(sender, ofSender);
+    }
+    if (ofSender.has(messageId)) {
       if (direct) this.core.drop('replays', sender);
       else this.core.count('duplicates');
       return false;
     }
-    this.#seen.set(key, this.core.nowMs);
+    ofSender.add(messageId);
+    this.#order.push({ sender, messageId, atMs: this.core.nowMs });
     this.#prune();
     return true;
   }
@@ -56,7 +57,7 @@ export class History {
       messageId <= this.#floor ||
       aheadMs < -this.core.limits.historyAgeMs ||
       aheadMs > this.core.timing.clockDriftMaxMs ||
-      this.#seen.has(`${sender}${messageId}`)
+      (this.#seen.get(sender)?.has(messageId) ?? false)
     );
   }
 
@@ -66,19 +67,19 @@ export class History {
    */
   #prune(): void {
     const before = this.core.nowMs - this.core.limits.historyAgeMs - this.core.timing.clockDriftMaxMs;
-    for (;;) {
-      this.#oldest ??= this.#walk.next().value;
-      if (!this.#oldest) break;
-      const [key, atMs] = this.#oldest;
+    for (let oldest = this.#order[this.#first]; oldest; oldest = this.#order[++this.#first]) {
+      const { sender, messageId, atMs } = oldest;
       if (atMs > before) {
-        if (this.#seen.size <= this.core.limits.historyMax) return;
-        const forgotten = BigInt(key.slice(36));
-        if (forgotten > this.#floor) this.#floor = forgotten;
+        if (this.size <= this.core.limits.historyMax) break;
+        if (messageId > this.#floor) this.#floor = messageId;
       }
-      this.#seen.delete(key);
-      this.#oldest = undefined;
+      const ofSender = this.#seen.get(sender);
+      ofSender?.delete(messageId);
+      if (ofSender?.size === 0) this.#seen.delete(sender);
     }
-    // A walk that has come to the end shows nothing that is added later.
-    this.#walk = this.#seen.entries();
+    // Not at each one: that would move all of them each time.
+    if (this.#first < 1024 || this.#first * 2 < this.#order.length) return;
+    this.#order = this.#order.slice(this.#first);
+    this.#first = 0;
   }
 }

@@ -141,7 +141,9 @@ function messages<M extends MessageName>(field: Field<Omit<M, 'origin'>>, max: n
       return Array.from({ length: r.count(max, 1 + bytesEach) }, () => {
         if (r.u8() === 1) origin = r.id();
         if (origin === undefined) throw new GossipError('ERR_PACKET', 'a message of nobody');
-        return { origin, ...field.read(r, env) } as M;
+        const message = field.read(r, env) as { -readonly [K in keyof M]: M[K] };
+        message.origin = origin;
+        return message;
       });
     },
   } as const satisfies Field<readonly M[]>;
