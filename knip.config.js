@@ -14,4 +14,27 @@ export default {
     'test/interop/leaf-member.ts',
     'tools/peer-sizes.mjs',
     'tools/sim/main.ts',
-    'test/runtime/members-{bun,deno,workerd}.ts',
+    'test/runtime/{members-{bun,deno,workerd},gateway-workerd}.ts',
+  ],
+  project: [
+    'src/**/*.ts',
+    'test/**/*.ts',
+    'demo/page/*.ts',
+    '{bench,demo,tools}/**/*.mjs',
+    'tools/**/*.ts',
+    '!bench/peers/**',
+    '*.{mjs,js,ts}',
+  ],
+  // Run by tools/lint.mjs on the packed package, and by the live suites and those of other runtimes.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'bun', 'deno'],
+  ignoreBinaries: ['go', 'unshare', 'WebKitWebDriver', 'Xvfb'],
+  vitest: {
+    config: [
+      'vitest.config.ts',
+      'vitest.browsers.config.ts',
+      'vitest.bundles.config.ts',
+      'vitest.go.config.ts',
+      'vitest.runtimes.config.ts',
+    ],
+  },
+};

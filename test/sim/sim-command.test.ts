@@ -58,13 +58,13 @@ const DELIVERY = {
 };
 
 test.each(Object.keys(SCENARIOS))('%s: all figures are there, and all rules hold', async (scenario) => {
-  const { code, out } = await sim('--scenario', scenario, '--members', '5', '--seed', '2', '--json');
+  const { code, out } = await sim('--scenario', scenario, '--members', '4', '--seed', '2', '--json');
   const report = JSON.parse(out);
   expect(report).toEqual({
     scenario,
-    members: 5,
+    members: 4,
     v1: scenario === 'mixed' ? 2 : 0,
-    leaves: scenario === 'leaves' ? 5 : 0,
+    leaves: scenario === 'leaves' ? 4 : 0,
     preset: 'lan',
     seed: 2,
     seeds: 1,
@@ -92,10 +92,10 @@ test('several seeds give figures of all together; people get tables and a pictur
   const folder = mkdtempSync(join(tmpdir(), 'isogossip-sim-'));
   try {
     const svg = join(folder, 'run.svg');
-    const { code, out } = await sim('--scenario', 'crash', '--members', '4', '--seeds', '2', '--svg', svg);
+    const { code, out } = await sim('--scenario', 'bootstrap', '--members', '4', '--seeds', '2', '--svg', svg);
     expect(code).toBe(0);
-    expect(out).toMatch(/^crash: 4 members, preset lan, seeds 1 to 2$/m);
-    expect(out).toMatch(/^silent: dead for all +2 +/m);
+    expect(out).toMatch(/^bootstrap: 4 members, preset lan, seeds 1 to 2$/m);
+    expect(out).toMatch(/^views equal +2 +/m);
     expect(out).toMatch(/^all \d+ rules held$/m);
     expect(readFileSync(svg, 'utf8')).toMatch(/^<svg [\s\S]*<path d="M[\s\S]*<\/svg>$/);
   } finally {
@@ -104,17 +104,17 @@ test('several seeds give figures of all together; people get tables and a pictur
 });
 
 test('v1 peers and a preset can be added to any scenario', async () => {
-  const { out } = await sim('--scenario', 'restart', '--members', '3', '--v1', '1', '--preset', 'local', '--json');
+  const { out } = await sim('--scenario', 'bootstrap', '--members', '3', '--v1', '1', '--preset', 'local', '--json');
   expect(JSON.parse(out)).toMatchObject({ v1: 1, preset: 'local', violations: [] });
 });
 
 test('a broken rule is told with a smaller plan, which can be replayed', async () => {
   breakDetection();
-  const failed = await sim('--scenario', 'steady', '--members', '6');
+  const failed = await sim('--scenario', 'steady', '--members', '4');
   expect(failed.code).toBe(1);
   expect(failed.out).toMatch(/^BROKEN: healthy-declared-dead/m);
   const plan = failed.progress.match(/^replay: npm run sim -- --replay --plan '(.*)'$/m)?.[1] ?? '';
-  expect(JSON.parse(plan).members).toBeLessThan(6);
+  expect(JSON.parse(plan).members).toBeLessThan(4);
   const again = await sim('--replay', '--plan', plan);
   expect(again.code).toBe(1);
   expect(again.progress).toMatch(/sees \d+ dead, was suspect\nBROKEN healthy-declared-dead at \d+ ms: /);

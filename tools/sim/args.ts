@@ -41,7 +41,7 @@ export type Wish =
     } & Output);
 
 /** What is to be shown. */
-export interface Output {
+interface Output {
   json: boolean;
   replay: boolean;
   svg: string | undefined;

@@ -98,7 +98,7 @@ function memory(runs: readonly Samples[]) {
 }
 
 /** Sums up values; all of it is 0 when there are none. */
-export function summary(values: readonly number[]): Summary {
+function summary(values: readonly number[]): Summary {
   const sorted = Float64Array.from(values).sort();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   let sum = 0;

@@ -45,9 +45,9 @@ export interface RunOptions {
 /** Everything that can be looked at without an event is looked at this often. */
 const LOOK_MS = 250;
 const SECOND_MS = 1000;
-/** Rows and members looked at each time, drawn at random: a hundred members are looked at whole. */
-const ROWS_EACH_LOOK = 1000;
-const MEMBERS_EACH_LOOK = 100;
+/** Rows and members looked at each time, drawn at random; every change is looked at anyway. */
+const ROWS_EACH_LOOK = 50;
+const MEMBERS_EACH_LOOK = 5;
 /** Members whose views are compared: all, up to so many. */
 const VIEWS_MAX = 300;
 /** Until members that begin alone are one cluster, with leaves and v1 peers. Source: guess, above what 2,000 need. */
