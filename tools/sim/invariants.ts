@@ -72,6 +72,11 @@ const SIZES_MAX: Readonly<Record<string, number>> = {
   requestsPending: DEFAULT_LIMITS.pendingRequestsMax,
   requestsIncoming: DEFAULT_LIMITS.incomingRequestsMax,
   localHealth: 8,
+  neighbours: 64,
+  broadcastsHeld: 65_536,
+  // What came in one packet stays until the next has come.
+  broadcastsHeldBytes: DEFAULT_LIMITS.broadcastCacheBytesMax + DEFAULT_LIMITS.frameBytesMax,
+  broadcastsMissing: 16_384,
 };
 
 interface Message {
