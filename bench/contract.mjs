@@ -36,11 +36,11 @@ export const down = (id) => say({ event: 'down', id, atMs: nowMs() });
 /** Messages as bytes, for libraries that carry bytes. */
 export const BYTES = {
   make(run, number, sentMs, bytes) {
-    const message = new Uint8Array(bytes);
-    const view = new DataView(message.buffer);
-    view.setUint32(0, run);
-    view.setUint32(4, number);
-    view.setFloat64(8, sentMs);
+    // From Node's pool: what the bench itself costs is to be small.
+    const message = Buffer.allocUnsafe(bytes).fill(0, HEAD_BYTES);
+    message.writeUInt32BE(run, 0);
+    message.writeUInt32BE(number, 4);
+    message.writeDoubleBE(sentMs, 8);
     return message;
   },
   read(message) {

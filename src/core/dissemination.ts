@@ -122,15 +122,13 @@ export class Dissemination {
       });
       return undefined;
     }
-    const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
-    if (held && held.from !== from) {
-      core.count('duplicates');
-      return 'cycle';
-    }
     const { messageType, reliable, tag, payload } = message;
     const hops = Math.min(HOPS_MAX, message.hops + 1);
     const arrived = { origin, messageId, messageType, hops, reliable, tag, payload };
-    if (!this.#deliver(arrived, source)) return undefined;
+    if (!this.#deliver(arrived, source)) {
+      const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
+      return held && held.from !== from ? 'cycle' : undefined;
+    }
     this.#missing.arrived(origin, messageId);
     this.#pass(arrived, from);
     return origin === this.#root ? 'first' : undefined;
