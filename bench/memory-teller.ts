@@ -40,7 +40,7 @@ for (let first = 0; first < count; first += IN_A_PACKET) {
       metadataBytes: 0,
     });
   }
-  const packet = { type: 'state', from: cluster.id, records, last: false, wantReply: false } as const;
+  const packet = { type: 'state', from: cluster.id, records, last: false, whole: false } as const;
   const frame = encodeNativeFrame(packet, env) as Uint8Array;
   const head = new Uint8Array(4);
   new DataView(head.buffer).setUint32(0, frame.length, true);

@@ -367,7 +367,8 @@ export class Cluster implements AsyncDisposable {
   #changed(change: MembershipChange): void {
     // That we go we know.
     if (change.kind === 'state' && change.row === this.#core.self && change.state === 'leaving') return;
-    this.tell(this.#view.event(change));
+    // Nobody need keep a copy of ten thousand members that nobody looks at.
+    if (this.#subscribers.size + this.#queues.size > 0) this.tell(this.#view.event(change));
   }
 
   /** @internal */

@@ -19,6 +19,10 @@ export class Subscribers {
     };
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   call(key: string | number, value: unknown): void {
     const entries = this.#entries.get(key);
     if (!entries) return;

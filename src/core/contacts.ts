@@ -14,6 +14,8 @@ type Done = (error?: GossipError) => void;
 
 interface PendingJoin {
   address: string;
+  /** We knew nobody. */
+  alone: boolean;
   /** Set once the peer accepted: its whole table is still to come. */
   accepted?: MemberId;
   done: Done;
@@ -22,6 +24,8 @@ interface PendingJoin {
 export class Contacts {
   /** Joins of ours without an answer yet, by sequence number. */
   readonly #joins = new Map<number, PendingJoin>();
+  /** Whose whole table is still to come, to us who knew nobody: all of it is known to others already. */
+  readonly firstViews = new Set<MemberId>();
   /** Addresses being contacted, each once at a time, and who waits for that. */
   readonly #addresses = new Map<string, Done[]>();
   /** Joiners that have not yet answered at their address. */
@@ -99,9 +103,17 @@ export class Contacts {
   }
 
   #joinNatively(address: string, done: Done): void {
+    /** A seed hears only so many at once; the others ask again. Source: guess. */
+    const JOIN_TRIES = 5;
     const seq = this.core.random.uint32();
-    this.#joins.set(seq, { address, done });
-    this.core.send(address, { type: 'join', seq, from: this.core.self.id, record: this.core.selfRecord() }, true);
+    this.#joins.set(seq, { address, alone: this.#alone, done });
+    const ask = () => {
+      const join = this.#joins.get(seq);
+      if (!join || join.accepted) return;
+      this.core.send(address, { type: 'join', seq, from: this.core.self.id, record: this.core.selfRecord() }, true);
+      this.core.schedule(this.core.random.jitter(this.core.timing.joinTimeoutMs / JOIN_TRIES, 0.5), ask);
+    };
+    ask();
     this.core.schedule(this.core.timing.joinTimeoutMs, () => {
       const join = this.#joins.get(seq);
       if (!join) return;
@@ -177,7 +189,7 @@ export class Contacts {
       if (!row) return;
       // It answered there, even if a former life of it, whose clock was ahead, still says otherwise.
       this.core.members.setAddress(row, record.address);
-      this.core.sync.sendAll(row, true);
+      this.core.sync.sendAll(row);
     });
   }
 
@@ -202,7 +214,8 @@ export class Contacts {
       return;
     }
     join.accepted = packet.from;
-    const row = this.core.members.merge(packet.record, packet.from);
+    if (join.alone) this.firstViews.add(packet.from);
+    const row = this.core.members.merge(packet.record, packet.from, join.alone);
     // We can introduce ourselves as well as those we joined can.
     this.core.news.addRecord(this.core.self);
     if (row) this.core.send(row, { type: 'ack', seq: packet.verify, from: this.core.self.id, news: [] }, true);
@@ -220,7 +233,7 @@ export class Contacts {
   }
 
   get #alone(): boolean {
-    return this.core.members.peers().length === 0;
+    return this.core.members.peerCount === 0;
   }
 
   /** Seeds are tried again with jitter: all of them for ever while we are alone, else those nobody has answered at. */

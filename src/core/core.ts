@@ -42,7 +42,7 @@ export class Core extends Machine {
     super(config, nowMs);
     const start = this.hlc.now(nowMs);
     this.leaves = new Leaves(this);
-    this.members = new Members(this, toRow(ownRecord(config, start), nowMs, start));
+    this.members = new Members(this, toRow(ownRecord(config, start), nowMs));
     this.news = new NewsQueue(this);
     this.suspicion = new SuspicionTable(this);
     this.probe = new Prober(this);
@@ -58,7 +58,8 @@ export class Core extends Machine {
       () => this.#cleanUp(),
     );
     this.foreign = config.foreign?.(this);
-    this.self.bilingual = this.foreign !== undefined;
+    const { info } = this.self;
+    this.self.info = { ...info, traits: { ...info.traits, bilingual: this.foreign !== undefined } };
   }
 
   protected woke(): void {
@@ -171,6 +172,9 @@ export class Core extends Machine {
       case 'digest':
         this.sync.onDigest(packet, sender);
         return;
+      case 'summary':
+        this.sync.onSummary(packet, sender);
+        return;
       case 'state':
         this.sync.onState(packet, sender);
         return;
@@ -224,7 +228,7 @@ export class Core extends Machine {
   }
 
   #setMetadata(input: Extract<Input, { type: 'set-metadata' }>): void {
-    this.members.updateSelf({ metadata: input.metadata, metadataBytes: input.metadataBytes });
+    this.members.updateSelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } });
     this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
     this.foreign?.metadataChanged();
   }
@@ -246,6 +250,7 @@ export class Core extends Machine {
      */
     const LEAF_TOMBSTONE_MS = 300_000;
     const { leavingTimeoutMs, tombstoneMs } = this.timing;
+    if (this.members.count('leaving') + this.members.count('dead') === 0) return;
     for (const row of this.members.all()) {
       const age = this.nowMs - row.stateMs;
       if (row.state === 'leaving' && age >= leavingTimeoutMs) {
@@ -282,14 +287,13 @@ export class Core extends Machine {
   rowChanged(row: MemberRow, previous: MemberState | 'unknown'): void {
     this.probe.changed(row);
     if (previous === 'unknown') {
-      this.news.addRecord(row);
       this.strangers.met(row.id);
       if (row.state === 'suspect') this.suspicion.stateChanged(row, row.id);
     } else if (row.state === 'dead' && previous !== 'dead') {
       this.requests.unreachable(row, 'declared dead');
     } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native' && !row.via) {
       // Back from a partition: the two halves have news for each other.
-      this.sync.compare(row);
+      this.sync.compareSoon(row);
     }
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
     this.neighbours.changed(row);

@@ -71,7 +71,7 @@ export class LeafCore extends Machine {
     super(config, nowMs);
     this.#gateways = [...config.gateways];
     // Gateways mint our incarnations.
-    this.members = new LeafTable(this, toRow(ownRecord(config, 0n), nowMs, 0n));
+    this.members = new LeafTable(this, toRow(ownRecord(config, 0n), nowMs));
     // Gateways have their order, and the first attempt need not wait.
     this.schedule(0, () => this.#try());
   }
@@ -112,7 +112,7 @@ export class LeafCore extends Machine {
         this.#joins = this.#joins.filter((ref) => ref !== input.ref);
         return;
       case 'set-metadata':
-        Object.assign(this.self, { metadata: input.metadata, metadataBytes: input.metadataBytes });
+        this.members.saySelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } });
         this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
         if (this.#attached) this.#sayMetadata();
         return;
@@ -153,7 +153,7 @@ export class LeafCore extends Machine {
 
   #sayMetadata(): void {
     const { self } = this;
-    this.#say({ type: 'state', from: self.id, records: [this.selfRecord()], last: true, wantReply: false });
+    this.#say({ type: 'state', from: self.id, records: [this.selfRecord()], last: true, whole: false });
   }
 
   /** The application names gateways, or only waits until we are at one. */
@@ -322,7 +322,8 @@ export class LeafCore extends Machine {
     this.#refusals = 0;
     this.#pingIntervalMs = pingIntervalMs;
     const { address, via, tags, incarnation, version } = record;
-    Object.assign(this.self, { address, via, tags, incarnation, version });
+    this.members.saySelf({ address, version, traits: { ...this.self.info.traits, via, tags } });
+    this.self.incarnation = incarnation;
     this.members.setState(this.self, 'alive');
     this.count('attached');
     // It was changed while we were on our way.
@@ -357,15 +358,15 @@ export class LeafCore extends Machine {
     this.#lost(reason, why === 'refused' || why === 'abusive');
   }
 
-  #takeView({ records, last, wantReply }: Extract<NativePacket, { type: 'state' }>): void {
+  #takeView({ records, last, whole }: Extract<NativePacket, { type: 'state' }>): void {
     this.#view ??= new Set();
     for (const record of records) {
       this.#view.add(record.id);
       this.members.take(record);
     }
     if (!last) return;
-    // `wantReply` marks a whole view, after which who was not in it is no more.
-    if (wantReply) for (const { id } of [...this.members.all()]) if (!this.#view.has(id)) this.members.remove(id);
+    // Who was not in a whole view is no more.
+    if (whole) for (const { id } of [...this.members.all()]) if (!this.#view.has(id)) this.members.remove(id);
     this.#view = undefined;
     if (!this.#ready) this.#current();
   }

@@ -2,10 +2,11 @@
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import type { Machine, MemberTable } from './machine.js';
 import type { MemberId } from './member-id.js';
-import { hash, isActive, type MemberRow, toRow } from './members.js';
+import { Alike, hash, isActive, type MemberInfo, type MemberRow, toInfo, toRow } from './members.js';
 
 export class LeafTable implements MemberTable {
   readonly #rows = new Map<MemberId, MemberRow>();
+  readonly #alike = new Alike();
 
   constructor(
     private readonly core: Machine,
@@ -39,7 +40,8 @@ export class LeafTable implements MemberTable {
     const { core } = this;
     const row = this.#rows.get(record.id);
     if (row === this.self) {
-      Object.assign(row, { incarnation: record.incarnation, version: record.version });
+      this.saySelf({ version: record.version });
+      row.incarnation = record.incarnation;
       return;
     }
     if (!row) {
@@ -48,23 +50,27 @@ export class LeafTable implements MemberTable {
         core.drop('membersOverLimit', record.id);
         return;
       }
-      const added = toRow(record, core.nowMs, record.incarnation);
+      const added = toRow(record, core.nowMs, this.#alike);
       this.#rows.set(added.id, added);
       core.emitState(added, added.state, 'unknown');
       if (added.metadataBytes > 0) core.emit({ type: 'change', change: { kind: 'metadata', row: added } });
       return;
     }
-    const { state, ...info } = record;
     const told = record.version !== row.version && row.metadataBytes + record.metadataBytes > 0;
-    Object.assign(row, info);
+    row.info = toInfo(record, this.#alike);
+    row.incarnation = record.incarnation;
     if (told) core.emit({ type: 'change', change: { kind: 'metadata', row } });
-    this.setState(row, state);
+    this.setState(row, record.state);
+  }
+
+  /** Something that is said about ourselves has changed. */
+  saySelf(info: Partial<MemberInfo>): void {
+    this.self.info = { ...this.self.info, ...info };
   }
 
   setState(row: MemberRow, state: MemberState): void {
-    const previous = row.state;
+    const previous = row.turn(state, this.core.nowMs);
     if (previous === state) return;
-    Object.assign(row, { state, stateMs: this.core.nowMs });
     this.core.emitState(row, state, previous);
     if (state === 'dead') this.core.requests.unreachable(row, 'declared dead');
   }
@@ -73,7 +79,7 @@ export class LeafTable implements MemberTable {
   rename(id: MemberId): void {
     this.remove(id);
     this.#rows.delete(this.self.id);
-    this.self.id = id;
+    this.saySelf({ id });
     this.#rows.set(id, this.self);
   }
 

@@ -106,7 +106,7 @@ export class Leaves {
     const GATEWAY_UNKNOWN_MS = 5000;
     if (!row.via) {
       if (isActive(row)) return;
-      for (const leaf of this.core.members.active()) if (leaf.via === row.id) this.judge(leaf, 'suspect');
+      for (const leaf of this.core.members.leaves().filter(({ via }) => via === row.id)) this.judge(leaf, 'suspect');
       return;
     }
     if (this.host?.review(row) || !isActive(row)) return;

@@ -5,10 +5,11 @@
  * leaving, dead. The merge is the larger of two, so it is commutative, associative and idempotent. What a member says
  * about itself is merged apart, the newer version as a whole.
  */
-import type { MemberRecord, MemberState } from '../wire/packet.js';
+import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
 import { addressParts } from './addresses.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
+import { type Metadata, NO_METADATA } from './metadata.js';
 
 const RANK: Record<MemberState, number> = { alive: 0, suspect: 1, leaving: 2, dead: 3 };
 
@@ -17,14 +18,89 @@ export function outranks(aIncarnation: bigint, a: MemberState, bIncarnation: big
   return aIncarnation > bIncarnation || (aIncarnation === bIncarnation && RANK[a] > RANK[b]);
 }
 
-/** What we hold about one member. */
-export interface MemberRow extends MemberRecord {
-  /** Monotonic time of the last packet from the member itself that cannot be an old one sent again. */
+/** What many members have in common: those that are alike share one. */
+export type MemberTraits = Readonly<
+  Pick<MemberRecord, 'dialect' | 'bilingual' | 'via' | 'tags' | 'protocolVersion' | 'applicationVersion'>
+>;
+
+/**
+ * What a member says about itself, under one version. Never changed but replaced, so that whoever knows the same of a
+ * member can hold the same object.
+ */
+export interface MemberInfo {
+  readonly id: MemberId;
+  readonly version: bigint;
+  readonly address: string;
+  readonly traits: MemberTraits;
+  /** Absent: there is none. `known` may be left out for its size. */
+  readonly metadata?: { readonly known: Metadata | undefined; readonly bytes: number };
+}
+
+/** What we hold about one member. Small, since there may be tens of thousands. */
+export class MemberRow {
+  /** Its place in the list of {@link Members} that it stands in. */
+  place = 0;
+  /** Monotonic time, in whole milliseconds, of the last packet from the member itself that cannot be an old one sent again. */
   heardMs: number;
-  /** Monotonic time of the last change of `state`. */
+  /** Monotonic time of the last change of `state`, likewise; no two changes have the same. */
   stateMs: number;
-  /** HLC time of that change, for peers that want one. */
-  stateTime: bigint;
+
+  constructor(
+    public info: MemberInfo,
+    public incarnation: bigint,
+    public state: MemberState,
+    nowMs: number,
+  ) {
+    this.heardMs = this.stateMs = Math.ceil(nowMs);
+  }
+
+  get id(): MemberId {
+    return this.info.id;
+  }
+
+  get dialect(): Dialect {
+    return this.info.traits.dialect;
+  }
+
+  get bilingual(): boolean {
+    return this.info.traits.bilingual;
+  }
+
+  get via(): MemberId | undefined {
+    return this.info.traits.via;
+  }
+
+  get version(): bigint {
+    return this.info.version;
+  }
+
+  get address(): string {
+    return this.info.address;
+  }
+
+  get tags(): readonly string[] {
+    return this.info.traits.tags;
+  }
+
+  get applicationVersion(): string {
+    return this.info.traits.applicationVersion;
+  }
+
+  get metadata(): Metadata | undefined {
+    return this.info.metadata ? this.info.metadata.known : NO_METADATA;
+  }
+
+  get metadataBytes(): number {
+    return this.info.metadata?.bytes ?? 0;
+  }
+
+  /** Changes the state alone. @returns the one before. */
+  turn(state: MemberState, nowMs: number): MemberState {
+    const previous = this.state;
+    this.state = state;
+    if (previous !== state) this.stateMs = Math.ceil(Math.max(nowMs, this.stateMs + 1));
+    return previous;
+  }
 }
 
 /** Whether a member takes part: others count it, probe it and send to it. */
@@ -34,22 +110,57 @@ export function isActive({ state }: { readonly state: MemberState }): boolean {
 
 /** Builds the record that travels: a row without what only we know. */
 export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
-  const { heardMs, stateMs, stateTime, metadata, ...record } = row;
+  const { id, incarnation, state, version, address, metadata, metadataBytes, info } = row;
+  const record = { id, incarnation, state, version, address, ...info.traits, metadataBytes };
   return withMetadata && metadata ? { ...record, metadata } : record;
 }
 
-/** Makes a row of a record. */
-export function toRow(record: MemberRecord, nowMs: number, stateTime: bigint): MemberRow {
-  return { ...record, metadata: record.metadata, heardMs: nowMs, stateMs: nowMs, stateTime };
+/** What a record says of its member; see {@link Alike}. */
+export function toInfo(record: MemberRecord, alike: Alike): MemberInfo {
+  const { id, version, address, metadata: known, metadataBytes: bytes } = record;
+  const info = { id, version, address, traits: alike.traitsOf(record) };
+  return bytes > 0 ? { ...info, metadata: { known, bytes } } : info;
 }
 
-/** Every member known, ourselves included, with indexes that cost nothing per packet. */
+/** Makes a row of a record. */
+export function toRow(record: MemberRecord, nowMs: number, alike = new Alike()): MemberRow {
+  const info = toInfo(record, alike);
+  // A number of 64 bits has its own place in memory; most often the two are the same one.
+  const incarnation = record.incarnation === info.version ? info.version : record.incarnation;
+  return new MemberRow(info, incarnation, record.state, nowMs);
+}
+
+/** Keeps what members have in common once. */
+export class Alike {
+  readonly #traits = new Map<string, MemberTraits>();
+
+  traitsOf({ dialect, bilingual, via, tags, protocolVersion, applicationVersion }: MemberRecord): MemberTraits {
+    /** Different ones kept. Source: guess; a gateway's leaves are alike. */
+    const KEPT_MAX = 256;
+    const key = JSON.stringify([dialect, bilingual, via, tags, protocolVersion, applicationVersion]);
+    let traits = this.#traits.get(key);
+    if (!traits) {
+      if (this.#traits.size >= KEPT_MAX) this.#traits.clear();
+      traits = { dialect, bilingual, via, tags, protocolVersion, applicationVersion };
+      this.#traits.set(key, traits);
+    }
+    return traits;
+  }
+}
+
+/** Parts of the table that are compared on their own; a member's is told by its id. */
+export const CELLS = 256;
+
+/** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
   readonly #rows = new Map<MemberId, MemberRow>();
-  #active: MemberRow[] | undefined;
-  #peers: MemberRow[] | undefined;
-  #natives: MemberRow[] | undefined;
-  #fingerprint = 0;
+  readonly #alike = new Alike();
+  // Active members but ourselves, each in one list.
+  readonly #natives: MemberRow[] = [];
+  readonly #foreigners: MemberRow[] = [];
+  readonly #leaves: MemberRow[] = [];
+  /** Of each part of the table, the XOR of its rows' hashes. */
+  readonly #cells = new Uint32Array(CELLS);
   #counts: Record<MemberState, number> = { alive: 0, suspect: 0, leaving: 0, dead: 0 };
   /** Grows with every change of a state or of the set of members, so that what is derived from it can be cached. */
   epoch = 0;
@@ -76,7 +187,24 @@ export class Members {
 
   /** XOR of a hash of each active row: equal tables have equal fingerprints, whatever the order. */
   get fingerprint(): number {
-    return this.#fingerprint >>> 0;
+    return this.fingerprints(1)[0] as number;
+  }
+
+  /** Of each of so many parts of the table; the part of a row is {@link cellOf} its id modulo their number. */
+  fingerprints(parts: number): number[] {
+    const all = new Uint32Array(parts);
+    for (const [cell, value] of this.#cells.entries()) all[cell % parts] = (all[cell % parts] as number) ^ value;
+    return [...all];
+  }
+
+  /** Whether the table can be divided into so many equal parts. */
+  divides(parts: number): boolean {
+    return CELLS % parts === 0;
+  }
+
+  /** Into how many parts it is divided to be compared: each has some eight members. */
+  get partsToCompare(): number {
+    return Math.min(CELLS, 2 ** Math.max(0, Math.ceil(Math.log2(this.activeCount / 8))));
   }
 
   get(id: MemberId): MemberRow | undefined {
@@ -90,58 +218,66 @@ export class Members {
   /** Those whose address this is, or one of its parts. Looks at everyone: asked only when a connection has failed. */
   atAddress(address: string): MemberRow[] {
     return [...this.#rows.values()].filter(
-      (row) => row.address === address || addressParts(row.address).includes(address),
+      (row) => row.address.includes(address) && [row.address, ...addressParts(row.address)].includes(address),
     );
   }
 
-  /** Active members but ourselves; the array is shared, do not change it. */
+  /** Active members but ourselves. A new array: what is asked for often is in the others. */
   active(): readonly MemberRow[] {
-    this.#active ??= [...this.#rows.values()].filter((row) => row !== this.self && isActive(row));
-    return this.#active;
+    return [...this.#natives, ...this.#foreigners, ...this.#leaves];
   }
 
-  /** Active members that can be dialled, but ourselves: no leaves. One more is N of the protocol's formulas. */
+  /** How many active members can be dialled, but ourselves: no leaves. One more is N of the protocol's formulas. */
+  get peerCount(): number {
+    return this.#natives.length + this.#foreigners.length;
+  }
+
+  /** Those. A copy when not all are of our own kind. */
   peers(): readonly MemberRow[] {
-    this.#peers ??= this.active().filter((row) => !row.via);
-    return this.#peers;
+    return this.#foreigners.length > 0 ? [...this.#natives, ...this.#foreigners] : this.#natives;
   }
 
-  /** Those of them that are of our own kind. */
+  /** Those of them that are of our own kind. The list itself, in no order: it changes as members do. */
   natives(): readonly MemberRow[] {
-    this.#natives ??= this.peers().filter((row) => row.dialect === 'native');
     return this.#natives;
+  }
+
+  /** Active members that cannot be dialled, likewise. */
+  leaves(): readonly MemberRow[] {
+    return this.#leaves;
   }
 
   /**
    * Merges what was said about a member.
+   * @param known - others know it already, so that it is no news.
    * @returns the row when it is known now; `undefined` when the record was refused (table full, clock ahead, a dead stranger).
    */
-  merge(record: MemberRecord, by: MemberId): MemberRow | undefined {
+  merge(record: MemberRecord, by: MemberId, known = false): MemberRow | undefined {
     if (this.core.tooFarAhead(record.incarnation) || this.core.tooFarAhead(record.version)) return undefined;
     if (record.id === this.self.id) {
       this.core.suspicion.aboutSelf(record);
       return this.self;
     }
     const row = this.#rows.get(record.id);
-    if (!row) return this.#add(record);
-    this.mergeInfo(row, record);
-    this.mergeState(row, record.incarnation, record.state, by);
+    if (!row) return this.#add(record, known);
+    this.mergeInfo(row, record, known);
+    this.mergeState(row, record.incarnation, record.state, by, known);
     return row;
   }
 
-  /** Takes what many say of themselves for known long since: nobody is told. For simulations. */
-  adopt(records: readonly MemberRecord[]): void {
-    for (const record of records) {
-      if (this.#rows.has(record.id)) continue;
-      this.core.hlc.observe(record.incarnation);
-      const row = toRow(record, this.core.nowMs, record.incarnation);
+  /** Takes others' own rows for known long since: nobody is told, and what they say of themselves is shared. For simulations. */
+  adopt(rows: readonly MemberRow[]): void {
+    for (const { id, info, incarnation, state } of rows) {
+      if (this.#rows.has(id)) continue;
+      this.core.hlc.observe(incarnation);
+      const row = new MemberRow(info, incarnation, state, this.core.nowMs);
       this.#insert(row);
       this.core.probe.changed(row);
     }
     this.core.neighbours.search(true);
   }
 
-  #add(record: MemberRecord): MemberRow | undefined {
+  #add(record: MemberRecord, known: boolean): MemberRow | undefined {
     // A dead stranger is nobody's business: with no memory of it alive there is nothing to correct.
     if (!isActive(record)) return undefined;
     if (this.#rows.size >= this.core.limits.membersMax) {
@@ -149,28 +285,29 @@ export class Members {
       return undefined;
     }
     this.core.hlc.observe(record.incarnation);
-    const row = toRow(record, this.core.nowMs, this.core.mint());
     // Without its metadata a record counts as the oldest version, so that the whole one is still news.
-    if (!record.metadata && record.metadataBytes > 0) row.version = 0n;
+    const whole = record.metadata !== undefined || record.metadataBytes === 0;
+    const row = toRow(whole ? record : { ...record, version: 0n }, this.core.nowMs, this.#alike);
     this.#insert(row);
     this.core.emitState(row, row.state, 'unknown');
     if (row.metadata && row.metadataBytes > 0) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    if (!known) this.core.news.addRecord(row);
     this.core.rowChanged(row, 'unknown');
     return row;
   }
 
   /** Replaces what a member says about itself when the record's version is newer and complete. */
-  mergeInfo(row: MemberRow, record: MemberRecord): void {
+  mergeInfo(row: MemberRow, record: MemberRecord, known = false): void {
     // Without its metadata it waits: it is taken as a whole, when it has been pulled.
     if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
     const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
-    const { incarnation, state, address, ...info } = record;
-    this.#change(row, { ...info, metadata: record.metadata });
-    this.setAddress(row, address);
-    this.#activeChanged();
+    this.#change(row, {
+      info: toInfo(record.address === '' ? { ...record, address: row.address } : record, this.#alike),
+    });
+    this.epoch++;
     this.core.leaves.changed(row);
     if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
-    this.core.news.addRecord(row);
+    if (!known) this.core.news.addRecord(row);
   }
 
   /**
@@ -201,11 +338,7 @@ export class Members {
     const previous = row.state;
     this.#change(row, { incarnation, state }, false);
     if (previous === state) return;
-    row.stateMs = this.core.nowMs;
-    row.stateTime = this.core.mint();
-    this.#counts[previous]--;
-    this.#counts[state]++;
-    this.#activeChanged();
+    this.epoch++;
     this.core.emitState(row, state, previous);
   }
 
@@ -215,19 +348,19 @@ export class Members {
   }
 
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
-  updateSelf(info: Partial<Pick<MemberRow, 'metadata' | 'metadataBytes'>> = {}): void {
-    this.#change(this.self, { ...info, version: this.core.mint() });
+  updateSelf(info: Pick<MemberInfo, 'metadata'> = {}): void {
+    this.#change(this.self, { info: { ...this.self.info, ...info, version: this.core.mint() } });
     this.core.news.addRecord(this.self);
   }
 
   /** Something that cannot be an old packet sent again came from a member itself. */
   heard(id: MemberId): void {
     const row = this.#rows.get(id);
-    if (row) row.heardMs = this.core.nowMs;
+    if (row) row.heardMs = Math.ceil(this.core.nowMs);
   }
 
   setAddress(row: MemberRow, address: string): void {
-    if (address !== '') row.address = address;
+    if (address !== '' && address !== row.address) row.info = { ...row.info, address };
   }
 
   /** Drops a row for good. */
@@ -235,44 +368,83 @@ export class Members {
     const row = this.#rows.get(id);
     if (!row || row === this.self) return;
     this.#rows.delete(id);
-    this.#fingerprint ^= hash(row);
-    this.#counts[row.state]--;
-    this.#activeChanged();
+    this.#count(row, -1);
+    this.#relist(row, this.#listOf(row), undefined);
     this.core.suspicion.end(id);
     this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
-    this.core.neighbours.changed({ ...row, state: 'dead' });
-    this.core.leaves.changed({ ...row, state: 'dead' });
+    const gone = new MemberRow(row.info, row.incarnation, 'dead', this.core.nowMs);
+    this.core.neighbours.changed(gone);
+    this.core.leaves.changed(gone);
   }
 
   #insert(row: MemberRow): void {
     this.#rows.set(row.id, row);
-    this.#fingerprint ^= hash(row);
-    this.#counts[row.state]++;
-    this.#activeChanged();
+    this.#count(row, 1);
+    this.#relist(row, undefined, this.#listOf(row));
     this.core.leaves.host?.changed(row.id, true);
   }
 
-  #change(row: MemberRow, values: Partial<MemberRow>, whole = true): void {
-    this.#fingerprint ^= hash(row);
-    Object.assign(row, values);
-    this.#fingerprint ^= hash(row);
+  #change(row: MemberRow, values: Partial<Pick<MemberRow, 'info' | 'incarnation' | 'state'>>, whole = true): void {
+    const list = this.#listOf(row);
+    this.#count(row, -1);
+    row.info = values.info ?? row.info;
+    row.incarnation = values.incarnation ?? row.incarnation;
+    row.turn(values.state ?? row.state, this.core.nowMs);
+    this.#count(row, 1);
+    if (list !== this.#listOf(row)) this.#relist(row, list, this.#listOf(row));
     this.core.leaves.host?.changed(row.id, whole);
   }
 
-  #activeChanged(): void {
-    this.#active = undefined;
-    this.#peers = undefined;
-    this.#natives = undefined;
+  /** A row counts from now on as it is, or no more. */
+  #count(row: MemberRow, by: 1 | -1): void {
+    this.#counts[row.state] += by;
+    const cell = cellOf(row.id);
+    this.#cells[cell] = (this.#cells[cell] as number) ^ hash(row);
+  }
+
+  #listOf(row: MemberRow): MemberRow[] | undefined {
+    if (row === this.self || !isActive(row)) return undefined;
+    if (row.via) return this.#leaves;
+    return row.dialect === 'native' ? this.#natives : this.#foreigners;
+  }
+
+  /** Moves a row from one list to another; the last of the one takes its place. */
+  #relist(row: MemberRow, from: MemberRow[] | undefined, to: MemberRow[] | undefined): void {
     this.epoch++;
+    const last = from?.pop();
+    if (from && last && last !== row) {
+      from[row.place] = last;
+      last.place = row.place;
+    }
+    if (to) row.place = to.push(row) - 1;
   }
 }
 
-/** FNV-1a over what two tables must agree on; rows that are not active count as absent. */
+/** The part of the table that a member belongs to: the last byte of its id. */
+export function cellOf(id: MemberId): number {
+  return Number.parseInt(id.slice(-2), 16);
+}
+
+/** FNV-1a over an id's text. */
+function idHash(id: MemberId): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
+  return h;
+}
+
+/**
+ * What two tables must agree on, as 32 bits: FNV-1a goes on from the id over words, and is mixed in the end, so that like changes of
+ * two rows do not cancel out. Rows that are not active count as absent.
+ */
 export function hash(row: MemberRow): number {
   if (!isActive(row)) return 0;
-  const text = `${row.id} ${row.incarnation} ${row.version} ${row.state}`;
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h;
+  let h = idHash(row.id);
+  for (const time of [row.incarnation, row.version]) {
+    h = Math.imul(h ^ Number(BigInt.asUintN(32, time)), 0x01000193);
+    h = Math.imul(h ^ Number(time >> 32n), 0x01000193);
+  }
+  h = Math.imul(h ^ RANK[row.state], 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
 }

@@ -9,18 +9,31 @@ import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow, toRecord } from './members.js';
 
+/** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
+export const NEWS_METADATA_BYTES_MAX = 512;
+/** The smallest piece of news, encoded. */
+const STATE_BYTES = 42;
+
 interface Waiting {
+  /** One piece per member and kind, a newer one replaces the older. */
+  key: string;
   /** Whom it is about: that member knows it best. */
   about: MemberId;
   news: News;
+  /** How many were added before it. */
+  age: number;
   sent: number;
   bytes: number;
 }
 
 export class NewsQueue {
-  /** Newest last; one piece per member and kind, a newer one replaces the older. */
   readonly #waiting = new Map<string, Waiting>();
+  /** The same pieces by how often they were sent, newest last. */
+  readonly #bySent: Waiting[][] = [];
+  #added = 0;
   #armed = false;
+  #gossipedMs = Number.NEGATIVE_INFINITY;
+  #pauseMs = 0;
 
   constructor(private readonly core: Core) {}
 
@@ -30,8 +43,6 @@ export class NewsQueue {
 
   /** A member appeared or told something new about itself. */
   addRecord(row: MemberRow): void {
-    /** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
-    const NEWS_METADATA_BYTES_MAX = 512;
     this.#add('r', row.id, { kind: 'record', record: toRecord(row, row.metadataBytes <= NEWS_METADATA_BYTES_MAX) });
   }
 
@@ -42,9 +53,32 @@ export class NewsQueue {
 
   #add(kind: 'r' | 's', about: MemberId, news: News): void {
     const key = kind + about;
-    this.#waiting.delete(key);
-    this.#waiting.set(key, { about, news, sent: 0, bytes: newsBytes(news) });
+    const former = this.#waiting.get(key);
+    if (former) {
+      const [pieces, at] = this.#placeOf(former);
+      pieces.splice(at, 1);
+    }
+    this.#put({ key, about, news, age: this.#added++, sent: 0, bytes: newsBytes(news) });
     this.#arm();
+  }
+
+  #put(item: Waiting): void {
+    this.#waiting.set(item.key, item);
+    const [pieces, at] = this.#placeOf(item);
+    pieces.splice(at, 0, item);
+  }
+
+  /** Where a piece is, or belongs, among those that were sent as often. */
+  #placeOf({ sent, age }: Waiting): [pieces: Waiting[], at: number] {
+    this.#bySent[sent] ??= [];
+    const pieces = this.#bySent[sent];
+    let low = 0;
+    for (let high = pieces.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((pieces[middle] as Waiting).age < age) low = middle + 1;
+      else high = middle;
+    }
+    return [pieces, low];
   }
 
   /**
@@ -62,6 +96,8 @@ export class NewsQueue {
     const STORM = 64;
     const STORM_BYTES_MAX = 32 * 1024;
     const PIECES_MAX = 256;
+    /** Pieces passed over, too large for what room is left, before a packet is taken as full. Source: guess. */
+    const PASSED_MAX = 16;
     const out: News[] = [];
     let room = large && this.#waiting.size > STORM ? STORM_BYTES_MAX : NEWS_BYTES_MAX;
     if (receiver && receiver.state !== 'alive') {
@@ -70,30 +106,54 @@ export class NewsQueue {
       room -= newsBytes(about);
     }
     if (this.#waiting.size === 0) return out;
-    const limit = this.core.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peers().length + 2));
+    const limit = this.core.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peerCount + 2));
     const onlyReceiver = this.core.members.natives().length <= 1;
-    const order = [...this.#waiting].reverse().sort((a, b) => a[1].sent - b[1].sent);
-    for (const [key, item] of order) {
-      if (out.length >= PIECES_MAX) break;
-      if (item.bytes > room && !(large && out.length === 0)) continue;
-      if (item.about !== receiver?.id) {
-        room -= item.bytes;
-        out.push(item.news);
-      } else if (!onlyReceiver) {
-        continue;
+    const taken: Waiting[] = [];
+    let passed = 0;
+    for (const pieces of this.#bySent) {
+      const kept: Waiting[] = [];
+      while (pieces.length > 0 && out.length < PIECES_MAX && passed < PASSED_MAX && room >= STATE_BYTES) {
+        const item = pieces.pop() as Waiting;
+        const itself = item.about === receiver?.id;
+        // Whoever it is about knows; without anybody else it counts as told, or it would wait for ever.
+        if (itself ? !onlyReceiver : item.bytes > room && !(large && out.length === 0)) {
+          kept.push(item);
+          passed++;
+          continue;
+        }
+        if (!itself) {
+          room -= item.bytes;
+          out.push(item.news);
+        }
+        taken.push(item);
       }
-      // Whoever it is about knows; without anybody else it counts as told, or it would wait for ever.
-      if (++item.sent >= limit) this.#waiting.delete(key);
+      pieces.push(...kept.reverse());
+    }
+    for (const item of taken) {
+      item.sent++;
+      if (item.sent < limit) this.#put(item);
+      else this.#waiting.delete(item.key);
     }
     return out;
   }
 
-  /** While news waits, sends some of it every gossip interval; idle members send nothing. */
+  /**
+   * While news waits, sends some of it every gossip interval; idle members send nothing. What comes after a quiet time goes at
+   * once, and again soon: so it is everywhere in a moment, by no more packets.
+   */
   #arm(): void {
+    /** In which news that belongs together gathers. Source: guess, far below what a person notices. */
+    const FIRST_PAUSE_MS = 5;
+    /** Each pause is so many times the one before, until it is the interval. Source: simulation, 30 members know in 0.1 s. */
+    const LONGER = 4;
     if (this.#armed) return;
     this.#armed = true;
-    this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs, 0.2), () => {
+    const { gossipIntervalMs } = this.core.timing;
+    const sinceMs = this.core.nowMs - this.#gossipedMs;
+    this.#pauseMs = sinceMs < gossipIntervalMs ? Math.min(gossipIntervalMs, this.#pauseMs * LONGER) : FIRST_PAUSE_MS;
+    this.core.schedule(this.core.random.jitter(Math.max(FIRST_PAUSE_MS, this.#pauseMs - sinceMs), 0.2), () => {
       this.#armed = false;
+      this.#gossipedMs = this.core.nowMs;
       this.#gossip();
       if (this.#waiting.size > 0) this.#arm();
       else this.core.sync.afterNews();
@@ -104,6 +164,7 @@ export class NewsQueue {
     const receivers = this.core.random.sample(this.core.members.natives(), this.core.timing.gossipFanOut);
     if (receivers.length === 0) {
       this.#waiting.clear();
+      this.#bySent.length = 0;
       return;
     }
     for (const row of receivers) {
@@ -162,17 +223,17 @@ export class NewsQueue {
 }
 
 /** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
-function lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
+export function lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
   return row.version < record.version && !record.metadata && record.metadataBytes > 0;
 }
 
-export function stateNews(row: MemberRow, by: MemberId): News {
+export function stateNews(row: MemberRow, by: MemberId): Extract<News, { kind: 'state' }> {
   return { kind: 'state', id: row.id, incarnation: row.incarnation, state: row.state, by };
 }
 
 /** An upper bound of the encoded size, without encoding. */
-function newsBytes(news: News): number {
-  return news.kind === 'state' ? 42 : recordBytes(news.record);
+export function newsBytes(news: News): number {
+  return news.kind === 'state' ? STATE_BYTES : recordBytes(news.record);
 }
 
 /** An upper bound of a record's encoded size, without encoding. */

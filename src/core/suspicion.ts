@@ -52,7 +52,7 @@ export class SuspicionTable {
 
   get #shortestMs(): number {
     const { suspicionMult, probeIntervalMs } = this.core.timing;
-    return suspicionMult * Math.max(1, Math.log10(this.core.members.peers().length + 1)) * probeIntervalMs;
+    return suspicionMult * Math.max(1, Math.log10(this.core.members.peerCount + 1)) * probeIntervalMs;
   }
 
   /** How long a suspicion lasts that nobody confirms. */

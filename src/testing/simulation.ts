@@ -278,10 +278,10 @@ export class Simulation {
    * ago: no packet is sent and nobody is told. Leaves join by themselves.
    */
   connectAll(members: readonly number[] = this.running()): void {
-    const records = members.map((member) => this.#at(member).core.selfRecord());
+    const rows = members.map((member) => this.#at(member).core.self);
     for (const member of members) {
       const { core } = this.#at(member);
-      if (core instanceof Core) core.members.adopt(records);
+      if (core instanceof Core) core.members.adopt(rows);
     }
   }
 

@@ -37,6 +37,9 @@ export interface MemberRecord {
   metadataBytes: number;
 }
 
+/** What two members' tables are compared by. */
+export type MemberSummary = Pick<MemberRecord, 'id' | 'incarnation' | 'state' | 'version'>;
+
 /** One piece of membership news: a whole record, or only a state change of a member the receiver should know. */
 export type News =
   | { kind: 'record'; record: MemberRecord }
@@ -87,8 +90,24 @@ export type NativePacket =
       verify: number;
       record: MemberRecord;
     }
-  | { type: 'digest'; from: MemberId; fingerprint: number; members: number }
-  | { type: 'state'; from: MemberId; records: readonly MemberRecord[]; last: boolean; wantReply: boolean }
+  | {
+      type: 'digest';
+      from: MemberId;
+      /** Of equal parts of the table, a power of two of them; of one alone: of the whole. */
+      fingerprints: readonly number[];
+    }
+  | {
+      type: 'summary';
+      from: MemberId;
+      /** Into how many parts the table was divided, and which of them this is of: whom it leaves out the sender does not know. */
+      parts: number;
+      of: readonly number[];
+      members: readonly MemberSummary[];
+      /** More parts than these differ. */
+      more: boolean;
+    }
+  /** `whole`: up to the last of these packets they are all that the sender knows. */
+  | { type: 'state'; from: MemberId; records: readonly MemberRecord[]; last: boolean; whole: boolean }
   | { type: 'pull'; from: MemberId; ids: readonly MemberId[] }
   /** Broadcasts, pushed along the tree. */
   | { type: 'gossip'; from: MemberId; messages: readonly BroadcastMessage[] }
@@ -144,6 +163,8 @@ export const IDS_MAX = 2048;
 /** Broadcasts, and names of broadcasts, in one packet. */
 export const MESSAGES_MAX = 1024;
 export const NAMES_MAX = 2048;
+/** Parts into which a table is divided to be compared, at most; a power of two. Source: what fits a datagram. */
+export const PARTS_MAX = 256;
 /** Bytes of the smallest piece of news and of the smallest record. */
 export const RECORD_BYTES_MIN = 38;
 /** Bits of a record's first byte, above the two of its state. */

@@ -108,7 +108,7 @@ test('a hundred thousand invented members are not believed', { timeout: 30_000 }
     victim.port,
     Array.from({ length: 15 }, (): Uint8Array => {
       const records = invent(2000).map((n) => inventedRecord(n));
-      return native({ type: 'state', from: records[0]?.id ?? '', records, last: true, wantReply: true });
+      return native({ type: 'state', from: records[0]?.id ?? '', records, last: true, whole: true });
     }),
   );
   const rumours = (count: number): News[] => invent(count).map((n) => ({ kind: 'record', record: inventedRecord(n) }));
@@ -220,7 +220,7 @@ test('a member that invents others fills the table up to its limit and not beyon
   const heap = heapBytes();
   const frames = Array.from({ length: 20 }, (_, i) => {
     const records = inventedFrom(i * 2000, 2000).map((n) => inventedRecord(n));
-    return frameOf(victim, { type: 'state', from: peer.cluster.id, records, last: true, wantReply: false });
+    return frameOf(victim, { type: 'state', from: peer.cluster.id, records, last: true, whole: false });
   });
   await framesByStream(victim.port, frames);
   await victim.counted('membersOverLimit', 39_000);

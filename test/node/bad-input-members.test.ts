@@ -123,7 +123,7 @@ test('what a member sends is believed no more than it must be', async () => {
         news: [{ kind: 'state', id: victim.cluster.id, incarnation: future, state: 'dead', by: from }],
       },
       { type: 'news', from, news: [{ kind: 'record', record: inventedRecord(1, { version: future }) }] },
-      { type: 'state', from, records: [inventedRecord(1, { incarnation: future })], last: true, wantReply: false },
+      { type: 'state', from, records: [inventedRecord(1, { incarnation: future })], last: true, whole: false },
     ),
   );
   await attack(victim, 'messagesTooOld', frames({ type: 'message', ...head, messageId: timeIn(-3_600_000) }));

@@ -154,8 +154,8 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
       native(
         { type: 'reply', from, to: self, messageId, status: 'ok', payload },
         { type: 'news', from, news },
-        { type: 'state', from, records: [inventedRecord(3)], last: true, wantReply: true },
-        { type: 'digest', from, fingerprint: 1, members: 9 },
+        { type: 'state', from, records: [inventedRecord(3)], last: true, whole: true },
+        { type: 'digest', from, fingerprints: [1] },
         { type: 'pull', from, ids: [self] },
         { type: 'nack', seq: 1, from, refused: true },
         { type: 'ping-req', seq: 1, from, target: self, dial: true },

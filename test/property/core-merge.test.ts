@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { msgpack } from '../../src/codec/msgpack.js';
 import type { Core } from '../../src/core/core.js';
-import { outranks } from '../../src/core/members.js';
+import { outranks, toRecord } from '../../src/core/members.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import type { MemberRecord, MemberState, NativePacket, News } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
@@ -165,7 +165,7 @@ test('two cores that tell each other everything end equal, whatever each had hea
       const tell = (from: Core, to: Core) => {
         const pieces = [...from.members.all()]
           .filter(({ id }) => MEMBERS.some((member) => idOf(member) === id))
-          .map((row): News => ({ kind: 'record', record: { ...row } as MemberRecord }));
+          .map((row): News => ({ kind: 'record', record: toRecord(row, true) }));
         give(to, { type: 'news', from: idOf(1), news: pieces });
       };
       tell(a, b);

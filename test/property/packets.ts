@@ -76,8 +76,10 @@ export function packetsOfEveryType(): NativePacket[] {
       verify: 10,
       record: other,
     },
-    { type: 'digest', from: OTHER, fingerprint: 1, members: 3 },
-    { type: 'state', from: OTHER, records: [other, third, go, withoutMetadata], last: true, wantReply: true },
+    { type: 'digest', from: OTHER, fingerprints: [1] },
+    { type: 'digest', from: OTHER, fingerprints: [1, 2, 3, 4] },
+    { type: 'summary', from: OTHER, parts: 2, of: [0, 1], members: [other, third, go], more: true },
+    { type: 'state', from: OTHER, records: [other, third, go, withoutMetadata], last: true, whole: true },
     { type: 'pull', from: OTHER, ids: [SELF, OTHER, THIRD] },
     {
       type: 'gossip',

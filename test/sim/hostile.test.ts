@@ -96,7 +96,7 @@ test('what strangers say is dropped and counted; their messages wait a moment, a
     const record = invent(sim, random);
     const from = record.id;
     sim.inject(0, { type: 'news', from, news: [{ kind: 'record', record }] });
-    sim.inject(0, { type: 'state', from, records: [record], last: true, wantReply: true });
+    sim.inject(0, { type: 'state', from, records: [record], last: true, whole: true });
     const message = { messageId: hlc(sim), messageType: 128, payload: new Uint8Array([1]) };
     const head = { from, ...message };
     sim.inject(0, {

@@ -18,7 +18,7 @@ function row(state: MemberRow['state']): MemberRow {
     metadata: {},
     metadataBytes: 0,
   };
-  return toRow(record, 0, 1n);
+  return toRow(record, 0);
 }
 
 test('an event shows the state it tells of, and the row what it is now', () => {

@@ -69,7 +69,7 @@ test('a member held suspect or dead is told so in whatever is sent to it first',
 test('a death in a table is a suspicion for who holds the member alive; a death in the news is a death', () => {
   const core = coreWith(1, 2, 3);
   const dead = { ...record(2), state: 'dead' as const };
-  give(core, { type: 'state', from: idOf(1), records: [dead], last: true, wantReply: false });
+  give(core, { type: 'state', from: idOf(1), records: [dead], last: true, whole: false });
   expect(core.members.get(idOf(2))?.state).toBe('suspect');
   give(core, {
     type: 'news',

@@ -34,7 +34,7 @@ function attached() {
   const welcome = (nowMs: number) => {
     const record = { ...core.selfRecord(), version: BigInt(nowMs), via: GATEWAY } satisfies MemberRecord;
     hear({ type: 'welcome', from: GATEWAY, pingIntervalMs: 5000, record }, nowMs);
-    return hear({ type: 'state', from: GATEWAY, records: [], last: true, wantReply: false }, nowMs);
+    return hear({ type: 'state', from: GATEWAY, records: [], last: true, whole: false }, nowMs);
   };
   core.handle({ type: 'tick' }, 0);
   welcome(0);

@@ -163,7 +163,7 @@ export class V1Peers {
     const { members } = this.core;
     if (this.#epoch === members.epoch) return;
     this.#epoch = members.epoch;
-    this.#active = members.active().filter((row) => row.dialect === 'v1' && isActive(row));
+    this.#active = members.active().filter((row) => row.dialect === 'v1');
     this.#guardians.clear();
   }
 

@@ -52,7 +52,7 @@ export class PushPull {
         id: row.id,
         address: v1Address(core, row, to.address) ?? '',
         state: row.state,
-        stateTime: row.stateTime,
+        stateTime: core.hlc.physical(row.stateMs),
         ...isoMark(row),
       }));
     return { kind: 'push-pull', entries };

@@ -16,11 +16,13 @@ import {
   MESSAGES_MAX,
   type MemberRecord,
   type MemberState,
+  type MemberSummary,
   type MessageName,
   NAMES_MAX,
   type NativePacket,
   NEWS_MAX,
   type News,
+  PARTS_MAX,
   RECORD_BYTES_MIN,
   RECORDS_MAX,
   type ReplyStatus,
@@ -164,8 +166,8 @@ export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = 
   news: { from: id, news },
   join: { seq: u32, from: id, record },
   'join-reply': { seq: u32, from: id, accepted: bool, reason: string, verify: u32, record },
-  digest: { from: id, fingerprint: u32, members: varint },
-  state: { from: id, last: bool, wantReply: bool, records: list(record, RECORDS_MAX, RECORD_BYTES_MIN) },
+  digest: { from: id, fingerprints: list(u32, PARTS_MAX, 4) },
+  state: { from: id, last: bool, whole: bool, records: list(record, RECORDS_MAX, RECORD_BYTES_MIN) },
   pull: { from: id, ids },
   gossip: {
     from: id,
@@ -183,6 +185,13 @@ export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = 
   ihave: { from: id, messages: messages<Of<'ihave'>>(struct({ messageId: hlc, hops: u8 }), NAMES_MAX, 9) },
   graft: { from: id, messages: messages<Of<'graft'>>(struct({ messageId: hlc }), NAMES_MAX, 8) },
   prune: { from: id },
+  summary: {
+    from: id,
+    parts: varint,
+    of: list(varint, PARTS_MAX, 1),
+    members: list(struct<MemberSummary>({ id, incarnation: hlc, state, version: hlc }), IDS_MAX, 33),
+    more: bool,
+  },
 };
 
 const memberPackets = union('type', MEMBER_PACKETS) as Field<object> as Field<NativePacket>;
