@@ -153,10 +153,10 @@ export const CELLS = 256;
 
 /** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
-  readonly #rows = new Map<MemberId, MemberRow>();
+  #rows = new Map<MemberId, MemberRow>();
   readonly #alike = new Alike();
   // Active members but ourselves, each in one list.
-  readonly #natives: MemberRow[] = [];
+  #natives: MemberRow[] = [];
   readonly #foreigners: MemberRow[] = [];
   readonly #leaves: MemberRow[] = [];
   /** Of each part of the table, the XOR of its rows' hashes. */
@@ -265,16 +265,13 @@ export class Members {
     return row;
   }
 
-  /** Takes others' own rows for known long since: nobody is told, and what they say of themselves is shared. For simulations. */
-  adopt(rows: readonly MemberRow[]): void {
-    for (const { id, info, incarnation, state } of rows) {
-      if (this.#rows.has(id)) continue;
-      this.core.hlc.observe(incarnation);
-      const row = new MemberRow(info, incarnation, state, this.core.nowMs);
-      this.#insert(row);
-      this.core.probe.changed(row);
-    }
-    this.core.neighbours.search(true);
+  /** Takes a view of all others for known long since, and nobody is told. For simulations, where many hold the same. */
+  adopt(rows: Map<MemberId, MemberRow>, natives: MemberRow[], cells: Uint32Array): void {
+    this.#rows = rows;
+    this.#natives = natives;
+    this.#cells.set(cells);
+    this.#counts.alive = rows.size;
+    this.epoch++;
   }
 
   #add(record: MemberRecord, known: boolean): MemberRow | undefined {
@@ -412,7 +409,9 @@ export class Members {
   /** Moves a row from one list to another; the last of the one takes its place. */
   #relist(row: MemberRow, from: MemberRow[] | undefined, to: MemberRow[] | undefined): void {
     this.epoch++;
-    const last = from?.pop();
+    // Adopted rows are ours only when they have been asked for.
+    const last = from && this.get((from[from.length - 1] as MemberRow).id);
+    from?.pop();
     if (from && last && last !== row) {
       from[row.place] = last;
       last.place = row.place;

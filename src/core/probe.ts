@@ -49,7 +49,7 @@ interface Probe {
 export class Prober {
   readonly #probes = new Map<number, Probe>();
   /** Whom we ask: the others that can be dialled, and apart from them the dead. */
-  readonly #active = new Ring();
+  #active = new Ring();
   readonly #dead = new Ring();
 
   constructor(private readonly core: Core) {}
@@ -103,6 +103,11 @@ export class Prober {
     if (row.via) return;
     this.#active.set(row.id, isActive(row));
     this.#dead.set(row.id, row.state === 'dead');
+  }
+
+  /** Others appeared that are known already, in the order of their ids. */
+  adopt(ids: MemberId[]): void {
+    this.#active = new Ring(ids);
   }
 
   /** A row is gone. */

@@ -5,32 +5,33 @@
 import type { MemberId } from './member-id.js';
 
 export class Ring {
-  readonly #ids: MemberId[] = [];
+  /** @param ids - what it begins with, in order; it is the ring's own from now on. */
+  constructor(private readonly ids: MemberId[] = []) {}
 
   get size(): number {
-    return this.#ids.length;
+    return this.ids.length;
   }
 
   /** Takes an id in, or out. */
   set(id: MemberId, present: boolean): void {
     const at = this.#place(id);
-    if ((this.#ids[at] === id) === present) return;
-    if (present) this.#ids.splice(at, 0, id);
-    else this.#ids.splice(at, 1);
+    if ((this.ids[at] === id) === present) return;
+    if (present) this.ids.splice(at, 0, id);
+    else this.ids.splice(at, 1);
   }
 
   /** The id so many places after the first that follows `id`, round and round. */
   after(id: MemberId, places: number): MemberId | undefined {
-    return this.#ids[(this.#place(id) + places) % this.size];
+    return this.ids[(this.#place(id) + places) % this.size];
   }
 
   /** Where an id stands or would stand. */
   #place(id: MemberId): number {
     let low = 0;
-    let high = this.#ids.length;
+    let high = this.ids.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#ids[middle] as MemberId) < id) low = middle + 1;
+      if ((this.ids[middle] as MemberId) < id) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -31,6 +31,7 @@ import type {
   SimulationEvent,
   SimulationOptions,
 } from './options.js';
+import { sharedView, shareView } from './shared-rows.js';
 import type { Traffic } from './traffic.js';
 
 /** An application's message type, where none is given. */
@@ -274,15 +275,20 @@ export class Simulation {
   }
 
   /**
-   * Makes members (default: all that run) know each other alive at once, as if they had joined and heard of each other long
-   * ago: no packet is sent and nobody is told. Leaves join by themselves.
+   * Makes members (default: all that run) that know nobody know each other alive at once, as if they had joined and heard of
+   * each other long ago: nobody is told. Leaves join by themselves.
+   * @throws GossipError `ERR_OPTION`: one of them knows somebody.
    */
   connectAll(members: readonly number[] = this.running()): void {
-    const rows = members.map((member) => this.#at(member).core.self);
-    for (const member of members) {
-      const { core } = this.#at(member);
-      if (core instanceof Core) core.members.adopt(rows);
+    const cores = members.map((member) => this.#at(member).core).filter((core) => core instanceof Core);
+    if (cores.some((core) => core.members.size > 1)) {
+      throw new GossipError('ERR_OPTION', 'only members that know nobody can be connected');
     }
+    const view = sharedView(
+      cores.map(({ self }) => self),
+      this.nowMs,
+    );
+    for (const core of cores) shareView(core, view);
   }
 
   /** Everyone but the first joins through the first. */
