@@ -14,9 +14,7 @@ export class Timers {
   readonly #list: Timer[] = [];
 
   /** When the earliest timer is due, `Infinity` when there is none. */
-  get nextMs(): number {
-    return this.#list.at(-1)?.atMs ?? Number.POSITIVE_INFINITY;
-  }
+  nextMs = Number.POSITIVE_INFINITY;
 
   schedule(atMs: number, run: () => void): void {
     let low = 0;
@@ -27,10 +25,14 @@ export class Timers {
       else high = middle;
     }
     this.#list.splice(low, 0, { atMs, run });
+    this.nextMs = Math.min(this.nextMs, atMs);
   }
 
   /** Removes and returns the earliest timer if it is due at `nowMs`. */
   takeDue(nowMs: number): (() => void) | undefined {
-    return this.nextMs <= nowMs ? this.#list.pop()?.run : undefined;
+    if (this.nextMs > nowMs) return undefined;
+    const timer = this.#list.pop();
+    this.nextMs = this.#list[this.#list.length - 1]?.atMs ?? Number.POSITIVE_INFINITY;
+    return timer?.run;
   }
 }

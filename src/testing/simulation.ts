@@ -31,7 +31,7 @@ import type {
   SimulationEvent,
   SimulationOptions,
 } from './options.js';
-import { sharedView, shareView } from './shared-rows.js';
+import { connectCores } from './shared-rows.js';
 import type { Traffic } from './traffic.js';
 
 /** An application's message type, where none is given. */
@@ -280,15 +280,10 @@ export class Simulation {
    * @throws GossipError `ERR_OPTION`: one of them knows somebody.
    */
   connectAll(members: readonly number[] = this.running()): void {
-    const cores = members.map((member) => this.#at(member).core).filter((core) => core instanceof Core);
-    if (cores.some((core) => core.members.size > 1)) {
-      throw new GossipError('ERR_OPTION', 'only members that know nobody can be connected');
-    }
-    const view = sharedView(
-      cores.map(({ self }) => self),
+    connectCores(
+      members.map((member) => this.#at(member).core),
       this.nowMs,
     );
-    for (const core of cores) shareView(core, view);
   }
 
   /** Everyone but the first joins through the first. */

@@ -9,6 +9,7 @@ import type { MemberId } from '../core/member-id.js';
 import { GossipError, type GossipErrorCode, toGossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { andThen, type MaybePromise } from './maybe-promise.js';
+import type { Writer } from './native/bytes.js';
 import type { Field } from './native/fields.js';
 import type { NativePacket } from './packet.js';
 
@@ -22,6 +23,8 @@ export interface WireEnv {
   limits: Limits;
   /** Toward a gateway or its leaves: the layouts of their packets too. Default: those of full members alone. */
   packets?: Field<NativePacket>;
+  /** Writes packets one after the other: made when the first is encoded. */
+  writer?: Writer;
   /** Reads the id that begins at an offset. Default: makes a new string. */
   readId?: (bytes: Uint8Array, at?: number) => MemberId;
 }

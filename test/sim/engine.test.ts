@@ -161,6 +161,36 @@ describe('a view that is there from the start', () => {
     expect(sim.runUntil(() => sim.converged(), 60_000)).toBe(true);
   });
 
+  test('who is removed by one is still known to the others, and may come back', () => {
+    const sim = connected(8);
+    for (let about = 1; about < 8; about++) sim.forget(0, about);
+    expect(sim.view(0).map(({ index }) => index)).toEqual([0]);
+    expect(sim.stats(0)).toMatchObject({ members: 1, membersAlive: 1 });
+    expect(sim.converged([1, 2, 3, 4, 5, 6, 7])).toBe(true);
+    expect(sim.runUntil(() => sim.converged(), 60_000)).toBe(true);
+    expect(sim.view(0)).toHaveLength(8);
+    expect(sim.stats(0).membersAlive).toBe(8);
+    expect(() => sim.connectAll()).toThrow('know nobody');
+  });
+
+  test('half of them die and newcomers join: everybody agrees with everybody, row by row', () => {
+    const sim = connected(24);
+    for (let i = 0; i < 12; i++) sim.crash(i * 2, 'silent');
+    for (let i = 0; i < 6; i++) sim.join(sim.addMember({ tags: ['new'] }), 1);
+    expect(
+      sim.runUntil(() => sim.converged() && sim.view(1).filter(({ state }) => state === 'dead').length === 12, 90_000),
+    ).toBe(true);
+    sim.run(60_000);
+    const seen = (i: number) =>
+      sim
+        .view(i)
+        .map(({ index, state, tags }) => `${index} ${state} ${tags}`)
+        .sort();
+    for (const i of sim.running())
+      expect(seen(i).filter((row) => row.includes('alive'))).toEqual(seen(1).filter((row) => row.includes('alive')));
+    expect(new Set(sim.running().map((i) => sim.stats(i).membersAlive))).toEqual(new Set([18]));
+  });
+
   test('some of the members only', () => {
     const sim = createSimulation({ seed: 1, members: 5 });
     sim.connectAll([1, 2, 3]);

@@ -5,7 +5,7 @@ import { GossipError, toGossipError } from '../../errors.js';
 const UTF8 = new TextEncoder();
 const FROM_UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Appends fields to a buffer that grows by doubling; `finish` returns a copy of just what was written. */
+/** Appends fields to a buffer that grows by doubling; `finish` returns a copy of just what was written, and begins anew. */
 export class Writer {
   /** Most packets fit, and so few bytes V8 keeps with its objects. */
   #bytes = new Uint8Array(64);
@@ -54,7 +54,18 @@ export class Writer {
   }
 
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+    /** Larger buffers are not kept. Source: guess; most packets are datagrams. */
+    const KEPT_BYTES_MAX = 4096;
+    const written = this.#bytes.slice(0, this.#at);
+    this.begin();
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = new Uint8Array(64);
+    return written;
+  }
+
+  /** Forgets what was written. @param room - bytes to leave free in front. */
+  begin(room = 0): void {
+    this.#bytes.fill(0, 0, room);
+    this.#at = room;
   }
 
   #take(bytes: number): number {
@@ -71,12 +82,15 @@ export class Writer {
 
 /** Takes fields off the front of a buffer; every shortage is an `ERR_PACKET`. */
 export class Reader {
-  #at = 0;
+  #at: number;
 
   constructor(
     private readonly source: Uint8Array,
     private readonly readId = memberIdFromBytes,
-  ) {}
+    at = 0,
+  ) {
+    this.#at = at;
+  }
 
   get left(): number {
     return this.source.length - this.#at;

@@ -8,23 +8,26 @@ import { andThen, type MaybePromise } from '../maybe-promise.js';
 import { COMPRESSED, FRAME_VERSION, type NativePacket } from '../packet.js';
 import { decodePacket, encodePacket } from './packet-codec.js';
 
+const HEAD_BYTES = 2;
+
 /**
  * Encodes, compresses and seals one packet.
  * @throws GossipError `ERR_TOO_LARGE`: above `limits.frameBytesMax`; `ERR_CODEC`. Nothing was sent.
  */
 export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybePromise<Uint8Array> {
-  const plain = encodePacket(packet, env);
+  const plain = encodePacket(packet, env, HEAD_BYTES);
   // Above this no peer would take it back, however small it has become.
-  checkBytes('a packet', plain.length, env.limits.decompressedBytesMax, 'decompressedBytesMax');
-  const compressed = compressPayload(plain, env);
+  checkBytes('a packet', plain.length - HEAD_BYTES, env.limits.decompressedBytesMax, 'decompressedBytesMax');
+  plain[0] = FRAME_VERSION;
+  const compressed = env.compressor && compressPayload(plain.subarray(HEAD_BYTES), env);
+  if (!compressed && !env.cipher) return checkFrame(plain, env);
   const head = Uint8Array.of(FRAME_VERSION, compressed ? COMPRESSED : 0);
-  const body = compressed ?? plain;
+  const body = compressed ?? plain.subarray(HEAD_BYTES);
   return andThen(env.cipher ? sealBytes(body, head, env.cipher) : body, (sealed) => {
-    const frame = new Uint8Array(2 + sealed.length);
+    const frame = new Uint8Array(HEAD_BYTES + sealed.length);
     frame.set(head);
-    frame.set(sealed, 2);
-    checkFrame(frame, env);
-    return frame;
+    frame.set(sealed, HEAD_BYTES);
+    return checkFrame(frame, env);
   });
 }
 
@@ -39,13 +42,15 @@ export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise
   if (frame.length < 3 || version !== FRAME_VERSION || flags & ~COMPRESSED) {
     throw new GossipError('ERR_FRAME', `frame version ${version}`);
   }
-  const sealed = frame.subarray(2);
-  const opened = env.cipher ? openBytes(sealed, frame.subarray(0, 2), env.cipher) : sealed;
+  if (!flags && !env.cipher) return decodePacket(frame, env, HEAD_BYTES);
+  const sealed = frame.subarray(HEAD_BYTES);
+  const opened = env.cipher ? openBytes(sealed, frame.subarray(0, HEAD_BYTES), env.cipher) : sealed;
   return andThen(opened, (body) =>
     decodePacket(flags ? decompressPayload(body, env, env.limits.decompressedBytesMax) : body, env),
   );
 }
 
-function checkFrame(frame: Uint8Array, { limits }: WireEnv): void {
+function checkFrame(frame: Uint8Array, { limits }: WireEnv): Uint8Array {
   checkBytes('a frame', frame.length, limits.frameBytesMax, 'frameBytesMax');
+  return frame;
 }

@@ -201,20 +201,25 @@ function packetsOf({ packets = memberPackets }: WireEnv): Field<NativePacket> {
   return packets;
 }
 
-/** Encodes one packet. @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry. */
-export function encodePacket(packet: NativePacket, env: WireEnv): Uint8Array {
-  const w = new Writer();
-  packetsOf(env).write(w, packet, env);
-  return w.finish();
+/**
+ * Encodes one packet.
+ * @param room - bytes to leave free in front of it.
+ * @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry.
+ */
+export function encodePacket(packet: NativePacket, env: WireEnv, room = 0): Uint8Array {
+  env.writer ??= new Writer();
+  env.writer.begin(room);
+  packetsOf(env).write(env.writer, packet, env);
+  return env.writer.finish();
 }
 
 /**
- * Decodes one packet that fills `bytes`.
+ * Decodes one packet that fills `bytes` from `at` on.
  * @returns the packet; payloads are copies, so that nothing keeps the frame alive.
  * @throws GossipError `ERR_PACKET`, `ERR_TOO_LARGE` or `ERR_CODEC`: nothing was changed.
  */
-export function decodePacket(bytes: Uint8Array, env: WireEnv): NativePacket {
-  const r = new Reader(bytes, env.readId);
+export function decodePacket(bytes: Uint8Array, env: WireEnv, at = 0): NativePacket {
+  const r = new Reader(bytes, env.readId, at);
   const packet = packetsOf(env).read(r, env);
   if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${packet.type} packet`);
   return packet;
