@@ -18,6 +18,7 @@ import type { ResolvedLogger } from './logger.js';
 import { MemberView } from './member-view.js';
 import { type MessageType, type RequestType, validate } from './message.js';
 import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMetadata } from './options.js';
+import { Pressure } from './pressure.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
 import { decodeValue, encodeValue } from './wire/env.js';
 import { Wishes } from './wishes.js';
@@ -39,6 +40,7 @@ export class Cluster implements AsyncDisposable {
   readonly #answers = new Answers(this);
   readonly #queues = new Set<AsyncQueue<ClusterEvent>>();
   readonly #wishes = new Wishes(this);
+  readonly #pressure: Pressure;
   /** What is being carried out. */
   readonly #effects: Effect[] = [];
   readonly #view = new MemberView();
@@ -56,6 +58,7 @@ export class Cluster implements AsyncDisposable {
     this.#link = link;
     this.#core = core;
     this.#log = log;
+    this.#pressure = new Pressure(options.limits.broadcastQueueBytesMax);
     this.#rearm();
     const { signal } = options;
     const stop = () => {
@@ -139,14 +142,28 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Sends a message to every member, ourselves excepted, each delivering it at most once.
-   * @param options - `tag`: only to members with it; `reliable`: by carriers that repeat what is lost.
-   * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`, `ERR_CLOSED`: nothing was sent.
+   * Need not be awaited. Whoever sends a lot awaits it, and so sends as fast as the carriers take.
+   *
+   * @param options - `tag`: only to members with it; `reliable`: to peers of the Go library, too, by a carrier that repeats what
+   *   is lost. Among our own kind everything is.
+   * @returns when there is room for more, mostly at once. Rejects with `ERR_OVERLOADED` when the carriers have not taken
+   *   `limits.broadcastQueueBytesMax` yet; the message was not sent, and is counted (`broadcastsRefused`).
+   * @throws GossipError at once: `ERR_CODEC`, `ERR_TOO_LARGE`, `ERR_CLOSED`: nothing was sent.
    */
-  broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): void {
+  broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): Promise<void> {
     const { tag = '', reliable = false } = options;
     if (tag) checkShortString('tag', tag, this.#options.limits);
     const payload = this.encode(data);
+    if (this.#pressure.isAbove(payload.length)) {
+      const why = 'limits.broadcastQueueBytesMax wait to be sent; await broadcast()';
+      this.drop('broadcastsRefused', why);
+      const refused = Promise.reject(new GossipError('ERR_OVERLOADED', why));
+      // Whoever does not await it finds it in the counters and the log.
+      refused.catch(() => {});
+      return refused;
+    }
     this.#handle({ type: 'broadcast', messageType: message.type, payload, tag, reliable });
+    return this.#pressure.room();
   }
 
   /**
@@ -226,7 +243,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Every counter, and the present size of everything that can grow. */
   stats(): Record<string, number> {
-    return this.#core.stats();
+    return { ...this.#core.stats(), broadcastsUnsentBytes: this.#pressure.bytes };
   }
 
   /** Tells the others that we go, waits until they have been told (1 s at most), and closes. Idempotent. */
@@ -260,6 +277,7 @@ export class Cluster implements AsyncDisposable {
       }
       this.#cancelTimer();
       this.#wishes.fail(closed());
+      this.#pressure.free();
       for (const queue of this.#queues) queue.end();
       await Promise.all([this.#options.transport.close(), this.extra?.stop?.(politely)]);
     })();
@@ -308,11 +326,15 @@ export class Cluster implements AsyncDisposable {
 
   #perform(effect: Effect): void {
     switch (effect.type) {
-      case 'send':
-        this.#link.send(effect.to, effect.packet, effect.reliable, (error) =>
-          this.#wishes.settle(effect.ref, undefined, error),
-        );
+      case 'send': {
+        const { to, packet, ref } = effect;
+        const taken = this.#pressure.sending(packet, to.length);
+        this.#link.send(to, packet, effect.reliable, (error) => {
+          taken?.();
+          if (ref !== undefined) this.#wishes.settle(ref, undefined, error);
+        });
         return;
+      }
       case 'exchange':
       case 'respond':
         this.#link.exchanges?.perform(effect);

@@ -33,6 +33,8 @@ export interface Limits {
   historyAgeMs: number;
   /** Payload of broadcasts kept for members whom they have not reached. Source: guess, a second of 1,000 messages of 16 KiB. */
   broadcastCacheBytesMax: number;
+  /** Payload of broadcasts, once for each neighbour, that carriers have not taken yet; what is above is refused. Source: as `sendQueueBytesMax`. */
+  broadcastQueueBytesMax: number;
   /** Bytes queued towards one peer before new frames for it are dropped. Source: guess, four of the largest frames. */
   sendQueueBytesMax: number;
   /** Open connections of one carrier, both directions. Source: guess, below the usual descriptor limit of 1,024. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS = {
   historyMax: 100_000,
   historyAgeMs: 120_000,
   broadcastCacheBytesMax: 16 * 1024 * 1024,
+  broadcastQueueBytesMax: 16 * 1024 * 1024,
   sendQueueBytesMax: 16 * 1024 * 1024,
   connectionsMax: 900,
   eventQueueMax: 10_000,

@@ -83,7 +83,7 @@ async function run(command: Command, cluster: Cluster, stop: () => void): Promis
       const tag = optional(command, 'tag', 'string');
       const reliable = optional(command, 'reliable', 'boolean') ?? false;
       const message = defineMessage(numberOf(command, 'type'));
-      cluster.broadcast(message, fromJson(command.data), { reliable, ...(tag !== undefined && { tag }) });
+      await cluster.broadcast(message, fromJson(command.data), { reliable, ...(tag !== undefined && { tag }) });
       return { event: 'ok' };
     }
     case 'send': {

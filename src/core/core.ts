@@ -97,9 +97,12 @@ export class Core extends Machine {
         this.dissemination.start(input);
         return;
       case 'send':
+        // What was said first leaves first.
+        this.dissemination.push();
         this.requests.send(input);
         return;
       case 'request':
+        this.dissemination.push();
         this.requests.request(input);
         return;
       case 'cancel':

@@ -28,6 +28,8 @@ const LINGER_MS = 5000;
  * more, and this costs 1.3 bytes/s a link.
  */
 const KEEP_MS = 120_000;
+/** After a connection to a neighbour has failed it is tried again after this. Source: guess; if it is gone, we know by then. */
+const RETRY_MS = 30_000;
 /** A link that only the other side wants ends when it has not said so for this long. Source: two of its words may be lost. */
 const GUEST_MS = KEEP_MS * 2.5;
 
@@ -42,6 +44,8 @@ export interface Neighbour {
   untilMs: number;
   /** When it was last told that it is our neighbour. */
   toldMs: number;
+  /** Its connection has failed since. */
+  broken: boolean;
 }
 
 export class Neighbours {
@@ -110,7 +114,8 @@ export class Neighbours {
     for (const link of this.#view.values()) {
       const row = this.core.members.get(link.id);
       if (!row || !sharesPart(row.address, address)) continue;
-      link.toldMs = Number.NEGATIVE_INFINITY;
+      link.toldMs = this.core.nowMs - KEEP_MS + RETRY_MS;
+      link.broken = true;
       this.core.dissemination.unlinked(link);
       link.lazy = true;
     }
@@ -167,7 +172,8 @@ export class Neighbours {
 
   #add(id: MemberId, wanted: boolean, toldAgoMs?: number): Neighbour {
     const { nowMs } = this.core;
-    const link: Neighbour = { id, lazy: false, wanted, untilMs: nowMs + GUEST_MS, toldMs: nowMs - (toldAgoMs ?? 0) };
+    const toldMs = nowMs - (toldAgoMs ?? 0);
+    const link: Neighbour = { id, lazy: false, wanted, untilMs: nowMs + GUEST_MS, toldMs, broken: false };
     this.#view.set(id, link);
     if (wanted && toldAgoMs === undefined) this.#tell(link, true);
     this.core.dissemination.linked(link);
@@ -182,6 +188,7 @@ export class Neighbours {
   #tell(link: Neighbour, on: boolean): void {
     const row = this.core.members.get(link.id);
     link.toldMs = this.core.nowMs;
+    link.broken = false;
     if (row) this.core.send(row, { type: 'neighbour', from: this.core.self.id, on }, true);
   }
 
@@ -192,10 +199,9 @@ export class Neighbours {
         this.#tell(link, false);
         this.#remove(link);
       } else if (link.wanted && nowMs - link.toldMs >= KEEP_MS) {
-        const again = link.toldMs === Number.NEGATIVE_INFINITY;
+        const { broken } = link;
         this.#tell(link, true);
-        // The connection had failed.
-        if (again) this.core.dissemination.linked(link);
+        if (broken) this.core.dissemination.linked(link);
       }
     }
   }

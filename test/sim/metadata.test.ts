@@ -81,6 +81,8 @@ test('nothing is sent about the membership while nothing changes', 2, (seed) => 
     // A ping and an ack a second, and a digest now and then.
     expect(perSecond('datagrams')).toBeLessThan(2.2);
     expect(perSecond('datagramBytes')).toBeLessThan(124);
-    expect(after.reliable).toBe(before.reliable);
+    // Each uses its connections to its neighbours, once in two minutes.
+    const links = sim.running().reduce((sum, i) => sum + sim.neighbours(i).length, 0);
+    expect(after.reliable - before.reliable).toBeLessThanOrEqual(links * 2);
   }
 });

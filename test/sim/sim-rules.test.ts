@@ -279,6 +279,8 @@ describe('a broken protocol is found', () => {
 
   test('when nobody is probed, crashes stay unnoticed', () => {
     vi.spyOn(Prober.prototype, 'start').mockReturnValue(undefined);
+    // Nor when a neighbour's connection ends.
+    vi.spyOn(Prober.prototype, 'ask').mockReturnValue(undefined);
     expect(found(planOf('crash', { members: 3, seed: 1 }))).toBe('crash-unnoticed');
   });
 

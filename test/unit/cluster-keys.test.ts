@@ -9,7 +9,7 @@ import { snappy } from '../../src/compressor/snappy.js';
 import { Random } from '../../src/core/random.js';
 import { type Cluster, createCluster, defineMessage, defineRequest } from '../../src/index.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
-import { Harness, recorder, settled } from './cluster-harness.js';
+import { Harness, recorder } from './cluster-harness.js';
 
 const count = defineMessage<number>(129);
 const echo = defineRequest<unknown, unknown>(130);
@@ -123,7 +123,7 @@ test('a cipher whose promises settle in any order keeps the order of messages, b
   const stir = async (done: () => boolean) => {
     for (let turns = 0; !done() && turns < 20_000; turns++) {
       if (waiting.length > 0) waiting.splice(random.below(waiting.length), 1)[0]?.();
-      await settled();
+      await h.clock.advance(0.01);
     }
     expect(done()).toBe(true);
   };
@@ -138,7 +138,7 @@ test('a cipher whose promises settle in any order keeps the order of messages, b
       n % 3 === 0 ? from.broadcast(count, n) : void from.send(to.id, count, n, { reliable: n % 2 === 0 });
     send(a, b);
     send(b, a);
-    if (n % 5 === 0) await settled();
+    if (n % 5 === 0) await h.clock.advance(0.01);
   }
   await stir(() => heard[0].length === 100 && heard[1].length === 100);
   expect(heard).toEqual([all, all]);
@@ -165,7 +165,7 @@ describe('plug-ins that fail', () => {
     expect(a.stats().packetsNotEncoded).toBe(2);
     failing = false;
     a.broadcast(count, 3);
-    await settled();
+    await h.clock.advance(2);
     expect(heard).toEqual([3]);
     expect(b.member(a.id)?.state).toBe('alive');
   });
@@ -187,10 +187,10 @@ describe('plug-ins that fail', () => {
     const text = 'x'.repeat(1000);
     broken = true;
     a.broadcast(defineMessage(200), text);
-    await settled();
+    await h.clock.advance(2);
     broken = false;
     a.broadcast(defineMessage(200), text);
-    await settled();
+    await h.clock.advance(2);
     expect(heard).toEqual([text]);
     expect(b.stats().framesNotDecompressed).toBe(1);
   });

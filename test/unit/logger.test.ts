@@ -113,7 +113,7 @@ describe('in a cluster', () => {
     const never = { '~standard': { version: 1 as const, vendor: 'no', validate: () => ({ issues: [] }) } };
     a.on(defineMessage(129, never), () => {});
     for (let n = 0; n < 3; n++) b.broadcast(defineMessage(129), n);
-    await settled();
+    await h.clock.advance(2);
     expect(a.stats().messagesInvalid).toBe(3);
     expect(logger.lines.filter((line) => line.includes('messagesInvalid'))).toEqual([
       'warn: isogossip: dropped: messagesInvalid (told once, counted in stats)',

@@ -1,0 +1,60 @@
+/**
+ * How much of our broadcasts the carriers have not taken yet. Whoever broadcasts faster than they take is asked to wait, and
+ * refused beyond a limit: a queue in memory would only hide it.
+ */
+import type { Packet } from './core/input.js';
+
+/** There is room again below this share of the limit. Source: guess. */
+const LOW_SHARE = 0.25;
+const NO_WAIT = Promise.resolve();
+
+export class Pressure {
+  #bytes = 0;
+  #room: { promise: Promise<void>; resolve: () => void } | undefined;
+
+  constructor(private readonly bytesMax: number) {}
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether so many bytes more are too many. */
+  isAbove(bytes: number): boolean {
+    return this.#bytes + bytes > this.bytesMax;
+  }
+
+  /** A packet is on its way to so many. @returns to be called for each of them, when the carrier has taken it or has failed. */
+  sending(packet: Packet, copies: number): (() => void) | undefined {
+    if (packet.dialect === 'v1' || (packet.type !== 'gossip' && packet.type !== 'broadcast')) return undefined;
+    const messages = packet.type === 'gossip' ? packet.messages : [packet];
+    const bytes = messages.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.#bytes += bytes * copies;
+    return () => {
+      this.#bytes -= bytes;
+      if (this.#isLow) this.free();
+    };
+  }
+
+  /** Resolves when more may be sent: at once, mostly. */
+  room(): Promise<void> {
+    if (this.#isLow) return NO_WAIT;
+    if (!this.#room) {
+      let resolve = () => {};
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#room = { promise, resolve };
+    }
+    return this.#room.promise;
+  }
+
+  /** Lets everybody go on who waits. */
+  free(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  get #isLow(): boolean {
+    return this.#bytes < this.bytesMax * LOW_SHARE;
+  }
+}
