@@ -329,10 +329,11 @@ export class Cluster implements AsyncDisposable {
       case 'send': {
         const { to, packet, ref } = effect;
         const taken = this.#pressure.sending(packet, to.length);
-        this.#link.send(to, packet, effect.reliable, (error) => {
+        const done = (error?: GossipError) => {
           taken?.();
-          if (ref !== undefined) this.#wishes.settle(ref, undefined, error);
-        });
+          this.#wishes.settle(ref, undefined, error);
+        };
+        this.#link.send(to, packet, effect.reliable, taken || ref !== undefined ? done : undefined);
         return;
       }
       case 'exchange':

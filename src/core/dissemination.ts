@@ -345,9 +345,9 @@ export class Dissemination {
     this.#announce(link, this.#cache.latest(NAMES_MAX), true);
   }
 
-  /** A link has gone. If it was of the tree, another must take its place as soon as we know which. */
-  unlinked({ lazy }: Neighbour): void {
-    if (!lazy) this.#missing.hurry();
+  /** A link has gone, perhaps of the tree: another must take its place as soon as we know which. */
+  unlinked(): void {
+    this.#missing.hurry();
   }
 
   tidy(): void {

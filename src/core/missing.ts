@@ -14,9 +14,9 @@ const MISSING_MAX = 16_384;
  */
 const WAIT_INTERVALS = 1;
 const WAIT_SPREAD = 3;
-/** … a share of it, for so long after a link of the tree has gone: here is where the tree is broken. Source: guess. */
+/** … a share of it, for so long after a link of the tree has gone: here is where the tree is broken. Source: guess; there may be no broadcasts for a while. */
 const HURRY_SHARE = 0.1;
-const HURRY_MS = 5000;
+const HURRY_MS = 60_000;
 /** Who is remembered to have one. Source: guess, more than there are neighbours. */
 const SOURCES_MAX = 16;
 

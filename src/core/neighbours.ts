@@ -116,7 +116,7 @@ export class Neighbours {
       if (!row || !sharesPart(row.address, address)) continue;
       link.toldMs = this.core.nowMs - KEEP_MS + RETRY_MS;
       link.broken = true;
-      this.core.dissemination.unlinked(link);
+      this.core.dissemination.unlinked();
       link.lazy = true;
     }
   }
@@ -182,7 +182,7 @@ export class Neighbours {
 
   #remove(link: Neighbour): void {
     this.#view.delete(link.id);
-    this.core.dissemination.unlinked(link);
+    this.core.dissemination.unlinked();
   }
 
   #tell(link: Neighbour, on: boolean): void {
