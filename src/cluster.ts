@@ -227,7 +227,8 @@ export class Cluster implements AsyncDisposable {
    */
   setMetadata(values: Metadata): void {
     const metadata = { ...this.#core.self.metadata, ...values };
-    this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options) });
+    const keys = Object.keys(values);
+    this.#handle({ type: 'set-metadata', ...resolveMetadata(metadata, this.#options), keys });
   }
 
   /** Removes keys of our own metadata. */

@@ -231,7 +231,7 @@ export class Core extends Machine {
   }
 
   #setMetadata(input: Extract<Input, { type: 'set-metadata' }>): void {
-    this.members.updateSelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } });
+    this.members.updateSelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } }, input.keys);
     this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
     this.foreign?.metadataChanged();
   }

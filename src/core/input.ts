@@ -45,7 +45,8 @@ export type Input =
   | { type: 'cancel'; ref: number }
   /** The application's answer to an `incoming-request` effect. */
   | { type: 'reply'; exchange: number; status: ReplyStatus; payload: Uint8Array }
-  | { type: 'set-metadata'; metadata: Metadata; metadataBytes: number }
+  /** `keys`: only these may have changed. */
+  | { type: 'set-metadata'; metadata: Metadata; metadataBytes: number; keys?: readonly string[] }
   | { type: 'forget'; id: MemberId }
   /** Something happened at a gateway's end of a leaf's connection. */
   | { type: 'leaf'; event: LeafEvent }

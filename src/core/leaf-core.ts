@@ -372,6 +372,8 @@ export class LeafCore extends Machine {
   }
 
   #takeNews(news: News): void {
+    // Gateways tell the whole.
+    if (news.kind === 'change') return;
     if (news.kind === 'record') {
       this.members.take(news.record);
       return;

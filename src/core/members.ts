@@ -5,11 +5,11 @@
  * leaving, dead. The merge is the larger of two, so it is commutative, associative and idempotent. What a member says
  * about itself is merged apart, the newer version as a whole.
  */
-import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
+import type { Dialect, MemberRecord, MemberState, MetadataChange } from '../wire/packet.js';
 import { addressParts } from './addresses.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import { type Metadata, NO_METADATA } from './metadata.js';
+import { estimateBytes, type Metadata, NO_METADATA } from './metadata.js';
 
 const RANK: Record<MemberState, number> = { alive: 0, suspect: 1, leaving: 2, dead: 3 };
 
@@ -345,9 +345,41 @@ export class Members {
   }
 
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
-  updateSelf(info: Pick<MemberInfo, 'metadata'> = {}): void {
-    this.#change(this.self, { info: { ...this.self.info, ...info, version: this.core.mint() } });
-    this.core.news.addRecord(this.self);
+  updateSelf(info: Pick<MemberInfo, 'metadata'> = {}, keys?: readonly string[]): void {
+    const { id, version: from } = this.self;
+    const version = this.core.mint();
+    this.#change(this.self, { info: { ...this.self.info, ...info, version } });
+    const { metadata = NO_METADATA } = this.self;
+    const set = Object.fromEntries(keys?.filter((key) => key in metadata).map((key) => [key, metadata[key]]) ?? []);
+    if (!keys) this.core.news.addRecord(this.self);
+    else
+      this.core.news.addChange(this.self, {
+        kind: 'change',
+        id,
+        from,
+        version,
+        set,
+        deleted: keys.filter((key) => !(key in metadata)),
+      });
+  }
+
+  /**
+   * Changes what we know of a member's metadata.
+   * @returns false when that is not what the change was made from, or it makes too much: the whole is needed.
+   */
+  mergeChange(row: MemberRow, change: MetadataChange): boolean {
+    if (change.version <= row.version) return true;
+    if (row.version < change.from || !row.metadata || row === this.self) return false;
+    const deleted = new Set(change.deleted);
+    const known = Object.fromEntries(
+      Object.entries({ ...row.metadata, ...change.set }).filter(([key]) => !deleted.has(key)),
+    );
+    const bytes = estimateBytes(known);
+    if (bytes > this.core.limits.metadataBytesMax) return false;
+    this.#change(row, { info: { ...row.info, version: change.version, metadata: { known, bytes } } });
+    this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    this.core.news.addChange(row, change);
+    return true;
   }
 
   /** Something that cannot be an old packet sent again came from a member itself. */

@@ -4,13 +4,16 @@
  *
  * @source SWIM §4.1 (piggyback, λ log n), §4.1 last paragraph (least sent first); memberlist's gossip interval.
  */
-import type { MemberRecord, News } from '../wire/packet.js';
+import type { MemberRecord, MetadataChange, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow, toRecord } from './members.js';
+import { estimateBytes } from './metadata.js';
 
 /** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
 export const NEWS_METADATA_BYTES_MAX = 512;
+/** A change of metadata that takes more travels by pull as well: a datagram holds this. */
+const CHANGE_BYTES_MAX = 1000;
 /** The smallest piece of news, encoded. */
 const STATE_BYTES = 42;
 
@@ -43,7 +46,25 @@ export class NewsQueue {
 
   /** A member appeared or told something new about itself. */
   addRecord(row: MemberRow): void {
+    this.#drop(`c${row.id}`);
     this.#add('r', row.id, { kind: 'record', record: toRecord(row, row.metadataBytes <= NEWS_METADATA_BYTES_MAX) });
+  }
+
+  /** Some of a member's metadata changed: that travels, unless all of it is on its way or takes no more. */
+  addChange(row: MemberRow, change: MetadataChange): void {
+    const waits = this.#waiting.get(`c${row.id}`)?.news;
+    let { from, set, deleted } = change;
+    if (waits?.kind === 'change' && waits.version === from) {
+      // Whoever has heard of the former change already can take both as well.
+      from = waits.from;
+      deleted = [...new Set([...waits.deleted.filter((key) => !(key in set)), ...deleted])];
+      set = Object.fromEntries(Object.entries({ ...waits.set, ...set }).filter(([key]) => !deleted.includes(key)));
+    }
+    const news = { ...change, from, set, deleted };
+    const bytes = newsBytes(news);
+    const whole = row.metadataBytes <= NEWS_METADATA_BYTES_MAX && bytes >= recordBytes(toRecord(row, true));
+    if (whole || bytes > CHANGE_BYTES_MAX || this.#waiting.has(`r${row.id}`)) this.addRecord(row);
+    else this.#add('c', row.id, news);
   }
 
   /** A member's state changed, or a suspicion has one more witness. */
@@ -51,13 +72,17 @@ export class NewsQueue {
     this.#add('s', row.id, stateNews(row, by));
   }
 
-  #add(kind: 'r' | 's', about: MemberId, news: News): void {
+  #drop(key: string): void {
+    const item = this.#waiting.get(key);
+    if (!item) return;
+    const [pieces, at] = this.#placeOf(item);
+    pieces.splice(at, 1);
+    this.#waiting.delete(key);
+  }
+
+  #add(kind: 'r' | 's' | 'c', about: MemberId, news: News): void {
     const key = kind + about;
-    const former = this.#waiting.get(key);
-    if (former) {
-      const [pieces, at] = this.#placeOf(former);
-      pieces.splice(at, 1);
-    }
+    this.#drop(key);
     this.#put({ key, about, news, age: this.#added++, sent: 0, bytes: newsBytes(news) });
     this.#arm();
   }
@@ -205,6 +230,12 @@ export class NewsQueue {
         if (row && lacksMetadata(row, item.record)) missing.push(row.id);
         continue;
       }
+      if (item.kind === 'change') {
+        const row = this.core.members.get(item.id);
+        if (this.core.tooFarAhead(item.version)) continue;
+        if (!row || !this.core.members.mergeChange(row, item)) missing.push(item.id);
+        continue;
+      }
       if (this.core.tooFarAhead(item.incarnation)) continue;
       if (item.id === this.core.self.id) {
         this.core.suspicion.aboutSelf(item);
@@ -233,7 +264,8 @@ export function stateNews(row: MemberRow, by: MemberId): Extract<News, { kind: '
 
 /** An upper bound of the encoded size, without encoding. */
 export function newsBytes(news: News): number {
-  return news.kind === 'state' ? STATE_BYTES : recordBytes(news.record);
+  if (news.kind === 'record') return recordBytes(news.record);
+  return news.kind === 'state' ? STATE_BYTES : STATE_BYTES + estimateBytes(news.set) + estimateBytes(news.deleted);
 }
 
 /** An upper bound of a record's encoded size, without encoding. */

@@ -21,8 +21,10 @@ const PIECES_MAX = 256;
 const ROUNDS_MIN = 8;
 /** Metadata in a view, all together, above which what does not fit news is left out and pulled. Source: guess. */
 const VIEW_METADATA_BYTES_MAX = 1024 * 1024;
-/** Answer to one pull; who needs more asks again. Source: guess. */
-const PULLED_BYTES_MAX = 4 * 1024 * 1024;
+/** Members asked for at once. Source: guess. */
+const PULLED_MAX = 128;
+/** Metadata in the answer to one pull: that of so many members, as large as it may be. */
+const PULLED_BYTES_MAX = PULLED_MAX * 65_536;
 /** Between two packets of many, so that other things get their turn. */
 const PAUSE_MS = 1;
 
@@ -207,27 +209,31 @@ export class Sync {
     return row && isActive(row) ? 'suspect' : state;
   }
 
-  /** Asks a member for the records of those it mentioned; a storm of news makes one pull. */
+  /** Asks a member for the records of those it mentioned; a storm of news makes few pulls. */
   pull(from: MemberId, ids: readonly MemberId[]): void {
-    /** Ids asked for in one pull. Source: guess. */
-    const PULL_MAX = 1024;
-    if (ids.length > 0 && this.#wanted.size === 0) {
-      this.core.schedule(this.core.timing.gossipIntervalMs / 4, () => this.#sendPulls());
-    }
-    for (const id of ids) if (this.#wanted.size < PULL_MAX) this.#wanted.set(id, from);
+    const armed = this.#wanted.size > 0;
+    for (const id of ids) if (this.#wanted.size < this.core.limits.membersMax) this.#wanted.set(id, from);
+    if (!armed) this.#pullSoon();
+  }
+
+  #pullSoon(): void {
+    if (this.#wanted.size > 0) this.core.schedule(this.core.timing.gossipIntervalMs / 4, () => this.#sendPulls());
   }
 
   #sendPulls(): void {
     const { core } = this;
     const byMember = new Map<MemberId, MemberId[]>();
-    for (const [id, from] of this.#wanted) byMember.set(from, [...(byMember.get(from) ?? []), id]);
-    this.#wanted.clear();
+    for (const [id, from] of [...this.#wanted].slice(0, PULLED_MAX)) {
+      this.#wanted.delete(id);
+      byMember.set(from, [...(byMember.get(from) ?? []), id]);
+    }
     for (const [from, ids] of byMember) {
       const row = core.members.get(from);
       if (!row || !isActive(row)) continue;
       core.count('pullsSent');
       core.send(row, { type: 'pull', from: core.self.id, ids }, true);
     }
+    this.#pullSoon();
   }
 
   onPull(packet: Extract<NativePacket, { type: 'pull' }>, sender: MemberRow): void {

@@ -327,8 +327,10 @@ export class Simulation {
     return this.#at(member).ask((ref) => ({ type: 'request', to: this.id(to), messageType, payload, timeoutMs, ref }));
   }
 
-  setMetadata(member: number, metadata: Metadata): void {
-    this.#at(member).input({ type: 'set-metadata', metadata, metadataBytes: this.#metadataBytes(metadata) });
+  /** @param keys - only these may have changed. */
+  setMetadata(member: number, metadata: Metadata, keys?: readonly string[]): void {
+    const metadataBytes = this.#metadataBytes(metadata);
+    this.#at(member).input({ type: 'set-metadata', metadata, metadataBytes, ...(keys && { keys }) });
   }
 
   /** A member forgets another at once. */

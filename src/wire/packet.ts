@@ -40,10 +40,21 @@ export interface MemberRecord {
 /** What two members' tables are compared by. */
 export type MemberSummary = Pick<MemberRecord, 'id' | 'incarnation' | 'state' | 'version'>;
 
-/** One piece of membership news: a whole record, or only a state change of a member the receiver should know. */
+/** One piece of membership news: a whole record, or only a change of a member the receiver should know. */
 export type News =
   | { kind: 'record'; record: MemberRecord }
-  | { kind: 'state'; id: MemberId; incarnation: bigint; state: MemberState; by: MemberId };
+  | { kind: 'state'; id: MemberId; incarnation: bigint; state: MemberState; by: MemberId }
+  | MetadataChange;
+
+/** What makes of a member's metadata of one version, or of any between, that of another one. */
+export interface MetadataChange {
+  kind: 'change';
+  id: MemberId;
+  from: bigint;
+  version: bigint;
+  set: Metadata;
+  deleted: readonly string[];
+}
 
 /** How a request ended at the peer. */
 export type ReplyStatus = 'ok' | 'no-handler' | 'failed' | 'unreachable' | 'refused';
@@ -165,8 +176,9 @@ export const MESSAGES_MAX = 1024;
 export const NAMES_MAX = 2048;
 /** Parts into which a table is divided to be compared, at most; a power of two. Source: what fits a datagram. */
 export const PARTS_MAX = 256;
-/** Bytes of the smallest piece of news and of the smallest record. */
+/** Bytes of the smallest record and the smallest piece of news. */
 export const RECORD_BYTES_MIN = 38;
+export const NEWS_BYTES_MIN = 35;
 /** Bits of a record's first byte, above the two of its state. */
 export const DIALECT_V1 = 4;
 export const HAS_METADATA = 8;

@@ -58,6 +58,14 @@ const news: fc.Arbitrary<News[]> = fc.array(
   fc.oneof(
     record.map((record): News => ({ kind: 'record', record })),
     fc.record({ kind: fc.constant('state' as const), id, incarnation: time, state, by: id }),
+    fc.record({
+      kind: fc.constant('change' as const),
+      id,
+      from: time,
+      version: time,
+      set: fc.dictionary(text, fc.oneof(text, fc.integer(), fc.boolean()), { minKeys: 1, noNullPrototype: true }),
+      deleted: fc.array(text, { maxLength: 5 }),
+    }),
   ),
   { maxLength: 8 },
 );

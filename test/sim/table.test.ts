@@ -85,3 +85,36 @@ test('a joiner at 500 members knows all of them within a tenth of a second, in p
   sim.join(joiner, 0);
   expect(untilMs(sim, () => sim.stats(joiner).membersAlive === 501, 3000)).toBeLessThanOrEqual(100);
 });
+
+test('one key of large metadata travels as that key, also where much is lost', 2, (seed) => {
+  const sim = createSimulation({ seed, network: { delayMs: 1 } });
+  const text = 'x'.repeat(30_000);
+  for (let i = 0; i < 20; i++) sim.addMember({ metadata: { text, load: 0 } });
+  sim.connectAll();
+  sim.run(3000);
+  const change = (key: string, value: unknown) => {
+    const { [key]: _, ...rest } = sim.record(0, 0).metadata ?? {};
+    sim.setMetadata(0, value === undefined ? rest : { ...rest, [key]: value }, [key]);
+  };
+  const same = () => sim.running().every((member) => sim.record(member, 0).version === sim.record(0, 0).version);
+  const before = sim.traffic();
+  for (let value = 1; value <= 5; value++) {
+    change('load', value);
+    sim.run(60);
+  }
+  expect(sim.runUntil(same, 2000)).toBe(true);
+  sim.run(3000);
+  const after = sim.traffic();
+  const bytes = after.datagramBytes + after.reliableBytes - before.datagramBytes - before.reliableBytes;
+  // Not even one member has fetched the whole from each of the others.
+  expect(bytes).toBeLessThan(300_000);
+  for (const member of sim.running()) expect(sim.record(member, 0).metadata).toEqual({ text, load: 5 });
+  sim.network.change({ loss: 0.3 });
+  for (let value = 6; value <= 20; value++) {
+    change(value % 3 === 0 ? `k${value % 2}` : 'load', value % 5 === 0 ? undefined : value);
+    sim.run(value * 20);
+  }
+  sim.network.change({ loss: 0 });
+  expect(sim.runUntil(same, 90_000)).toBe(true);
+  for (const member of sim.running()) expect(sim.record(member, 0).metadata).toEqual(sim.record(0, 0).metadata);
+});

@@ -6,8 +6,8 @@ import type { MemberRecord } from '../../wire/packet.js';
 import type { Core } from '../core.js';
 import type { MemberId } from '../member-id.js';
 import { isActive, type MemberRow } from '../members.js';
-import type { Metadata } from '../metadata.js';
-import { estimateBytes } from './sizes.js';
+
+import { estimateBytes, type Metadata } from '../metadata.js';
 
 /** `PROTOCOL_VERSION` of the Go library. */
 export const V1_PROTOCOL_VERSION = 1;

@@ -20,6 +20,7 @@ import {
   type MessageName,
   NAMES_MAX,
   type NativePacket,
+  NEWS_BYTES_MIN,
   NEWS_MAX,
   type News,
   PARTS_MAX,
@@ -102,8 +103,16 @@ function readMetadata(bytes: Uint8Array, env: WireEnv): Metadata {
   return value as Metadata;
 }
 
-const oneNews = union<'kind', News>('kind', { state: { id, incarnation: hlc, state, by: id }, record: { record } });
-const someNews = list(oneNews, NEWS_MAX, RECORD_BYTES_MIN);
+const metadata: Field<Metadata> = {
+  write: (w, value, env) => w.bytes(encodeValue(value, env)),
+  read: (r, env) => readMetadata(r.bytes(env.limits.metadataBytesMax), env),
+};
+const oneNews = union<'kind', News>('kind', {
+  state: { id, incarnation: hlc, state, by: id },
+  record: { record },
+  change: { id, from: hlc, version: hlc, set: metadata, deleted: list(string, NEWS_MAX, 1) },
+});
+const someNews = list(oneNews, NEWS_MAX, NEWS_BYTES_MIN);
 /** No news is the common case and takes no byte: only as the last field. */
 const news: Field<readonly News[]> = {
   write(w, value, env) {
