@@ -52,6 +52,7 @@ export function packetsOfEveryType(): NativePacket[] {
     { kind: 'state', id: SELF, incarnation: TIME + 5n, state: 'dead', by: OTHER },
     { kind: 'state', id: STRANGER, incarnation: TIME, state: 'alive', by: OTHER },
     { kind: 'record', record: record(STRANGER, '127.0.0.1:9100') },
+    { kind: 'change', id: OTHER, from: TIME - 9n, version: TIME, set: { load: 1 }, deleted: ['zone'] },
   ];
   const withoutMetadata: MemberRecord = { ...record(STRANGER, '127.0.0.1:9100'), metadataBytes: 2000 };
   delete withoutMetadata.metadata;
