@@ -1,0 +1,172 @@
+/** What is held about one member: small, since there may be tens of thousands, and shared where members are alike. */
+import type { Dialect, MemberRecord, MemberState } from '../wire/packet.js';
+import type { MemberId } from './member-id.js';
+import { type Metadata, NO_METADATA } from './metadata.js';
+
+const RANK: Record<MemberState, number> = { alive: 0, suspect: 1, leaving: 2, dead: 3 };
+
+/** Tells whether opinion A about a member's state outranks opinion B. @source SWIM §4.2, with `left` beside `dead`. */
+export function outranks(aIncarnation: bigint, a: MemberState, bIncarnation: bigint, b: MemberState): boolean {
+  return aIncarnation > bIncarnation || (aIncarnation === bIncarnation && RANK[a] > RANK[b]);
+}
+
+/** What many members have in common: those that are alike share one. */
+export type MemberTraits = Readonly<
+  Pick<MemberRecord, 'dialect' | 'bilingual' | 'via' | 'tags' | 'protocolVersion' | 'applicationVersion'>
+>;
+
+/**
+ * What a member says about itself, under one version. Never changed but replaced, so that whoever knows the same of a
+ * member can hold the same object.
+ */
+export interface MemberInfo {
+  readonly id: MemberId;
+  readonly version: bigint;
+  readonly address: string;
+  readonly traits: MemberTraits;
+  /** Absent: there is none. `known` may be left out for its size. */
+  readonly metadata?: { readonly known: Metadata | undefined; readonly bytes: number };
+}
+
+/** What we hold about one member. Small, since there may be tens of thousands. */
+export class MemberRow {
+  /** Its place in the list of {@link Members} that it stands in. */
+  place = 0;
+  /** Monotonic time, in whole milliseconds, of the last packet from the member itself that cannot be an old one sent again. */
+  heardMs: number;
+  /** Monotonic time of the last change of `state`, likewise; no two changes have the same. */
+  stateMs: number;
+
+  constructor(
+    public info: MemberInfo,
+    public incarnation: bigint,
+    public state: MemberState,
+    nowMs: number,
+  ) {
+    this.heardMs = this.stateMs = Math.ceil(nowMs);
+  }
+
+  get id(): MemberId {
+    return this.info.id;
+  }
+
+  get dialect(): Dialect {
+    return this.info.traits.dialect;
+  }
+
+  get bilingual(): boolean {
+    return this.info.traits.bilingual;
+  }
+
+  get via(): MemberId | undefined {
+    return this.info.traits.via;
+  }
+
+  get version(): bigint {
+    return this.info.version;
+  }
+
+  get address(): string {
+    return this.info.address;
+  }
+
+  get tags(): readonly string[] {
+    return this.info.traits.tags;
+  }
+
+  get applicationVersion(): string {
+    return this.info.traits.applicationVersion;
+  }
+
+  get metadata(): Metadata | undefined {
+    return this.info.metadata ? this.info.metadata.known : NO_METADATA;
+  }
+
+  get metadataBytes(): number {
+    return this.info.metadata?.bytes ?? 0;
+  }
+
+  /** Changes the state alone. @returns the one before. */
+  turn(state: MemberState, nowMs: number): MemberState {
+    const previous = this.state;
+    this.state = state;
+    if (previous !== state) this.stateMs = Math.ceil(Math.max(nowMs, this.stateMs + 1));
+    return previous;
+  }
+}
+
+/** Whether a member takes part: others count it, probe it and send to it. */
+export function isActive({ state }: { readonly state: MemberState }): boolean {
+  return state === 'alive' || state === 'suspect';
+}
+
+/** Builds the record that travels: a row without what only we know. */
+export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
+  const { id, incarnation, state, version, address, metadata, metadataBytes, info } = row;
+  const record = { id, incarnation, state, version, address, ...info.traits, metadataBytes };
+  return withMetadata && metadata ? { ...record, metadata } : record;
+}
+
+/** What a record says of its member; see {@link Alike}. */
+export function toInfo(record: MemberRecord, alike: Alike): MemberInfo {
+  const { id, version, address, metadata: known, metadataBytes: bytes } = record;
+  const info = { id, version, address, traits: alike.traitsOf(record) };
+  return bytes > 0 ? { ...info, metadata: { known, bytes } } : info;
+}
+
+/** Makes a row of a record. */
+export function toRow(record: MemberRecord, nowMs: number, alike = new Alike()): MemberRow {
+  const info = toInfo(record, alike);
+  // A number of 64 bits has its own place in memory; most often the two are the same one.
+  const incarnation = record.incarnation === info.version ? info.version : record.incarnation;
+  return new MemberRow(info, incarnation, record.state, nowMs);
+}
+
+/** Keeps what members have in common once. */
+export class Alike {
+  readonly #traits = new Map<string, MemberTraits>();
+
+  traitsOf({ dialect, bilingual, via, tags, protocolVersion, applicationVersion }: MemberRecord): MemberTraits {
+    /** Different ones kept. Source: guess; a gateway's leaves are alike. */
+    const KEPT_MAX = 256;
+    const key = JSON.stringify([dialect, bilingual, via, tags, protocolVersion, applicationVersion]);
+    let traits = this.#traits.get(key);
+    if (!traits) {
+      if (this.#traits.size >= KEPT_MAX) this.#traits.clear();
+      traits = { dialect, bilingual, via, tags, protocolVersion, applicationVersion };
+      this.#traits.set(key, traits);
+    }
+    return traits;
+  }
+}
+
+/** Parts of the table that are compared on their own; a member's is told by its id. */
+export const CELLS = 256;
+
+/** The part of the table that a member belongs to: the last byte of its id. */
+export function cellOf(id: MemberId): number {
+  return Number.parseInt(id.slice(-2), 16);
+}
+
+/** FNV-1a over an id's text. */
+function idHash(id: MemberId): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
+  return h;
+}
+
+/**
+ * What two tables must agree on, as 32 bits: FNV-1a goes on from the id over words, and is mixed in the end, so that like changes of
+ * two rows do not cancel out. Rows that are not active count as absent.
+ */
+export function hash(row: MemberRow): number {
+  if (!isActive(row)) return 0;
+  let h = idHash(row.id);
+  for (const time of [row.incarnation, row.version]) {
+    h = Math.imul(h ^ Number(BigInt.asUintN(32, time)), 0x01000193);
+    h = Math.imul(h ^ Number(time >> 32n), 0x01000193);
+  }
+  h = Math.imul(h ^ RANK[row.state], 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
+}
