@@ -2,13 +2,15 @@
  * Our side of the frames-a-second comparison: one codec and one dialect in a process of its own, as in a real member, so
  * that no codec profits or suffers from what the JIT has learnt of another. Prints one line of JSON.
  */
+
 import { deepStrictEqual } from 'node:assert';
 import { json } from '../src/codec/json.js';
 import { msgpack } from '../src/codec/msgpack.js';
 import { msgpackRaw } from '../src/codec/msgpack-raw.js';
 import { DEFAULT_LIMITS } from '../src/limits.js';
-import type { WireEnv } from '../src/wire/env.js';
+import type { NativeEnv } from '../src/wire/env.js';
 import { decodeNativeFrame, encodeNativeFrame } from '../src/wire/native/frame.js';
+import { MEMBER_PACKETS } from '../src/wire/native/member-packets.js';
 import type { BroadcastMessage } from '../src/wire/packet.js';
 import { decodeV1Frame, encodeV1Frame } from '../src/wire/v1/frame.js';
 
@@ -35,7 +37,7 @@ interface Side {
   decode: (frame: Uint8Array) => unknown;
 }
 
-function v1(env: WireEnv): Side {
+function v1(env: NativeEnv): Side {
   return {
     encode: (data) =>
       encodeV1Frame(
@@ -59,7 +61,7 @@ function v1(env: WireEnv): Side {
   };
 }
 
-function native(env: WireEnv): Side {
+function native(env: NativeEnv): Side {
   return {
     encode: (data) =>
       encodeNativeFrame(
@@ -107,7 +109,7 @@ function perSecond(rounds: number, roundMs: number, work: () => unknown): number
 
 const [codecName, dialect, rounds, roundMs, frameHex] = process.argv.slice(2);
 const factory = CODECS[codecName as keyof typeof CODECS];
-const env: WireEnv = { codec: factory(), compressBytesMin: 256, limits: DEFAULT_LIMITS };
+const env: NativeEnv = { codec: factory(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
 const side = dialect === 'native' ? native(env) : v1(env);
 
 const own = side.encode(SAMPLE);

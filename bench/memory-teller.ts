@@ -2,6 +2,7 @@
  * Tells a member of thousands of others that do not exist: joins it as a member does, and then sends it state packets about
  * them, in its own name and in the real layout. Each has what a real member has: an id, a version, an address and a name.
  */
+
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { msgpack } from '../src/codec/msgpack.js';
@@ -10,11 +11,17 @@ import { DEFAULT_LIMITS } from '../src/limits.js';
 import { socketTransport } from '../src/transport/node/socket.js';
 import { uuidV7 } from '../src/uuid.js';
 import { encodeNativeFrame } from '../src/wire/native/frame.js';
+import { MEMBER_PACKETS } from '../src/wire/native/member-packets.js';
 import type { MemberRecord } from '../src/wire/packet.js';
 
 const IN_A_PACKET = 500;
 const [port = 0, count = 0] = process.argv.slice(2).map(Number);
-const env = { codec: msgpack(), compressBytesMin: Number.POSITIVE_INFINITY, limits: DEFAULT_LIMITS };
+const env = {
+  codec: msgpack(),
+  compressBytesMin: Number.POSITIVE_INFINITY,
+  limits: DEFAULT_LIMITS,
+  packets: MEMBER_PACKETS,
+};
 const epochMs = Date.UTC(2025, 0, 1);
 
 const cluster = await createCluster({ transport: socketTransport({ bind: '127.0.0.1:0' }) });

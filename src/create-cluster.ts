@@ -3,6 +3,7 @@ import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
 import { launch } from './launch.js';
 import type { ClusterOptions } from './options.js';
+import { MEMBER_PACKETS } from './wire/native/member-packets.js';
 
 /**
  * Starts a member. It is alone until it joins somebody or is joined; with a transport that has `gateways` it is a leaf, and
@@ -13,7 +14,7 @@ import type { ClusterOptions } from './options.js';
  *   was left open.
  */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  if (!options?.transport?.gateways) return launch(options, (config, nowMs) => new Core(config, nowMs));
+  if (!options?.transport?.gateways) return launch(options, (config, nowMs) => new Core(config, nowMs), MEMBER_PACKETS);
   // Loaded only here, as most members are no leaves.
   const { createLeaf } = await import('./create-leaf.js');
   return createLeaf(options);

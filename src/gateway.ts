@@ -17,9 +17,9 @@ import { CLOSE, refuseSocket, type WebSocketLike } from './transport/websocket-c
 import type { WebSocketListening } from './transport/websocket-links.js';
 import type { WebSocketAcceptor } from './transport/websocket-pushed.js';
 import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
-import type { WireEnv } from './wire/env.js';
+import type { NativeEnv } from './wire/env.js';
 import { encodeNativeFrame } from './wire/native/frame.js';
-import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
+import { ALL_PACKETS } from './wire/native/gateway-packets.js';
 
 export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest, Verdict } from './admission.js';
 export { LEAF_LIMITS } from './admission.js';
@@ -88,11 +88,11 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
   let lastSession = 0;
   let onEmpty = () => {};
   // Toward leaves nothing is sealed: TLS does that, and they have no key.
-  const env: WireEnv = {
+  const env: NativeEnv = {
     codec: own.codec,
     compressBytesMin: Number.POSITIVE_INFINITY,
     limits: own.limits,
-    packets: LEAF_PACKETS,
+    packets: ALL_PACKETS,
   };
   const shell: GatewayShell = {
     id: cluster.id,

@@ -6,18 +6,18 @@ import { errorMessage } from './errors.js';
 import { Link } from './link.js';
 import { resolveLogger } from './logger.js';
 import { type ClusterOptions, type ResolvedClusterOptions, resolveMetadata, resolveOptions } from './options.js';
-import type { WireEnv } from './wire/env.js';
+import type { NativeEnv } from './wire/env.js';
 import { Wire } from './wire/wire.js';
 
 /**
  * Starts a member on the state machine that `create` makes.
- * @param packets - layouts, where those of full members are not enough.
+ * @param packets - the layouts of those it speaks.
  * @throws GossipError as `createCluster` says.
  */
 export async function launch(
   options: ClusterOptions,
   create: (config: CoreConfig, nowMs: number) => Machine,
-  packets?: WireEnv['packets'],
+  packets: NativeEnv['packets'],
 ): Promise<Cluster> {
   const resolved = resolveOptions(options);
   const { transport, clock, v1 } = resolved;

@@ -22,7 +22,7 @@ import { MUX_PROTOCOL } from './transport/mux.js';
 import type { AcceptedInfo } from './transport/websocket.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './transport/websocket-connection.js';
 import { idOfProof } from './uuid.js';
-import type { WireEnv } from './wire/env.js';
+import type { NativeEnv } from './wire/env.js';
 import { decodeNativeFrame } from './wire/native/frame.js';
 import type { ByeWhy, NativePacket } from './wire/packet.js';
 
@@ -56,7 +56,7 @@ type Attach = Extract<NativePacket, { type: 'attach' }>;
 /** What a leaf's session needs of its gateway. */
 export interface GatewayShell {
   readonly id: MemberId;
-  readonly env: WireEnv;
+  readonly env: NativeEnv;
   readonly clock: Clock;
   readonly limits: LeafLimits;
   readonly policy: LeafPolicy;

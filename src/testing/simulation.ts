@@ -14,7 +14,7 @@ import { Random } from '../core/random.js';
 import { GossipError } from '../errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../limits.js';
 import { PRESETS } from '../options.js';
-import { LEAF_PACKETS } from '../wire/native/leaf-packets.js';
+import { ALL_PACKETS } from '../wire/native/gateway-packets.js';
 import type { MemberRecord, MemberState } from '../wire/packet.js';
 import { Wire } from '../wire/wire.js';
 import { Carrier, type Place } from './carrier.js';
@@ -72,7 +72,7 @@ export class Simulation {
     this.network = new Network(options.network ?? {}, new Random(this.#random.uint32()));
     this.carrier = new Carrier(this.network, this.#limits.datagramBytesMax);
     const codec = msgpack({ depthMax: this.#limits.depthMax });
-    const env = { codec, compressBytesMin: 256, limits: this.#limits, packets: LEAF_PACKETS, readId: this.#readId };
+    const env = { codec, compressBytesMin: 256, limits: this.#limits, packets: ALL_PACKETS, readId: this.#readId };
     this.wire = new Wire(env, options.v1);
     this.nativeWire = new Wire(env, undefined);
     for (let i = 0; i < (options.members ?? 0); i++) this.addMember();

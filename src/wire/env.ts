@@ -21,12 +21,15 @@ export interface WireEnv {
   /** Payloads below this many bytes are not compressed. Source: `CompressMinSize` of the Go library, 256. */
   compressBytesMin: number;
   limits: Limits;
-  /** Toward a gateway or its leaves: the layouts of their packets too. Default: those of full members alone. */
-  packets?: Field<NativePacket>;
   /** Writes packets one after the other: made when the first is encoded. */
   writer?: Writer;
   /** Reads the id that begins at an offset. Default: makes a new string. */
   readId?: (bytes: Uint8Array, at?: number) => MemberId;
+}
+
+/** Beside them the layouts of the native packets it speaks: a full member's, a leaf's, or all. */
+export interface NativeEnv extends WireEnv {
+  packets: Field<NativePacket>;
 }
 
 /**

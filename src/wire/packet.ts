@@ -164,6 +164,12 @@ export type LeafPacket = Extract<
   { type: 'attach' | 'welcome' | 'bye' | 'hidden' | 'forgotten' | 'broadcast' }
 >;
 
+/** What full members, gateways and leaves all say. */
+export type SharedPacket = Extract<
+  NativePacket,
+  { type: 'ping' | 'ack' | 'news' | 'state' | 'pull' | 'message' | 'request' | 'reply' }
+>;
+
 /** What is addressed to one member, and may have to pass its gateway. */
 export type AddressedPacket = Extract<NativePacket, { to: MemberId }>;
 

@@ -4,7 +4,7 @@
  */
 
 import type { Packet } from '../core/input.js';
-import type { WireEnv } from './env.js';
+import type { NativeEnv, WireEnv } from './env.js';
 import type { MaybePromise } from './maybe-promise.js';
 import { decodeNativeFrame, encodeNativeFrame } from './native/frame.js';
 import type { V1Packet } from './v1/packet.js';
@@ -28,7 +28,7 @@ export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyE
 /** Turns packets into frames and frames into packets. */
 export class Wire {
   constructor(
-    readonly env: WireEnv,
+    readonly env: NativeEnv,
     readonly v1: V1Wire | undefined,
   ) {}
 

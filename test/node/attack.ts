@@ -2,6 +2,7 @@
  * What an attacker has: raw datagrams, raw connections, and frames built by hand. And what it attacks: real members on
  * loopback that write down every warning.
  */
+
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -18,6 +19,7 @@ import { FrameReader, withLength } from '../../src/transport/node/framing.js';
 import { type SocketTransportOptions, socketTransport } from '../../src/transport/node/socket.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { gossipV1 } from '../../src/v1.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
@@ -100,7 +102,14 @@ export async function startVictim(options: VictimOptions = {}): Promise<Victim> 
     sealed,
     v1,
     wire: new Wire(
-      { codec: msgpack(), compressor: snappy(), compressBytesMin: 256, limits: DEFAULT_LIMITS, ...cipher },
+      {
+        codec: msgpack(),
+        compressor: snappy(),
+        compressBytesMin: 256,
+        limits: DEFAULT_LIMITS,
+        ...cipher,
+        packets: MEMBER_PACKETS,
+      },
       gossipV1().wire,
     ),
     stat,

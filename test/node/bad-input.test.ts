@@ -2,6 +2,7 @@
  * Frames that are broken, forged or sent again, against real members on real sockets: each is dropped, counted under its
  * own name and told once, and the member goes on as if nothing had happened.
  */
+
 import { afterEach, assert, describe, test } from 'vitest';
 import { aesGcm } from '../../src/cipher/aes-gcm.node.js';
 import { json } from '../../src/codec/json.js';
@@ -11,6 +12,7 @@ import { snappy } from '../../src/compressor/snappy.js';
 import { memberIdToBytes } from '../../src/core/member-id.js';
 import { DEFAULT_LIMITS, defineMessage } from '../../src/index.js';
 import { gossipV1 } from '../../src/v1.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { NativePacket } from '../../src/wire/packet.js';
 import { V1_TYPE } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
@@ -96,7 +98,10 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
     await expect(ifV1('packetsNotDecoded'), v1Frame(victim, deep, pingBody()), v1Frame(victim, header(), deep));
     const metadata = joined(codec.encode({ a: 1 }).slice(0, -1), deep.slice(0, 1000));
     const record = inventedRecord(1, { metadata: { a: 1 }, metadataBytes: 4 });
-    const honest = new Wire({ codec, compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined);
+    const honest = new Wire(
+      { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS },
+      undefined,
+    );
     const join = honest.encode({ type: 'join', seq: 1, from: inventedId(1), record }, false) as Uint8Array;
     const until = join.length - 1 - codec.encode({ a: 1 }).length;
     const length = Uint8Array.of((metadata.length & 127) | 128, metadata.length >> 7);
@@ -213,7 +218,7 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
 test('frames that are sealed with another key, altered, or not sealed', async () => {
   const victim = await startVictim({ sealed: true, v1: true });
   const before = memberIds(victim);
-  const env = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS };
+  const env = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
   const wires = [new Wire(env, gossipV1().wire), new Wire({ ...env, cipher: aesGcm([WRONG_KEY]) }, gossipV1().wire)];
   const packets = [{ type: 'ping', seq: 1, from: inventedId(1), news: [] } as const, v1Join(1)];
   const frames = wires.flatMap((wire) => packets.map((packet) => wire.encode(packet, false) as Uint8Array));

@@ -2,6 +2,7 @@
  * Clusters over WebSocket on loopback, and members that are reached in more than one way: by memory and by WebSocket,
  * by sockets and by WebSocket. What a peer of the Go library is told is read from the frames it gets.
  */
+
 import { afterEach, expect, test, vi } from 'vitest';
 import type Client from 'ws';
 import { msgpack } from '../../src/codec/msgpack.js';
@@ -15,6 +16,7 @@ import { several } from '../../src/transport/several.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { gossipV1 } from '../../src/v1.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { V1_TYPE, type V1Message, type V1Packet } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { createFakeHost } from '../contract/fake-host.js';
@@ -151,7 +153,10 @@ test('peers of the Go library are told of one address, and never of a WebSocket'
 
   // A peer that only takes notes.
   const id = '018f0000-0000-7000-8000-000000000001';
-  const wire = new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS }, v1.wire);
+  const wire = new Wire(
+    { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS },
+    v1.wire,
+  );
   const peer = network.transport({ address: 'go' });
   const host = createFakeHost();
   await peer.start(host);

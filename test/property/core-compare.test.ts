@@ -2,16 +2,21 @@
  * Comparing tables: whatever two members know, a few exchanges make them know the same, by packets of bounded size, and
  * nothing that one of them knows already travels.
  */
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { msgpack } from '../../src/codec/msgpack.js';
 import type { Core } from '../../src/core/core.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
-const wire = new Wire({ codec: msgpack(), compressBytesMin: 1e9, limits: DEFAULT_LIMITS }, undefined);
+const wire = new Wire(
+  { codec: msgpack(), compressBytesMin: 1e9, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS },
+  undefined,
+);
 
 function record(n: number, incarnation: number, version: number, metadata: object = {}): MemberRecord {
   return {

@@ -2,18 +2,23 @@
  * The merge laws: whatever the order, the repetition and the grouping in which members hear of each other, they end with
  * one table.
  */
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { msgpack } from '../../src/codec/msgpack.js';
 import type { Core } from '../../src/core/core.js';
 import { outranks, toRecord } from '../../src/core/members.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, MemberState, NativePacket, News } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
-const wire = new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined);
+const wire = new Wire(
+  { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS },
+  undefined,
+);
 
 const opinion = fc.record({ incarnation: fc.bigInt({ min: 0n, max: 5n }), state: fc.constantFrom(...STATES) });
 type Opinion = { incarnation: bigint; state: MemberState };

@@ -5,6 +5,7 @@
  * Each frame has a seed of its own; a failure prints it, and `SEED=<it> npx vitest run test/property/fuzz.test.ts` runs
  * that frame alone.
  */
+
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -22,7 +23,8 @@ import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { PRESETS } from '../../src/options.js';
 import { gossipV1 } from '../../src/v1.js';
-import type { WireEnv } from '../../src/wire/env.js';
+import type { NativeEnv } from '../../src/wire/env.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { Wire } from '../../src/wire/wire.js';
 import { mutate } from './mutate.js';
 import { MEMBERS, packetsOfEveryType } from './packets.js';
@@ -67,14 +69,19 @@ function corpora(): Corpus[] {
   const keys = [...new Set(vectors.flatMap(({ keyHex }) => keyHex ?? []))].map(hex);
   const all: Corpus[] = [];
   for (const [name, codec] of Object.entries(codecs)) {
-    const base = { codec, compressBytesMin: 64, limits: DEFAULT_LIMITS };
-    const wireOf = (env: WireEnv) => new Wire(env, gossipV1().wire);
+    const base = { codec, compressBytesMin: 64, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
+    const wireOf = (env: NativeEnv) => new Wire(env, gossipV1().wire);
     const own = (wire: Wire) => packetsOfEveryType().map((packet) => wire.encode(packet, false) as Uint8Array);
     const golden = (sealed: boolean) =>
       vectors
         .filter((one) => one.codec === name && (one.keyHex !== undefined) === sealed)
         .map((one) => hex(one.frameHex));
-    const plain = wireOf({ ...base, compressor: snappy(), compressBytesMin: Number.MAX_SAFE_INTEGER });
+    const plain = wireOf({
+      ...base,
+      compressor: snappy(),
+      compressBytesMin: Number.MAX_SAFE_INTEGER,
+      packets: MEMBER_PACKETS,
+    });
     const squeezed = wireOf({ ...base, compressor: snappy() });
     const deflated = wireOf({ ...base, compressor: deflate() });
     const sealed = wireOf({ ...base, compressor: snappy(), cipher: aesGcm(keys) });

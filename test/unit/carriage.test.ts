@@ -2,6 +2,7 @@
  * Between the core and transports that do not all carry the same: v1 frames sealed or plain by the address they go to
  * and the way they came, none over a carrier of native frames alone, and lists of addresses.
  */
+
 import { expect, test } from 'vitest';
 import { secretbox } from '../../src/cipher/secretbox.js';
 import { msgpack } from '../../src/codec/msgpack.js';
@@ -12,6 +13,7 @@ import { Link } from '../../src/link.js';
 import { resolveLogger } from '../../src/logger.js';
 import type { Carriage, Transport } from '../../src/transport/transport.js';
 import { gossipV1 } from '../../src/v1.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { V1_TYPE, type V1Packet } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 
@@ -45,7 +47,7 @@ function linked() {
     close: async () => {},
   };
   const cipher = secretbox([new Uint8Array(32).fill(7)]);
-  const env = { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, cipher };
+  const env = { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, cipher, packets: MEMBER_PACKETS };
   const wire = new Wire(env, gossipV1().wire);
   const owner = {
     input: (input: Input) => void (input.type === 'packet' && packets.push(input.packet)),
@@ -55,7 +57,10 @@ function linked() {
   const link = new Link(wire, transport, ME, owner);
   const exchanges = gossipV1().exchanges(link);
   link.exchanges = exchanges;
-  const keyless = new Wire({ codec: env.codec, compressBytesMin: 256, limits: DEFAULT_LIMITS }, gossipV1().wire);
+  const keyless = new Wire(
+    { codec: env.codec, compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS },
+    gossipV1().wire,
+  );
   const isPlain = (frame: Uint8Array) => {
     try {
       keyless.decode(frame, true);

@@ -1,4 +1,5 @@
 /** The link between core and transport: order is kept whatever the cipher, a packet is encoded once, what fails is counted. */
+
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../src/cipher/cipher.js';
 import { msgpack } from '../../src/codec/msgpack.js';
@@ -12,6 +13,7 @@ import { resolveLogger } from '../../src/logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from '../../src/transport/transport.js';
 import { gossipV1 } from '../../src/v1.js';
 import type { WireEnv } from '../../src/wire/env.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { V1_TYPE } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { settled } from './cluster-harness.js';
@@ -93,7 +95,7 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
     ...options.transport,
   };
   const wire = new Wire(
-    { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, ...env },
+    { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, ...env, packets: MEMBER_PACKETS },
     options.v1 ? gossipV1().wire : undefined,
   );
   const link = new Link(wire, transport, ME, {
@@ -372,7 +374,7 @@ describe('opening', () => {
     let fail = true;
     const taken: Packet[] = [];
     const link = new Link(
-      new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS }, undefined),
+      new Wire({ codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS }, undefined),
       {} as Transport,
       ME,
       {

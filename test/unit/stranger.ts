@@ -9,7 +9,7 @@ import { DEFAULT_LIMITS } from '../../src/limits.js';
 import type { ClusterOptions } from '../../src/options.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { decodeNativeFrame, encodeNativeFrame } from '../../src/wire/native/frame.js';
-import { LEAF_PACKETS } from '../../src/wire/native/leaf-packets.js';
+import { ALL_PACKETS } from '../../src/wire/native/gateway-packets.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { PairSocket } from './socket-pair.js';
 
@@ -17,7 +17,7 @@ const env = {
   codec: msgpack(),
   compressBytesMin: Number.POSITIVE_INFINITY,
   limits: DEFAULT_LIMITS,
-  packets: LEAF_PACKETS,
+  packets: ALL_PACKETS,
 };
 const open: Cluster[] = [];
 

@@ -1,4 +1,5 @@
 /** The Go library's wire: its own golden frames, our round trips, and everything a frame can do wrong. */
+
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -15,7 +16,8 @@ import { memberIdFromBytes, memberIdToBytes, NOBODY } from '../../src/core/membe
 import type { Metadata } from '../../src/core/metadata.js';
 import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.js';
-import type { WireEnv } from '../../src/wire/env.js';
+import type { NativeEnv } from '../../src/wire/env.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { decodeV1Frame, encodeV1Frame } from '../../src/wire/v1/frame.js';
 import { V1_STATES, type V1Message, type V1Packet } from '../../src/wire/v1/packet.js';
 
@@ -46,9 +48,10 @@ const CODECS: Record<string, () => Codec> = {
   'hashicorp-msgpack': msgpackRaw,
   json,
 };
-const envOf = (codec: Codec, rest: Partial<WireEnv> = {}): WireEnv => ({
+const envOf = (codec: Codec, rest: Partial<NativeEnv> = {}): NativeEnv => ({
   codec,
   compressBytesMin: 256,
+  packets: MEMBER_PACKETS,
   limits: DEFAULT_LIMITS,
   ...rest,
 });
@@ -147,7 +150,7 @@ function expectedMessage(vector: Vector): V1Message {
   }
 }
 
-function envOfVector(vector: Vector): WireEnv {
+function envOfVector(vector: Vector): NativeEnv {
   return envOf((CODECS[vector.codec] as () => Codec)(), {
     ...(vector.compressor ? { compressor: snappy() } : {}),
     ...(vector.keyHex ? { cipher: aesGcm([hex(vector.keyHex)]) } : {}),
@@ -325,7 +328,7 @@ const packets = fc
   }));
 
 const key = new Uint8Array(32).fill(7);
-const envs: [string, WireEnv][] = [
+const envs: [string, NativeEnv][] = [
   ['msgpack', envOf(msgpack())],
   ['msgpack, aes-gcm, snappy', envOf(msgpack(), { cipher: aesGcm([key]), compressor: snappy() })],
   ['msgpack-raw, secretbox, deflate', envOf(msgpackRaw(), { cipher: secretbox([key]), compressor: deflate() })],
@@ -593,7 +596,7 @@ describe('frames', () => {
   test('messages with a wrong field are refused', async () => {
     const join = { id: bytesOf(ID), addr: 'a:1', pv: 1, av: '', s: 1, mdts: 1, md: {} };
     const limit = (change: Partial<Limits>) => envOf(msgpack(), { limits: { ...DEFAULT_LIMITS, ...change } });
-    const refused: [string, object, string, WireEnv?][] = [
+    const refused: [string, object, string, NativeEnv?][] = [
       ['state removed', { s: 5 }, 'ERR_PACKET'],
       ['state 255', { s: 255 }, 'ERR_PACKET'],
       ['no address', { addr: undefined }, 'ERR_PACKET'],

@@ -105,21 +105,32 @@ export type Table<K extends string, P extends Readonly<Record<K, string>>> = {
 };
 
 /**
- * Objects of several kinds, told apart by one of their properties: the kind's place in the table as a byte, then its
- * fields. Never reorder a table, append.
+ * Objects of several kinds, told apart by one of their properties: a byte for the kind, then its fields. A kind's byte is its
+ * place in its table, and 16 more for each table before. Never reorder, append; who does not need a table leaves it empty.
  */
-export function union<K extends string, P extends Readonly<Record<K, string>>>(key: K, table: Table<K, P>): Field<P> {
-  const kind = oneOf(Object.keys(table) as P[K][]);
-  const structs = Object.fromEntries(
-    Object.entries(table).map(([name, fields]) => [name, struct(fields as Fields<object>, { [key]: name })]),
-  ) as Record<P[K], Field<object>>;
+export function union<K extends string, P extends Readonly<Record<K, string>>>(
+  key: K,
+  ...tables: Partial<Table<K, P>>[]
+): Field<P> {
+  const codes = new Map<string, number>();
+  const structs = new Map<string | number, Field<object>>();
+  tables.forEach((table, i) => {
+    Object.entries(table).forEach(([name, fields], place) => {
+      const one = struct(fields as Fields<object>, { [key]: name });
+      codes.set(name, i * 16 + place);
+      structs.set(name, one).set(i * 16 + place, one);
+    });
+  });
   return {
     write(w, value, env) {
-      kind.write(w, value[key], env);
-      structs[value[key]].write(w, value, env);
+      w.u8(codes.get(value[key]) as number);
+      structs.get(value[key])?.write(w, value, env);
     },
     read(r, env) {
-      return structs[kind.read(r, env)].read(r, env) as object as P;
+      const code = r.u8();
+      const one = structs.get(code);
+      if (!one) throw new GossipError('ERR_PACKET', `${key} ${code}`);
+      return one.read(r, env) as P;
     },
   };
 }

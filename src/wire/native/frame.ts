@@ -3,7 +3,7 @@
  * pays, then sealed with the first two bytes as associated data, so that nothing on the wire is unauthenticated.
  */
 import { checkBytes, GossipError } from '../../errors.js';
-import { compressPayload, decompressPayload, openBytes, sealBytes, type WireEnv } from '../env.js';
+import { compressPayload, decompressPayload, type NativeEnv, openBytes, sealBytes, type WireEnv } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
 import { COMPRESSED, FRAME_VERSION, type NativePacket } from '../packet.js';
 import { decodePacket, encodePacket } from './packet-codec.js';
@@ -14,7 +14,7 @@ const HEAD_BYTES = 2;
  * Encodes, compresses and seals one packet.
  * @throws GossipError `ERR_TOO_LARGE`: above `limits.frameBytesMax`; `ERR_CODEC`. Nothing was sent.
  */
-export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybePromise<Uint8Array> {
+export function encodeNativeFrame(packet: NativePacket, env: NativeEnv): MaybePromise<Uint8Array> {
   const plain = encodePacket(packet, env, HEAD_BYTES);
   // Above this no peer would take it back, however small it has become.
   checkBytes('a packet', plain.length - HEAD_BYTES, env.limits.decompressedBytesMax, 'decompressedBytesMax');
@@ -35,7 +35,7 @@ export function encodeNativeFrame(packet: NativePacket, env: WireEnv): MaybeProm
  * Opens, decompresses and decodes one frame whose first two bytes mark it as native.
  * @throws GossipError `ERR_FRAME`, `ERR_CIPHER`, `ERR_COMPRESSED`, `ERR_PACKET`, `ERR_CODEC`: dropped, nothing changed.
  */
-export function decodeNativeFrame(frame: Uint8Array, env: WireEnv): MaybePromise<NativePacket> {
+export function decodeNativeFrame(frame: Uint8Array, env: NativeEnv): MaybePromise<NativePacket> {
   checkFrame(frame, env);
   const version = frame[0];
   const flags = frame[1] as number;

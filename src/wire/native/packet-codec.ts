@@ -1,32 +1,27 @@
 /**
- * Native packets as bytes: `[type u8][fields]`. The tables below are the wire, field by field in their order;
- * `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
+ * Native packets as bytes: `[type u8][fields]`. The tables here, in `member-packets.ts` and in
+ * `leaf-packets.ts` are the wire, field by field in their order; `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
  */
 import type { MemberId } from '../../core/member-id.js';
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
-import { decodeValue, encodeValue, type WireEnv } from '../env.js';
+import { decodeValue, encodeValue, type NativeEnv, type WireEnv } from '../env.js';
 import {
   BILINGUAL,
   DIALECT_V1,
   HAS_METADATA,
   IDS_MAX,
   LEAF,
-  type LeafPacket,
-  MESSAGES_MAX,
   type MemberRecord,
   type MemberState,
-  type MemberSummary,
-  type MessageName,
-  NAMES_MAX,
   type NativePacket,
   NEWS_BYTES_MIN,
   NEWS_MAX,
   type News,
-  PARTS_MAX,
   RECORD_BYTES_MIN,
   RECORDS_MAX,
   type ReplyStatus,
+  type SharedPacket,
 } from '../packet.js';
 import { Reader, Writer } from './bytes.js';
 import {
@@ -48,7 +43,7 @@ import {
 } from './fields.js';
 
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
-const state = oneOf(STATES);
+export const state = oneOf(STATES);
 const tags = list(string, 'tagsMax', 1);
 
 type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'via' | 'metadata' | 'metadataBytes'>;
@@ -127,98 +122,27 @@ const addressed = { from: id, to: id, messageId: hlc, messageType, payload };
 /** Ids of members. */
 export const ids = list(id, IDS_MAX, 16);
 
-/** Bytes of any length. */
-const sized: Field<Uint8Array> = {
-  write: (w, value) => w.bytes(value),
-  read: (r) => r.bytes(r.left).slice(),
-};
-
-/** Messages, or their names: whose each is stands there only when it is another's than the one before. */
-function messages<M extends MessageName>(field: Field<Omit<M, 'origin'>>, max: number, bytesEach: number) {
-  return {
-    write(w, values, env) {
-      w.varint(values.length);
-      let before = '';
-      for (const value of values) {
-        const { origin } = value;
-        w.u8(origin === before ? 0 : 1);
-        if (origin !== before) w.id(origin);
-        before = origin;
-        field.write(w, value, env);
-      }
-    },
-    read(r, env) {
-      let origin: MemberId | undefined;
-      return Array.from({ length: r.count(max, 1 + bytesEach) }, () => {
-        if (r.u8() === 1) origin = r.id();
-        if (origin === undefined) throw new GossipError('ERR_PACKET', 'a message of nobody');
-        const message = field.read(r, env) as { -readonly [K in keyof M]: M[K] };
-        message.origin = origin;
-        return message;
-      });
-    },
-  } as const satisfies Field<readonly M[]>;
-}
-
-type Of<T extends NativePacket['type'], P = Extract<NativePacket, { type: T }>> = P extends {
-  messages: readonly (infer M)[];
-}
-  ? M
-  : never;
-
-/** The packets that full members speak. A packet's first byte is its place in the table. */
-export const MEMBER_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket>> = {
+/** The packets that everybody speaks. */
+export const SHARED_PACKETS: Table<'type', SharedPacket> = {
   ping: { seq: u32, from: id, news },
   ack: { seq: u32, from: id, news },
-  'ping-req': { seq: u32, from: id, target: id, dial: bool },
-  nack: { seq: u32, from: id, refused: bool },
   news: { from: id, news },
-  join: { seq: u32, from: id, record },
-  'join-reply': { seq: u32, from: id, accepted: bool, reason: string, verify: u32, record },
-  digest: { from: id, fingerprints: list(u32, PARTS_MAX, 4) },
   state: { from: id, last: bool, whole: bool, records: list(record, RECORDS_MAX, RECORD_BYTES_MIN) },
   pull: { from: id, ids },
-  gossip: {
-    from: id,
-    messages: messages<Of<'gossip'>>(
-      struct({ messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload: sized }),
-      MESSAGES_MAX,
-      13,
-    ),
-  },
   message: addressed,
   request: addressed,
   reply: { from: id, to: id, messageId: hlc, status: oneOf(STATUSES), payload },
-  'native-only': { from: id },
-  neighbour: { from: id, on: bool },
-  ihave: { from: id, messages: messages<Of<'ihave'>>(struct({ messageId: hlc, hops: u8 }), NAMES_MAX, 9) },
-  graft: { from: id, messages: messages<Of<'graft'>>(struct({ messageId: hlc }), NAMES_MAX, 8) },
-  prune: { from: id },
-  summary: {
-    from: id,
-    parts: varint,
-    of: list(varint, PARTS_MAX, 1),
-    members: list(struct<MemberSummary>({ id, incarnation: hlc, state, version: hlc }), IDS_MAX, 33),
-    more: bool,
-  },
 };
-
-const memberPackets = union('type', MEMBER_PACKETS) as Field<object> as Field<NativePacket>;
-
-/** Those that a gateway and its leaves speak bring the layouts of theirs along. */
-function packetsOf({ packets = memberPackets }: WireEnv): Field<NativePacket> {
-  return packets;
-}
 
 /**
  * Encodes one packet.
  * @param room - bytes to leave free in front of it.
  * @throws GossipError `ERR_CODEC`: metadata that the codec cannot carry.
  */
-export function encodePacket(packet: NativePacket, env: WireEnv, room = 0): Uint8Array {
+export function encodePacket(packet: NativePacket, env: NativeEnv, room = 0): Uint8Array {
   env.writer ??= new Writer();
   env.writer.begin(room);
-  packetsOf(env).write(env.writer, packet, env);
+  env.packets.write(env.writer, packet, env);
   return env.writer.finish();
 }
 
@@ -227,9 +151,9 @@ export function encodePacket(packet: NativePacket, env: WireEnv, room = 0): Uint
  * @returns the packet; payloads are copies, so that nothing keeps the frame alive.
  * @throws GossipError `ERR_PACKET`, `ERR_TOO_LARGE` or `ERR_CODEC`: nothing was changed.
  */
-export function decodePacket(bytes: Uint8Array, env: WireEnv, at = 0): NativePacket {
+export function decodePacket(bytes: Uint8Array, env: NativeEnv, at = 0): NativePacket {
   const r = new Reader(bytes, env.readId, at);
-  const packet = packetsOf(env).read(r, env);
+  const packet = env.packets.read(r, env);
   if (r.left > 0) throw new GossipError('ERR_PACKET', `${r.left} bytes after a ${packet.type} packet`);
   return packet;
 }
