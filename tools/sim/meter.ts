@@ -44,6 +44,7 @@ type PerTraffic<T> = Record<(typeof TRAFFIC)[number], T>;
 
 /** Names of the sizes that are queues. */
 const QUEUES = [
+  'broadcastsMissing',
   'newsWaiting',
   'strangersWaiting',
   'contactsPending',
