@@ -196,7 +196,8 @@ export class Members {
 
   #setState(row: MemberRow, incarnation: bigint, state: MemberState): void {
     const previous = row.state;
-    this.#change(row, { incarnation, state }, false);
+    // Who is back was never told to leaves that came meanwhile.
+    this.#change(row, { incarnation, state }, !isActive(row));
     if (previous === state) return;
     this.epoch++;
     this.core.emitState(row, state, previous);

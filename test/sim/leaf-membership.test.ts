@@ -36,6 +36,18 @@ test('views of leaves and gateways are equal after changes of all kinds', 3, (se
   expect(activeView(sim, a)).toHaveLength(8);
 });
 
+test('a leaf that came while a member was dead sees it when it is back', 3, (seed) => {
+  const { sim } = world(seed, { leaves: 0 });
+  sim.partition([[0, 1, 2], [3]]);
+  until(sim, () => sim.state(0, 3) === 'dead', 60_000);
+  const leaf = sim.addLeaf({ gateways: [0] });
+  sim.partition([[0, 1, 2, leaf], [3]]);
+  until(sim, () => sim.state(leaf, 2) === 'alive', 10_000);
+  expect(sim.state(leaf, 3)).toBe('unknown');
+  sim.heal();
+  until(sim, () => sim.converged(), 60_000);
+});
+
 test('metadata of a leaf and of a member reach the other within a second or two', 3, (seed) => {
   const { sim, leaves } = world(seed);
   const leaf = leaves[0] as number;
