@@ -81,11 +81,12 @@ export class Meter {
   readonly #traffic = { bytesOut: [], bytesIn: [], packetsOut: [], packetsIn: [] } as PerTraffic<number[]>;
   readonly #before = new Map<number, PerTraffic<number>>();
   readonly #messages = new Map<number, Sent & { got: Map<number, number>; hops: number; quiet: boolean }>();
-  /** Episodes of suspicion of members that are up, by member: who holds it so. */
-  readonly #suspects = new Map<number, Set<number>>();
+  /** Who holds members suspect or dead that are up. */
+  readonly #held = new Map<number, Map<number, 'suspect' | 'dead'>>();
+  /** How many probes of each member had failed, and deaths it had declared, when it was last looked at. */
+  readonly #verdicts = new Map<number, Record<'suspect' | 'dead', number>>();
   readonly #suspicions: Accusation[] = [];
   readonly #deaths: Accusation[] = [];
-  readonly #deadBefore = new Map<number, Set<number>>();
   #believed = 0;
   /** When a process last began or ended: for some time after that not all know of it. */
   #changedMs = Number.NEGATIVE_INFINITY;
@@ -109,30 +110,41 @@ export class Meter {
   /** A process has ended. */
   gone(member: number, how: 'killed' | 'silent' | 'left'): void {
     this.#changedMs = this.world.sim.nowMs;
-    this.#suspects.delete(member);
-    this.#deadBefore.delete(member);
+    this.#held.delete(member);
+    this.#verdicts.delete(member);
     if (how !== 'left') this.crashes.push({ member, how, atMs: this.world.sim.nowMs, dead: new Map() });
   }
 
   changed({ at, about, state }: SimulationEvent): void {
     if (about < 0 || at === about) return;
     if (!this.health.isUp(about)) this.#ofCrashed(at, about, state);
-    else if (state === 'suspect') this.#accuse(this.#suspects, this.#suspicions, at, about);
-    else {
-      this.#suspects.get(about)?.delete(at);
-      if (state === 'dead') this.#accuse(this.#deadBefore, this.#deaths, at, about);
-      else this.#deadBefore.get(about)?.delete(at);
-    }
+    else if (state === 'suspect' || state === 'dead') this.#accuse(at, about, state);
+    else this.#held.get(about)?.delete(at);
   }
 
-  /** The first to think ill of somebody accuses it; who does while others do has heard it from them. */
-  #accuse(holders: Map<number, Set<number>>, list: Accusation[], accuser: number, accused: number): void {
-    const held = holders.get(accused) ?? new Set();
-    holders.set(accused, held);
-    const kind = (member: number) => (this.health.isWell(member, this.bounds.recoveryMs) ? 'healthy' : 'faulty');
-    if (held.size === 0) list.push({ accuser, accused, of: kind(accused), by: kind(accuser) });
-    else if (list === this.#deaths && kind(accused) === 'healthy' && kind(accuser) === 'healthy') this.#believed++;
-    held.add(accuser);
+  /**
+   * Whoever has had a probe fail, or declared a death, since it was last looked at accuses; so does who is the first to think
+   * ill of somebody. All others have heard it.
+   */
+  #accuse(accuser: number, accused: number, state: 'suspect' | 'dead'): void {
+    const held = this.#held.get(accused) ?? new Map<number, 'suspect' | 'dead'>();
+    this.#held.set(accused, held);
+    const before = this.#verdicts.get(accuser)?.[state] ?? 0;
+    const now = this.#lookAtVerdicts(accuser, this.world.sim.stats(accuser));
+    const first = ![...held.values()].some((one) => one === 'dead' || one === state);
+    const kind = (member: number): Accusation['of'] =>
+      this.health.isWell(member, this.bounds.recoveryMs) ? 'healthy' : 'faulty';
+    const [of, by] = [kind(accused), kind(accuser)];
+    const list = state === 'suspect' ? this.#suspicions : this.#deaths;
+    if (first || now[state] > before) list.push({ accuser, accused, of, by });
+    else if (state === 'dead' && of === 'healthy' && by === 'healthy') this.#believed++;
+    held.set(accuser, state);
+  }
+
+  #lookAtVerdicts(member: number, stats: Record<string, number>): Record<'suspect' | 'dead', number> {
+    const verdicts = { suspect: stats.probesFailed ?? 0, dead: stats.deathsDeclared ?? 0 };
+    this.#verdicts.set(member, verdicts);
+    return verdicts;
   }
 
   #ofCrashed(at: number, about: number, state: string): void {
@@ -175,6 +187,7 @@ export class Meter {
     }
     for (const member of this.world.observers()) {
       const stats = sim.stats(member);
+      this.#lookAtVerdicts(member, stats);
       rows += (stats.members ?? 1) - 1;
       alive += (stats.membersAlive ?? 1) - 1;
       suspect += stats.membersSuspect ?? 0;
