@@ -80,7 +80,10 @@ export class Meter {
   readonly crashes: Crash[] = [];
   readonly #traffic = { bytesOut: [], bytesIn: [], packetsOut: [], packetsIn: [] } as PerTraffic<number[]>;
   readonly #before = new Map<number, PerTraffic<number>>();
-  readonly #messages = new Map<number, Sent & { got: Map<number, number>; hops: number; quiet: boolean }>();
+  readonly #messages = new Map<
+    number,
+    Sent & { got: Map<number, number>; hops: number; quiet: boolean; away: Set<number> }
+  >();
   /** Who holds members suspect or dead that are up. */
   readonly #held = new Map<number, Map<number, 'suspect' | 'dead'>>();
   /** How many probes of each member had failed, and deaths it had declared, when it was last looked at. */
@@ -163,7 +166,8 @@ export class Meter {
     const quiet =
       this.world.sim.nowMs - this.#changedMs >= recoveryMs &&
       this.world.observers().every((member) => this.health.isWell(member, recoveryMs));
-    this.#messages.set(message.n, { ...message, got: new Map(), hops: 0, quiet });
+    const away = new Set(this.world.leavesAway());
+    this.#messages.set(message.n, { ...message, got: new Map(), hops: 0, quiet, away });
   }
 
   delivered(to: number, n: unknown, { atMs, hops }: Pick<Delivery, 'atMs' | 'hops'>): void {
@@ -255,10 +259,10 @@ export class Meter {
 
   #deliveries(): Samples['messages'] {
     const { health } = this;
-    return [...this.#messages.values()].flatMap(({ from, atMs, got, hops, quiet }) => {
+    return [...this.#messages.values()].flatMap(({ from, atMs, got, hops, quiet, away }) => {
       const stayed = (member: number) => health.wellSinceMs(member) <= atMs;
       if (!stayed(from)) return [];
-      const to = health.up().filter((member) => member !== from && stayed(member));
+      const to = health.up().filter((member) => member !== from && stayed(member) && !away.has(member));
       const timesMs = to.flatMap((member) => got.get(member) ?? []);
       return [{ quiet, receivers: to.length, timesMs, hops }];
     });

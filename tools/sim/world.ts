@@ -128,6 +128,15 @@ export class World {
     return member >= this.plan.members && member < V1_FROM;
   }
 
+  /** Leaves that are at no gateway, or at one that is not there: they miss what is broadcast. */
+  leavesAway(): number[] {
+    return this.everyone().filter((member) => {
+      if (!this.isLeaf(member) || !this.health.isUp(member)) return false;
+      const gateway = this.sim.gatewayOf(member);
+      return gateway === undefined || !this.health.isWell(gateway);
+    });
+  }
+
   go(member: number): GoLikePeer | undefined {
     return this.gos[member - V1_FROM];
   }
