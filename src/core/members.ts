@@ -196,8 +196,7 @@ export class Members {
 
   #setState(row: MemberRow, incarnation: bigint, state: MemberState): void {
     const previous = row.state;
-    // Who is back was never told to leaves that came meanwhile.
-    this.#change(row, { incarnation, state }, !isActive(row));
+    this.#change(row, { incarnation, state }, !isActive(row)); // Leaves that came meanwhile do not know who is back.
     if (previous === state) return;
     this.epoch++;
     this.core.emitState(row, state, previous);
