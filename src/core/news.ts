@@ -200,15 +200,16 @@ export class NewsQueue {
 
   /** News about a departed self goes out at once: there will be no next interval. */
   announceLeave(): void {
-    /** A leaver tells this many members, reliably: loss must not swallow the farewell. Source: guess; they tell the others. */
+    /** A leaver tells its neighbours and this many others, reliably: loss must not swallow the farewell. Source: guess. */
     const LEAVE_FAN_OUT = 8;
-    /** And as many in all, since whose connection it closes looks for it at once. Source: guess, all of a small cluster. */
-    const LEAVE_TOLD = 32;
-    const news = [stateNews(this.core.self, this.core.self.id)];
-    const receivers = this.core.random.sample(this.core.members.natives(), LEAVE_TOLD);
-    const packet = { type: 'news', from: this.core.self.id, news } as const;
-    this.core.send(receivers.slice(0, LEAVE_FAN_OUT), packet, true);
-    this.core.send(receivers.slice(LEAVE_FAN_OUT), packet, false);
+    /** And as many more by a datagram, since whose connection it closes looks for it at once. Source: guess, a small cluster. */
+    const LEAVE_TOLD = 24;
+    const { members, neighbours, random, self } = this.core;
+    const packet = { type: 'news', from: self.id, news: [stateNews(self, self.id)] } as const;
+    const near = [...neighbours.all()].flatMap(({ id }) => members.get(id) ?? []);
+    const others = random.sample(members.natives(), LEAVE_FAN_OUT + LEAVE_TOLD, (row) => !near.includes(row));
+    this.core.send([...near, ...others.slice(0, LEAVE_FAN_OUT)], packet, true);
+    this.core.send(others.slice(LEAVE_FAN_OUT), packet, false);
   }
 
   /**

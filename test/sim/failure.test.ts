@@ -153,6 +153,19 @@ test('a leaver is leaving, later dead, never suspect', 5, (seed) => {
   }
 });
 
+test('nor is one whose neighbours in a large cluster see it close its connections', 2, (seed) => {
+  const sim = createSimulation({ seed, members: 100 });
+  sim.connectAll();
+  sim.run(5000);
+  for (let gone = 0; gone < 6; gone++) {
+    sim.leave(gone);
+    sim.run(1000);
+  }
+  sim.run(10_000);
+  expect(seenAs(sim, 'suspect', 'dead')).toEqual([]);
+  expect(sim.running().every((i) => sim.state(i, 3) === 'leaving')).toBe(true);
+});
+
 test('who left comes back when it joins again', 2, (seed) => {
   const sim = cluster(seed, 5);
   sim.leave(2);
