@@ -1,6 +1,9 @@
 /** The command line of `npm run sim`, read by Node's own `parseArgs`, as that of the command `isogossip` is. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { EXPERIMENTS } from './experiments/experiments.js';
 import { SCENARIOS, type ScenarioName } from './scenarios.js';
+
+const EXPERIMENT_NAMES = Object.keys(EXPERIMENTS).join(', ');
 
 const OPTIONS = {
   scenario: { type: 'string', value: 'NAME', help: 'which of the scenarios below' },
@@ -22,12 +25,19 @@ const OPTIONS = {
     value: 'JSON',
     help: 'instead of a scenario: the plan that a failure has printed, or a file with it',
   },
+  experiment: {
+    type: 'string',
+    value: 'NAME',
+    help: `one of the papers' experiments, as Markdown: ${EXPERIMENT_NAMES}`,
+  },
+  quick: { type: 'boolean', help: 'a look at an experiment, smaller and shorter' },
   help: { type: 'boolean', help: 'show this' },
 } as const satisfies Record<string, { type: 'string' | 'boolean'; value?: string; help: string }>;
 
 /** What was asked for. */
 export type Wish =
   | { kind: 'help' }
+  | { kind: 'experiment'; name: string; quick: boolean }
   | { kind: 'soak'; minutes: number; seed: number; json: boolean }
   | ({ kind: 'plan'; plan: string } & Output)
   | ({
@@ -61,6 +71,12 @@ export function readArgs(argv: readonly string[]): Wish {
     const minutes = Number(values.soak);
     if (!(minutes > 0)) throw new Error(`--soak takes minutes, not "${values.soak}"`);
     return { kind: 'soak', minutes, seed, json };
+  }
+  if (values.experiment !== undefined) {
+    if (!Object.hasOwn(EXPERIMENTS, values.experiment)) {
+      throw new Error(`--experiment can be ${EXPERIMENT_NAMES}; not "${values.experiment}"`);
+    }
+    return { kind: 'experiment', name: values.experiment, quick: values.quick ?? false };
   }
   const output = { json, replay, svg };
   if (values.plan !== undefined) return { kind: 'plan', plan: values.plan, ...output };

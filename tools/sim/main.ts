@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { helpText, readArgs, type Wish } from './args.js';
+import type { Experiment } from './experiments/experiment.js';
+import { EXPERIMENTS } from './experiments/experiments.js';
 import { replayLine, replayText, smaller, violationText } from './failure.js';
 import { figuresOf } from './figures.js';
 import { RULES } from './invariants.js';
@@ -33,6 +35,11 @@ export async function main(argv: readonly string[], streams: Streams = STREAMS):
   }
   if (wish.kind === 'help') {
     streams.out(helpText());
+    return 0;
+  }
+  if (wish.kind === 'experiment') {
+    const { title, text } = (EXPERIMENTS[wish.name] as Experiment)(wish.quick, streams.progress);
+    streams.out(`## ${title}\n\n${text}\n`);
     return 0;
   }
   if (wish.kind === 'soak') return soak(wish.minutes, wish.seed, streams) ? 0 : 1;
