@@ -1,6 +1,6 @@
 /**
- * Suspicion: between silence and death. Its time shrinks as independent members confirm it, a refutation ends it, and our
- * own local health stretches it.
+ * Suspicion: between silence and death. Its time shrinks as independent members confirm it, a refutation ends it, and hard
+ * evidence found twice cuts it short.
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */

@@ -84,7 +84,8 @@ export interface Transport {
   /**
    * Sends one frame. Settles when the carrier has taken it (datagram handed to the kernel, stream flushed or below its
    * high-water mark, HTTP answered).
-   * @throws GossipError `ERR_UNREACHABLE`, `ERR_RESOLVE`, `ERR_ADDRESS`, `ERR_TOO_LARGE`, `ERR_OVERLOADED`, `ERR_CLOSED`.
+   * @throws GossipError `ERR_UNREACHABLE`, `ERR_RESOLVE`, `ERR_ADDRESS`, `ERR_TOO_LARGE`, `ERR_OVERLOADED`, `ERR_CLOSED`. Where a
+   *   dial was refused, since nobody listens, its `cause` has the code `ECONNREFUSED`, if the platform tells.
    */
   send(address: string, frame: Uint8Array, options: SendOptions): Promise<void>;
   /**

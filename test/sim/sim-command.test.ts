@@ -140,6 +140,7 @@ test('without arguments it explains itself; with wrong ones it says what is wron
   for (const name of Object.keys(SCENARIOS)) expect(help.out).toContain(`\n  ${name} `);
   for (const [argv, message] of [
     [['--scenario', 'no'], /^--scenario can be steady, .*; not "no"$/m],
+    [['--experiment', 'paxos'], /^--experiment can be lifeguard, swim, /],
     [['--members', '5'], /^no scenario: /],
     [['--scenario', 'steady', '--members', '1'], /^--members must be a whole number from 2 on, not "1"$/m],
     [['--scenario', 'steady', '--preset', 'moon'], /^--preset can be local, lan or wan/],

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Core } from '../../src/core/core.js';
 import type { Effect } from '../../src/core/effect.js';
-import { GossipError } from '../../src/errors.js';
+import { GossipError, isRefused } from '../../src/errors.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { hlcAt, idOf, oneCore } from './one-core.js';
 
@@ -252,4 +252,39 @@ test('who is asked to ping one that has left says so', () => {
   expect(give(core, { type: 'ping-req', seq: 5, from: idOf(2), target: idOf(1), dial: true })).toMatchObject([
     { type: 'news', news: [{ id: idOf(1), state: 'leaving' }] },
   ]);
+});
+
+test('a refused dial is told from other failures by what caused the error', () => {
+  const { error } = refused;
+  expect(isRefused(error)).toBe(true);
+  expect(isRefused(new GossipError('ERR_UNREACHABLE', 'outer', { cause: error }))).toBe(true);
+  expect(isRefused(new GossipError('ERR_UNREACHABLE', 'no answer'))).toBe(false);
+  expect(isRefused({ code: 'ECONNREFUSED' })).toBe(false);
+  const endless = new Error('endless');
+  endless.cause = endless;
+  expect(isRefused(endless)).toBe(false);
+});
+
+test('our own full queue, or a name that is not found, says nothing about a member', () => {
+  for (const code of ['ERR_OVERLOADED', 'ERR_RESOLVE'] as const) {
+    const core = coreWith(1, 2, 3);
+    const error = new GossipError(code, 'ours');
+    const effects = core.handle({ type: 'send-failed', address: 'm1', reliable: true, error }, core.nowMs);
+    expect(pingsOf(effects)).toEqual([]);
+    expect(core.stats().evidence).toBeUndefined();
+  }
+});
+
+test('with three confirmations a suspicion has shrunk to its minimum, and nacks of helpers are confirmations', () => {
+  const state = (core: Core) => core.members.get(idOf(1))?.state;
+  const suspicion = { kind: 'state' as const, id: idOf(1), incarnation: hlcAt(0), state: 'suspect' as const };
+  for (const confirmed of [false, true]) {
+    const core = coreWith(1, 2, 3, 4, 5, 6);
+    const by = confirmed ? [2, 3, 4, 5] : [2];
+    for (const n of by) give(core, { type: 'news', from: idOf(n), news: [{ ...suspicion, by: idOf(n) }] });
+    const fromMs = core.nowMs;
+    // 2 × max(1, log10 7) × 0.9 s; nobody answers our own probes either, but a pause of ours is no verdict.
+    while (core.nowMs < fromMs + 1850 && state(core) !== 'dead') core.handle({ type: 'tick' }, core.nowMs + 25);
+    expect(state(core)).toBe(confirmed ? 'dead' : 'suspect');
+  }
 });
