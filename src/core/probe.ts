@@ -40,8 +40,11 @@ interface Probe {
   /** When a dial of ours was refused, and which helpers' were. */
   refusedMs: number | undefined;
   refused: Set<MemberId>;
-  /** It has failed; an ack that is only late still shows that the target lives. */
-  late: boolean;
+  /**
+   * It is over, and kept for a while: when it failed an ack that is only late still shows that the target lives; after an
+   * answer a connection that is closed again, as by a proxy that has nobody behind it, is not dialled again at once.
+   */
+  over: 'answered' | 'failed' | undefined;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
   done: ((alive: boolean, refused: boolean) => void) | undefined;
 }
@@ -139,11 +142,14 @@ export class Prober {
     }
     if (asked) return;
     if (evidence) this.core.count('evidence');
-    this.#probe(row, evidence);
+    const again = [...this.#probes.values()].some(
+      (probe) => probe.target === row.id && probe.evidence && probe.over === 'answered',
+    );
+    this.#probe(row, again && evidence === 'closed' ? 'failed' : evidence);
   }
 
   #openOf(id: MemberId): [number, Probe][] {
-    return [...this.#probes].filter(([, { target, late }]) => target === id && !late);
+    return [...this.#probes].filter(([, { target, over }]) => target === id && !over);
   }
 
   /** Pings a member without drawing conclusions from silence; `done` is called with what was found. */
@@ -207,7 +213,7 @@ export class Prober {
       evidence,
       refusedMs: undefined,
       refused: new Set(),
-      late: false,
+      over: undefined,
       done,
     });
     return seq;
@@ -220,7 +226,7 @@ export class Prober {
   #askOthers(seq: number, dial: boolean): void {
     const probe = this.#probes.get(seq);
     const row = probe && this.core.members.get(probe.target);
-    if (!probe || probe.late || !row || (!dial && probe.helpers.size > 0)) return;
+    if (!probe || probe.over || !row || (!dial && probe.helpers.size > 0)) return;
     this.core.count('indirectProbes');
     const { members, random, timing } = this.core;
     const fits = (other: MemberRow) =>
@@ -263,21 +269,20 @@ export class Prober {
   /** Ends a probe, once; silence after a pause of our own proves nothing. */
   #close(seq: number, alive: boolean): void {
     const probe = this.#probes.get(seq);
-    if (!probe || probe.late) return;
-    if (alive || probe.done) this.#probes.delete(seq);
+    if (!probe || probe.over) return;
     if (probe.done) {
+      this.#probes.delete(seq);
       probe.done(alive, probe.refusedMs !== undefined);
       return;
     }
     const row = this.core.members.get(probe.target);
     // Whatever is new from it is proof of life, an ack or not.
-    if (alive || (row && row.heardMs > probe.startMs)) {
-      this.#probes.delete(seq);
+    probe.over = alive || (row && row.heardMs > probe.startMs) ? 'answered' : 'failed';
+    this.core.schedule(this.core.timing.probeIntervalMs * 2, () => this.#probes.delete(seq));
+    if (probe.over === 'answered') {
       this.core.suspicion.adjustHealth(-1);
       return;
     }
-    probe.late = true;
-    this.core.schedule(this.core.timing.probeIntervalMs * 2, () => this.#probes.delete(seq));
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
@@ -313,8 +318,8 @@ export class Prober {
       this.core.drop('acksFromOthers', packet.from);
       return;
     }
-    if (packet.from === probe.target || probe.late) this.core.members.heard(probe.target);
-    if (probe.late) {
+    if (packet.from === probe.target || probe.over) this.core.members.heard(probe.target);
+    if (probe.over) {
       this.core.count('lateAcks');
       this.#probes.delete(packet.seq);
     } else this.#close(packet.seq, true);

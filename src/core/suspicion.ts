@@ -170,7 +170,17 @@ export class SuspicionTable {
       this.#rearm(id, suspicion);
       return;
     }
-    this.#declare(row);
+    if (suspicion.witnesses.size > suspicion.k) {
+      this.#declare(row);
+      return;
+    }
+    // Nobody, or too few, have confirmed it: it may have begun when we heard nobody, and be heard no more of. A last look.
+    this.core.probe.verify(row, (alive) => {
+      if (this.#running.get(id) !== suspicion) return;
+      if (alive) this.#deadline(id, suspicion);
+      else if (this.core.nowMs >= this.core.pausedUntilMs) this.#declare(row);
+      else this.#arm(id, suspicion);
+    });
   }
 
   #declare(row: MemberRow): void {

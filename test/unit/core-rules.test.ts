@@ -288,3 +288,40 @@ test('with three confirmations a suspicion has shrunk to its minimum, and nacks 
     expect(state(core)).toBe(confirmed ? 'dead' : 'suspect');
   }
 });
+
+test('a connection that closes again after each answer is dialled once in a while, not in a circle', () => {
+  const core = coreWith(1, 2, 3, 4);
+  let dials = 0;
+  for (let i = 0; i < 20; i++) {
+    const effects = core.handle(closed, core.nowMs + 2);
+    dials += pingsOf(effects).filter(({ to, reliable }) => to === 'm1' && reliable).length;
+    const ping = sent(effects).find(({ type }) => type === 'ping');
+    if (ping?.type === 'ping') give(core, { type: 'ack', seq: ping.seq, from: idOf(1), news: [] });
+  }
+  expect(dials).toBe(1);
+  expect(core.members.get(idOf(1))?.state).toBe('alive');
+});
+
+test('a suspicion that nobody has confirmed ends with a last look, and an answer to that keeps its member alive', () => {
+  for (const answers of [false, true]) {
+    const core = coreWith(1, 2, 3, 4, 5, 6);
+    give(core, {
+      type: 'news',
+      from: idOf(2),
+      news: [{ kind: 'state', id: idOf(1), incarnation: hlcAt(0), state: 'suspect', by: idOf(2) }],
+    });
+    const fromMs = core.nowMs;
+    // 2 × 0.9 s × 6, and the look itself; the others answer all along.
+    while (core.nowMs < fromMs + 12_500) {
+      const pings = core.handle({ type: 'tick' }, core.nowMs + 20).flatMap((effect) => {
+        if (effect.type !== 'send' || effect.packet.type !== 'ping') return [];
+        return [{ seq: effect.packet.seq, member: Number(effect.to[0]?.slice(1)), reliable: effect.reliable }];
+      });
+      for (const { seq, member, reliable } of pings) {
+        const heard = member === 1 ? answers && reliable && core.nowMs > fromMs + 5900 : true;
+        if (heard) give(core, { type: 'ack', seq, from: idOf(member), news: [] });
+      }
+    }
+    expect(core.members.get(idOf(1))?.state).toBe(answers ? 'suspect' : 'dead');
+  }
+});
