@@ -102,9 +102,25 @@ export function isActive({ state }: { readonly state: MemberState }): boolean {
 
 /** Builds the record that travels: a row without what only we know. */
 export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
-  const { id, incarnation, state, version, address, metadata, metadataBytes, info } = row;
-  const record = { id, incarnation, state, version, address, ...info.traits, metadataBytes };
-  return withMetadata && metadata ? { ...record, metadata } : record;
+  const { id, incarnation, state, version, address, metadata: known, metadataBytes, info } = row;
+  const { dialect, bilingual, via, tags, protocolVersion, applicationVersion } = info.traits;
+  const metadata = withMetadata ? known : undefined;
+  // Field by field: what is spread here gets a hidden class of its own each time, 390 bytes.
+  return {
+    id,
+    incarnation,
+    state,
+    dialect,
+    bilingual,
+    via,
+    version,
+    address,
+    tags,
+    protocolVersion,
+    applicationVersion,
+    metadata,
+    metadataBytes,
+  };
 }
 
 /** What a record says of its member; see {@link Alike}. */

@@ -27,6 +27,7 @@ import { Reader, Writer } from './bytes.js';
 import {
   bool,
   type Field,
+  type Fields,
   hlc,
   id,
   list,
@@ -47,7 +48,16 @@ export const state = oneOf(STATES);
 const tags = list(string, 'tagsMax', 1);
 
 type RecordBody = Omit<MemberRecord, 'state' | 'dialect' | 'bilingual' | 'via' | 'metadata' | 'metadataBytes'>;
-const recordBody = struct<RecordBody>({
+/** All that a record has, so that each is made in one piece. */
+const blank: Omit<MemberRecord, keyof RecordBody> = {
+  state: 'alive',
+  dialect: 'native',
+  bilingual: false,
+  via: undefined,
+  metadata: undefined,
+  metadataBytes: 0,
+};
+const recordFields: Fields<RecordBody> = {
   id,
   incarnation: hlc,
   version: hlc,
@@ -55,7 +65,8 @@ const recordBody = struct<RecordBody>({
   protocolVersion: varint,
   applicationVersion: string,
   tags,
-});
+};
+const recordBody = struct<RecordBody>(recordFields, blank);
 
 /** Everything members tell each other about one of them. */
 export const record: Field<MemberRecord> = {
@@ -75,16 +86,20 @@ export const record: Field<MemberRecord> = {
   },
   read(r, env) {
     const bits = r.u8();
-    const common = {
-      state: STATES[bits & 3] as MemberState,
-      dialect: bits & DIALECT_V1 ? ('v1' as const) : ('native' as const),
-      bilingual: (bits & BILINGUAL) !== 0,
-      via: bits & LEAF ? r.id() : undefined,
-      ...recordBody.read(r, env),
-    };
-    if (!(bits & HAS_METADATA)) return { ...common, metadataBytes: r.varint() };
+    const via = bits & LEAF ? r.id() : undefined;
+    const value = recordBody.read(r, env) as { -readonly [K in keyof MemberRecord]: MemberRecord[K] };
+    value.state = STATES[bits & 3] as MemberState;
+    value.dialect = bits & DIALECT_V1 ? 'v1' : 'native';
+    value.bilingual = (bits & BILINGUAL) !== 0;
+    value.via = via;
+    if (!(bits & HAS_METADATA)) {
+      value.metadataBytes = r.varint();
+      return value;
+    }
     const bytes = r.bytes(env.limits.metadataBytesMax);
-    return { ...common, metadata: readMetadata(bytes, env), metadataBytes: bytes.length };
+    value.metadata = readMetadata(bytes, env);
+    value.metadataBytes = bytes.length;
+    return value;
   },
 };
 
