@@ -101,11 +101,8 @@ export class Simulation {
   /** Starts a member that knows nobody. @returns its number. */
   addMember(options: SimulatedMemberOptions = {}): number {
     const index = this.#members.length;
-    const { address = `m${index}`, answer } = options;
-    const { clockDrift = 0 } = options;
-    this.#add(
-      new SimulatedMember(this, index, this.#config({ ...options, address }), answer ?? ((data) => data), clockDrift),
-    );
+    const { address = `m${index}`, answer = (data) => data, clockDrift = 0 } = options;
+    this.#add(new SimulatedMember(this, index, this.#config({ ...options, address }), answer, clockDrift));
     return index;
   }
 
