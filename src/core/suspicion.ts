@@ -212,6 +212,11 @@ export class SuspicionTable {
     if (state !== 'alive') {
       this.core.count('refutations');
       this.adjustHealth(1);
+      // We were not heard, and may not have heard: whom we suspect gets its whole time once more.
+      for (const [id, suspicion] of this.#running) {
+        suspicion.startMs = this.core.nowMs;
+        this.#rearm(id, suspicion);
+      }
     }
     this.core.members.renewSelf('alive');
     this.core.news.addState(this.core.self, this.core.self.id);

@@ -75,6 +75,8 @@ function record(
 }
 
 const MEMBERS = [2, 3, 4];
+/** Of the accusers only one is told, and about it nobody says anything: whoever is not alive is not believed about others. */
+const ACCUSER = 1;
 const news: fc.Arbitrary<Exclude<News, { kind: 'change' }>> = fc
   .record({
     kind: fc.constantFrom('record' as const, 'state' as const),
@@ -83,12 +85,12 @@ const news: fc.Arbitrary<Exclude<News, { kind: 'change' }>> = fc
     incarnation: fc.nat(4),
     state: fc.constantFrom(...STATES),
     whole: fc.boolean(),
-    by: fc.constantFrom(1, 2, 3),
+    own: fc.boolean(),
   })
-  .map(({ kind, member, version, incarnation, state, whole, by }) =>
+  .map(({ kind, member, version, incarnation, state, whole, own }) =>
     kind === 'record'
       ? { kind, record: record(member, version, incarnation, state, whole) }
-      : { kind, id: idOf(member), incarnation: hlcAt(incarnation), state, by: idOf(by) },
+      : { kind, id: idOf(member), incarnation: hlcAt(incarnation), state, by: idOf(own ? member : ACCUSER) },
   );
 
 /** Gives a packet to a core by way of the wire. */
@@ -102,7 +104,7 @@ function hear(pieces: readonly News[]): Core {
   const core = oneCore();
   const first = [1, ...MEMBERS].map((member) => record(member, 0, 0, 'alive', true));
   for (const one of first) core.members.merge(one, one.id);
-  for (const piece of pieces) give(core, { type: 'news', from: idOf(1), news: [piece] });
+  for (const piece of pieces) give(core, { type: 'news', from: idOf(ACCUSER), news: [piece] });
   return core;
 }
 

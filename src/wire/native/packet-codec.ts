@@ -1,8 +1,8 @@
 /**
- * Native packets as bytes: `[type u8][fields]`. The tables here, in `member-packets.ts` and in
- * `leaf-packets.ts` are the wire, field by field in their order; `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's codec, everything else is fixed.
+ * Native packets as bytes: `[type u8][fields]`. The tables here, in `member-packets.ts` and in `leaf-packets.ts` are the
+ * wire, field by field in their order; `docs/protocol.md` shows them to people. Payloads and metadata are in the cluster's
+ * codec, everything else is fixed.
  */
-import type { MemberId } from '../../core/member-id.js';
 import { type Metadata, NO_METADATA } from '../../core/metadata.js';
 import { GossipError } from '../../errors.js';
 import { decodeValue, encodeValue, type NativeEnv, type WireEnv } from '../env.js';
@@ -37,7 +37,6 @@ import {
   string,
   struct,
   type Table,
-  u8,
   u32,
   union,
   varint,
