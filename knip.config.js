@@ -4,7 +4,7 @@ import { sources } from './tools/entries.mjs';
 export default {
   entry: [
     ...sources,
-    'bench/{main,member,contract}.mjs',
+    'bench/{main,member,contract,page}.mjs',
     'bench/{leaves-clients,leaves-gateway,memory-teller}.ts',
     'demo/page/main.ts',
     'test/types/*.test-d.ts',
