@@ -1,14 +1,14 @@
 /** Members as an application sees them: frozen copies of the core's rows. */
 import type { MembershipChange } from './core/effect.js';
-import type { MemberRow } from './core/members.js';
+import type { KnownMember } from './core/machine.js';
 import { NO_METADATA } from './core/metadata.js';
 import type { ClusterEvent, Member } from './events.js';
 
 export class MemberView {
-  readonly #snapshots = new WeakMap<MemberRow, Member>();
+  readonly #snapshots = new WeakMap<KnownMember, Member>();
 
   /** The copy of a row, the same object until something in it changes. */
-  member(row: MemberRow): Member {
+  member(row: KnownMember): Member {
     const known = this.#snapshots.get(row);
     // Each message has its sender looked up here.
     if (

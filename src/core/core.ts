@@ -5,15 +5,15 @@
  */
 
 import { isRefused } from '../errors.js';
-import type { MemberState, NativePacket } from '../wire/packet.js';
+import type { MemberRecord, MemberState, NativePacket } from '../wire/packet.js';
 import { type CoreConfig, ownRecord } from './config.js';
 import { Contacts } from './contacts.js';
 import type { ForeignDialect } from './dialect.js';
 import { Dissemination } from './dissemination.js';
 import type { Input, Packet, PacketSource } from './input.js';
 import { Leaves } from './leaves.js';
-import { Machine } from './machine.js';
-import { type MemberRow, Members, toRow } from './members.js';
+import { type KnownMember, Machine } from './machine.js';
+import { type MemberRow, Members, toRecord, toRow } from './members.js';
 import { Neighbours } from './neighbours.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
@@ -60,6 +60,14 @@ export class Core extends Machine {
     this.foreign = config.foreign?.(this);
     const { info } = this.self;
     this.self.info = { ...info, traits: { ...info.traits, bilingual: this.foreign !== undefined } };
+  }
+
+  override get self(): MemberRow {
+    return this.members.self;
+  }
+
+  selfRecord(): MemberRecord {
+    return toRecord(this.self, true);
   }
 
   protected woke(): void {
@@ -271,7 +279,7 @@ export class Core extends Machine {
    * its gateway.
    * @param ref - of the application's wish, which is settled when the carrier has taken the packet.
    */
-  send(to: MemberRow | readonly MemberRow[] | string, packet: Packet, reliable: boolean, ref?: number): void {
+  send(to: KnownMember | readonly KnownMember[] | string, packet: Packet, reliable: boolean, ref?: number): void {
     const rows: readonly { address: string }[] =
       typeof to === 'string' ? [{ address: to }] : 'id' in to ? this.leaves.way(to, packet, ref) : to;
     if (rows.length === 0) return;

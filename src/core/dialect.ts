@@ -7,6 +7,7 @@ import type { AddressedPacket, BroadcastMessage } from '../wire/packet.js';
 import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { ExchangeDone, Outgoing, PacketSource } from './input.js';
+import type { KnownMember } from './machine.js';
 import type { MemberRow } from './members.js';
 
 /** How a request ended. */
@@ -30,9 +31,9 @@ export interface ForeignDialect {
   ping(row: MemberRow, timeoutMs: number, done: (alive: boolean) => void): void;
   /** Passes a broadcast on to the foreign members that are ours to serve. */
   broadcast(message: BroadcastMessage, source: PacketSource | undefined): void;
-  send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void;
+  send(row: KnownMember, message: Outgoing, reliable: boolean, ref: number): void;
   /** Asks a member; `done` is called once. */
-  request(row: MemberRow, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void;
+  request(row: KnownMember, message: Outgoing, timeoutMs: number, done: (answer: Answer) => void): void;
   /** A row of that dialect appeared or changed its state. */
   changed(row: MemberRow, first: boolean): void;
   /** Our own metadata changed. */

@@ -2,16 +2,16 @@
 import type { GossipError } from '../errors.js';
 import type { ByeWhy, MemberState, NativePacket } from '../wire/packet.js';
 import type { Packet } from './input.js';
+import type { KnownMember } from './machine.js';
 import type { MemberId } from './member-id.js';
-import type { MemberRow } from './members.js';
 
 /** A member's state as the application sees it. */
 export type VisibleState = MemberState | 'unknown' | 'removed';
 
 /** Something the application may want to know about a member. The row is live; the shell copies what it shows. */
 export type MembershipChange =
-  | { kind: 'state'; row: MemberRow; state: VisibleState; previous: VisibleState }
-  | { kind: 'metadata'; row: MemberRow };
+  | { kind: 'state'; row: KnownMember; state: VisibleState; previous: VisibleState }
+  | { kind: 'metadata'; row: KnownMember };
 
 export type Effect =
   /** Encode once, send to each. `ref`: tell the caller when the carrier has taken it. */

@@ -11,7 +11,6 @@ import { LeafTable } from './leaf-table.js';
 import { LeafWishes, type Wish } from './leaf-wishes.js';
 import { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
-import { toRow } from './members.js';
 import type { Metadata } from './metadata.js';
 
 /** What a leaf is told once, beside what every member is. */
@@ -71,9 +70,13 @@ export class LeafCore extends Machine {
     super(config, nowMs);
     this.#gateways = [...config.gateways];
     // Gateways mint our incarnations.
-    this.members = new LeafTable(this, toRow(ownRecord(config, 0n), nowMs));
+    this.members = new LeafTable(this, ownRecord(config, 0n));
     // Gateways have their order, and the first attempt need not wait.
     this.schedule(0, () => this.#try());
+  }
+
+  selfRecord(): MemberRecord {
+    return { ...this.self };
   }
 
   protected woke(): void {
@@ -112,7 +115,7 @@ export class LeafCore extends Machine {
         this.#joins = this.#joins.filter((ref) => ref !== input.ref);
         return;
       case 'set-metadata':
-        this.members.saySelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } });
+        this.members.saySelf({ metadata: input.metadata, metadataBytes: input.metadataBytes });
         this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
         if (this.#attached) this.#sayMetadata();
         return;
@@ -322,8 +325,7 @@ export class LeafCore extends Machine {
     this.#refusals = 0;
     this.#pingIntervalMs = pingIntervalMs;
     const { address, via, tags, incarnation, version } = record;
-    this.members.saySelf({ address, version, traits: { ...this.self.info.traits, via, tags } });
-    this.self.incarnation = incarnation;
+    this.members.saySelf({ address, via, tags, incarnation, version });
     this.members.setState(this.self, 'alive');
     this.count('attached');
     // It was changed while we were on our way.

@@ -1,16 +1,15 @@
 /** The members as a leaf knows them: what its gateway says, as it says it. */
 import type { MemberRecord, MemberState } from '../wire/packet.js';
-import type { Machine, MemberTable } from './machine.js';
+import type { KnownMember, Machine, MemberTable } from './machine.js';
 import type { MemberId } from './member-id.js';
-import { Alike, hash, isActive, type MemberInfo, type MemberRow, toInfo, toRow } from './members.js';
+import { hash, isActive } from './row.js';
 
 export class LeafTable implements MemberTable {
-  readonly #rows = new Map<MemberId, MemberRow>();
-  readonly #alike = new Alike();
+  readonly #rows = new Map<MemberId, MemberRecord>();
 
   constructor(
     private readonly core: Machine,
-    readonly self: MemberRow,
+    readonly self: MemberRecord,
   ) {
     this.#rows.set(self.id, self);
   }
@@ -19,11 +18,11 @@ export class LeafTable implements MemberTable {
     return this.#rows.size;
   }
 
-  get(id: MemberId): MemberRow | undefined {
+  get(id: MemberId): MemberRecord | undefined {
     return this.#rows.get(id);
   }
 
-  all(): IterableIterator<MemberRow> {
+  all(): IterableIterator<MemberRecord> {
     return this.#rows.values();
   }
 
@@ -40,8 +39,7 @@ export class LeafTable implements MemberTable {
     const { core } = this;
     const row = this.#rows.get(record.id);
     if (row === this.self) {
-      this.saySelf({ version: record.version });
-      row.incarnation = record.incarnation;
+      this.saySelf({ version: record.version, incarnation: record.incarnation });
       return;
     }
     if (!row) {
@@ -50,27 +48,28 @@ export class LeafTable implements MemberTable {
         core.drop('membersOverLimit', record.id);
         return;
       }
-      const added = toRow(record, core.nowMs, this.#alike);
+      const added = { ...record };
       this.#rows.set(added.id, added);
       core.emitState(added, added.state, 'unknown');
       if (added.metadataBytes > 0) core.emit({ type: 'change', change: { kind: 'metadata', row: added } });
       return;
     }
     const told = record.version !== row.version && row.metadataBytes + record.metadataBytes > 0;
-    row.info = toInfo(record, this.#alike);
-    row.incarnation = record.incarnation;
+    const { state, ...rest } = record;
+    Object.assign(row, rest);
     if (told) core.emit({ type: 'change', change: { kind: 'metadata', row } });
-    this.setState(row, record.state);
+    this.setState(row, state);
   }
 
   /** Something that is said about ourselves has changed. */
-  saySelf(info: Partial<MemberInfo>): void {
-    this.self.info = { ...this.self.info, ...info };
+  saySelf(info: Partial<MemberRecord>): void {
+    Object.assign(this.self, info);
   }
 
-  setState(row: MemberRow, state: MemberState): void {
-    const previous = row.turn(state, this.core.nowMs);
+  setState(row: MemberRecord, state: MemberState): void {
+    const previous = row.state;
     if (previous === state) return;
+    row.state = state;
     this.core.emitState(row, state, previous);
     if (state === 'dead') this.core.requests.unreachable(row, 'declared dead');
   }

@@ -7,6 +7,7 @@ import { GossipError } from '../errors.js';
 import type { AddressedPacket, BroadcastMessage, ByeWhy, MemberRecord, NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { Packet } from './input.js';
+import type { KnownMember } from './machine.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
 
@@ -67,7 +68,7 @@ export class Leaves {
   constructor(private readonly core: Core) {}
 
   /** Where what is for a member goes: to itself, or to a leaf's gateway. What is for a leaf of ours is handed over here. */
-  way(row: MemberRow, packet: Packet, ref?: number): readonly MemberRow[] {
+  way(row: KnownMember, packet: Packet, ref?: number): readonly KnownMember[] {
     if (!row.via) return [row];
     const gateway = this.core.members.get(row.via);
     if (gateway && gateway !== this.core.self && gateway.state !== 'dead') return [gateway];

@@ -12,16 +12,18 @@ import { History } from './history.js';
 import { Hlc, type HlcTime } from './hlc.js';
 import type { Input, Packet } from './input.js';
 import type { MemberId } from './member-id.js';
-import { type MemberRow, toRecord } from './members.js';
 import { Random } from './random.js';
 import { Requests } from './requests.js';
 import { Timers } from './timers.js';
 
+/** What a machine knows of a member: at least what is told about it. */
+export type KnownMember = Readonly<MemberRecord>;
+
 /** The members a machine knows, itself included. */
 export interface MemberTable {
-  readonly self: MemberRow;
-  get(id: MemberId): MemberRow | undefined;
-  all(): IterableIterator<MemberRow>;
+  readonly self: KnownMember;
+  get(id: MemberId): KnownMember | undefined;
+  all(): IterableIterator<KnownMember>;
   /** Something that cannot be an old packet sent again came from a member itself. */
   heard(id: MemberId): void;
 }
@@ -56,14 +58,14 @@ export abstract class Machine {
   /** A timer fired far too late: we were suspended or blocked, and what was silent may be us. */
   protected abstract woke(): void;
   /**
-   * Sends one packet to a member, or to several by one encoding.
+   * Sends one packet to a member.
    * @param ref - of the application's wish, which is settled when the carrier has taken the packet.
    */
-  abstract send(to: MemberRow | readonly MemberRow[], packet: Packet, reliable: boolean, ref?: number): void;
+  abstract send(to: KnownMember, packet: Packet, reliable: boolean, ref?: number): void;
   /** The rules by which a member is spoken to, when it is not by ours. */
-  abstract foreignOf(row: MemberRow): ForeignDialect | undefined;
+  abstract foreignOf(row: KnownMember): ForeignDialect | undefined;
   /** Why nothing can be sent to a member, if so. */
-  abstract whyNot(row: MemberRow): string | undefined;
+  abstract whyNot(row: KnownMember): string | undefined;
 
   get timing(): Timing {
     return this.config.timing;
@@ -78,13 +80,12 @@ export abstract class Machine {
     return this.hlc.now(this.nowMs);
   }
 
-  get self(): MemberRow {
+  get self(): KnownMember {
     return this.members.self;
   }
 
-  selfRecord(): MemberRecord {
-    return toRecord(this.self, true);
-  }
+  /** What we say about ourselves. */
+  abstract selfRecord(): MemberRecord;
 
   /** When the machine wants its next tick; monotonic milliseconds. */
   get wakeAtMs(): number {
@@ -115,7 +116,7 @@ export abstract class Machine {
     this.#effects.push(effect);
   }
 
-  emitState(row: MemberRow, state: VisibleState, previous: VisibleState): void {
+  emitState(row: KnownMember, state: VisibleState, previous: VisibleState): void {
     this.emit({ type: 'change', change: { kind: 'state', row, state, previous } });
   }
 

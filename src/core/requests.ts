@@ -5,9 +5,8 @@
 import { GossipError, type GossipErrorCode } from '../errors.js';
 import type { NativePacket, ReplyStatus } from '../wire/packet.js';
 import type { Input, Outgoing } from './input.js';
-import type { Machine } from './machine.js';
+import type { KnownMember, Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
-import type { MemberRow } from './members.js';
 
 interface PendingRequest {
   to: MemberId;
@@ -52,7 +51,7 @@ export class Requests {
     else this.core.send(row, { type: 'message', ...this.#addressed(row, input) }, input.reliable, input.ref);
   }
 
-  #addressed(row: MemberRow, { messageType, payload }: Outgoing, messageId = this.core.mint()) {
+  #addressed(row: KnownMember, { messageType, payload }: Outgoing, messageId = this.core.mint()) {
     return { from: this.core.self.id, to: row.id, messageId, messageType, payload };
   }
 
@@ -83,7 +82,7 @@ export class Requests {
     });
   }
 
-  #target(to: MemberId, ref: number): MemberRow | undefined {
+  #target(to: MemberId, ref: number): KnownMember | undefined {
     const row = this.core.members.get(to);
     if (!row || row === this.core.self || row.state === 'dead') {
       this.#settle(ref, 'ERR_UNKNOWN_MEMBER', `${to} is no other living member`);
@@ -112,7 +111,7 @@ export class Requests {
   }
 
   /** A reliable send to a member failed, or it died: its requests cannot be answered any more. */
-  unreachable(row: MemberRow, why: string): void {
+  unreachable(row: KnownMember, why: string): void {
     for (const [messageId, pending] of this.#pending) {
       if (pending.to === row.id || pending.via === row.id)
         this.#fail(messageId, 'ERR_UNREACHABLE', `${row.id} at ${row.address}: ${why}`);

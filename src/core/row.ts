@@ -74,6 +74,10 @@ export class MemberRow {
     return this.info.traits.tags;
   }
 
+  get protocolVersion(): number {
+    return this.info.traits.protocolVersion;
+  }
+
   get applicationVersion(): string {
     return this.info.traits.applicationVersion;
   }
@@ -175,7 +179,7 @@ function idHash(id: MemberId): number {
  * What two tables must agree on, as 32 bits: FNV-1a goes on from the id over words, and is mixed in the end, so that like changes of
  * two rows do not cancel out. Rows that are not active count as absent.
  */
-export function hash(row: MemberRow): number {
+export function hash(row: Readonly<MemberRecord>): number {
   if (!isActive(row)) return 0;
   let h = idHash(row.id);
   for (const time of [row.incarnation, row.version]) {

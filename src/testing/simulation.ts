@@ -8,7 +8,7 @@ import { Core } from '../core/core.js';
 import type { Packet, PacketSource } from '../core/input.js';
 import { LeafCore } from '../core/leaf-core.js';
 import type { MemberId } from '../core/member-id.js';
-import { toRecord } from '../core/members.js';
+import { MemberRow, toRecord } from '../core/members.js';
 import { type Metadata, NO_METADATA } from '../core/metadata.js';
 import { Random } from '../core/random.js';
 import { GossipError } from '../errors.js';
@@ -252,7 +252,7 @@ export class Simulation {
   record(member: number, about: number): MemberRecord {
     const row = this.#at(member).core.members.get(this.id(about));
     if (!row) throw new GossipError('ERR_UNKNOWN_MEMBER', `member ${member} does not know ${about}`);
-    return toRecord(row, true);
+    return row instanceof MemberRow ? toRecord(row, true) : { ...row };
   }
 
   /** How one member sees another; `unknown` when it does not. */
