@@ -133,7 +133,7 @@ describe.each(KINDS)('sealed: $sealed, v1: $v1', (kind) => {
     const pushPull = header({ mt: V1_TYPE.pushPull });
     await expect(ifV1('framesTooLarge'), v1Frame(victim, pushPull, nothings));
     await expect(ifV1('framesNotDecompressed'), v1Frame(victim, pushPull, squeezed, COMPRESSED));
-    const state = joined(Uint8Array.of(8), nothings);
+    const state = joined(Uint8Array.of(3), nothings);
     await expect('framesTooLarge', nativeFrame(victim, state), nativeFrame(victim, snappy().compress(state), true));
 
     const reserved = [6, 7, 63].map((mt) => v1Frame(victim, header({ mt }), codec.encode(null)));
