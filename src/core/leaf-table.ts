@@ -1,6 +1,6 @@
 /** The members as a leaf knows them: what its gateway says, as it says it. */
 import type { MemberRecord, MemberState } from '../wire/packet.js';
-import type { KnownMember, Machine, MemberTable } from './machine.js';
+import type { Machine, MemberTable } from './machine.js';
 import type { MemberId } from './member-id.js';
 import { hash, isActive } from './row.js';
 

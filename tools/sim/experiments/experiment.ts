@@ -2,7 +2,7 @@
 import { createSimulation, type Simulation, type SimulationOptions } from '../../../src/testing/index.js';
 
 /** Tables under one heading, as Markdown. */
-export interface Report {
+interface Report {
   title: string;
   text: string;
 }
