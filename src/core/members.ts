@@ -5,9 +5,11 @@
  * leaving, dead. The merge is the larger of two, so it is commutative, associative and idempotent. What a member says
  * about itself is merged apart, the newer version as a whole.
  */
+
 import type { MemberRecord, MemberState, MetadataChange } from '../wire/packet.js';
 import { addressParts } from './addresses.js';
 import type { Core } from './core.js';
+import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { estimateBytes, NO_METADATA } from './metadata.js';
 import { Alike, CELLS, cellOf, hash, isActive, type MemberInfo, MemberRow, outranks, toInfo, toRow } from './row.js';
@@ -67,7 +69,7 @@ export class Members {
 
   /** Into how many parts it is divided to be compared: each has some eight members. */
   get partsToCompare(): number {
-    return Math.min(CELLS, 2 ** Math.max(0, Math.ceil(Math.log2(this.activeCount / 8))));
+    return Math.min(CELLS, 2 ** Math.max(0, Math.ceil(log(this.activeCount / 8, 2))));
   }
 
   get(id: MemberId): MemberRow | undefined {

@@ -8,9 +8,11 @@
  *
  * @source HyParView (2007) §3 for the symmetric active view; Law and Siu (2003) for random graphs made of Hamilton cycles.
  */
+
 import type { NativePacket } from '../wire/packet.js';
 import { sharesPart } from './addresses.js';
 import type { Core } from './core.js';
+import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow } from './members.js';
 
@@ -138,7 +140,7 @@ export class Neighbours {
     if (this.#alone && natives.length > 0) core.dissemination.begin();
     this.#alone = natives.length === 0;
     const alive = natives.filter(({ state }) => state === 'alive');
-    const rings = Math.max(RINGS_MIN, Math.ceil(Math.log(alive.length) / Math.log(RING_GROWTH)));
+    const rings = Math.max(RINGS_MIN, Math.ceil(log(alive.length, RING_GROWTH)));
     const own = hash(core.self.id);
     const reach: number[] = Array(rings * 2).fill(Number.POSITIVE_INFINITY);
     const wanted: MemberId[] = [];

@@ -4,8 +4,10 @@
  *
  * @source SWIM §4.1 (piggyback, λ log n), §4.1 last paragraph (least sent first); memberlist's gossip interval.
  */
+
 import type { MemberRecord, MetadataChange, News } from '../wire/packet.js';
 import type { Core } from './core.js';
+import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { isActive, type MemberRow, toRecord } from './members.js';
 import { estimateBytes } from './metadata.js';
@@ -131,7 +133,7 @@ export class NewsQueue {
       room -= newsBytes(about);
     }
     if (this.#waiting.size === 0) return out;
-    const limit = this.core.timing.retransmitMult * Math.ceil(Math.log10(this.core.members.peerCount + 2));
+    const limit = this.core.timing.retransmitMult * Math.ceil(log(this.core.members.peerCount + 2));
     const onlyReceiver = this.core.members.natives().length <= 1;
     const taken: Waiting[] = [];
     let passed = 0;

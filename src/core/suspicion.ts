@@ -4,8 +4,10 @@
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
+
 import type { MemberRecord } from '../wire/packet.js';
 import type { Core } from './core.js';
+import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './members.js';
 
@@ -52,7 +54,7 @@ export class SuspicionTable {
 
   get #shortestMs(): number {
     const { suspicionMult, probeIntervalMs } = this.core.timing;
-    return suspicionMult * Math.max(1, Math.log10(this.core.members.peerCount + 1)) * probeIntervalMs;
+    return suspicionMult * Math.max(1, log(this.core.members.peerCount + 1)) * probeIntervalMs;
   }
 
   /** How long a suspicion lasts that nobody confirms. */
@@ -143,7 +145,7 @@ export class SuspicionTable {
   }
 
   #rearm(id: MemberId, suspicion: Suspicion): void {
-    const part = suspicion.k > 0 ? Math.log(suspicion.witnesses.size) / Math.log(suspicion.k + 1) : 1;
+    const part = suspicion.k > 0 ? log(suspicion.witnesses.size, suspicion.k + 1) : 1;
     const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
     const lasts = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
     suspicion.deadlineMs = suspicion.startMs + lasts;

@@ -7,8 +7,10 @@
  * @source Demers (1987) §1.3: compare checksums first; Merkle's trees for finding where they differ; Scuttlebutt (2008) for
  *   deltas, newest first, of bounded size.
  */
+
 import type { MemberRecord, MemberState, MemberSummary, NativePacket, News } from '../wire/packet.js';
 import type { Core } from './core.js';
+import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { cellOf, isActive, type MemberRow, outranks, toRecord } from './members.js';
 import { lacksMetadata, NEWS_METADATA_BYTES_MAX, newsBytes, recordBytes, stateNews } from './news.js';
@@ -43,7 +45,7 @@ export class Sync {
     const { core } = this;
     core.every(
       // In a large cluster more is compared by others in the meantime. Source: as suspicions grow.
-      () => core.random.jitter(core.timing.syncIntervalMs * Math.max(1, Math.log10(core.members.peerCount)), 0.5),
+      () => core.random.jitter(core.timing.syncIntervalMs * Math.max(1, log(core.members.peerCount)), 0.5),
       () => {
         this.#rounds = 0;
         this.#compareWithAny(1);
@@ -157,7 +159,7 @@ export class Sync {
         lacking.push([row.incarnation, { ...stateNews(row, core.self.id), state }]);
       }
     }
-    lacking.sort(([a], [b]) => (a < b ? 1 : -1));
+    lacking.sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
     const news: News[] = [];
     let room = PACKET_BYTES_MAX;
     for (const [, piece] of lacking) {
