@@ -57,9 +57,14 @@ export class SuspicionTable {
     return suspicionMult * Math.max(1, log(this.core.members.peerCount + 1)) * probeIntervalMs;
   }
 
-  /** How long a suspicion lasts that nobody confirms. */
-  get longestMs(): number {
-    return this.#shortestMs * this.core.timing.suspicionMaxMult;
+  /** How long a leaf may take to come to another gateway: as long as a suspicion that nobody confirms, but not less. */
+  get #leafMs(): number {
+    /**
+     * It may notice only after two of its ping intervals, and dial in vain before it finds a gateway. Source: simulation; with
+     * half of it a leaf of ten in trouble was taken for dead.
+     */
+    const LEAF_MS_MIN = 24_000;
+    return Math.max(LEAF_MS_MIN, this.#shortestMs * this.core.timing.suspicionMaxMult);
   }
 
   /**
@@ -107,7 +112,7 @@ export class SuspicionTable {
     this.#running.delete(row.id);
     if (row.state !== 'suspect') return;
     // Of a leaf nobody but its gateway can tell; it has time to come to another.
-    const minMs = row.via ? this.longestMs : this.#shortestMs;
+    const minMs = row.via ? this.#leafMs : this.#shortestMs;
     const suspicion: Suspicion = {
       startMs: this.core.nowMs,
       minMs,
