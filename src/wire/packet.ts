@@ -32,7 +32,7 @@ export interface MemberRecord {
   protocolVersion: number;
   applicationVersion: string;
   /** Absent when it was left out for its size; whoever needs it pulls it. */
-  metadata?: Metadata;
+  metadata?: Metadata | undefined;
   /** Encoded size of the metadata, present or not. */
   metadataBytes: number;
 }
