@@ -225,7 +225,7 @@ test('a Go-like peer that one native cannot reach is kept alive by the others', 
   }
 });
 
-test('a partition of mixed halves heals', 2, (seed) => {
+test('a partition of mixed halves heals', 4, (seed) => {
   for (const forMs of [5000, 60_000, 400_000]) {
     const cluster = mixed(seed, 4, 4);
     const { sim, natives, gos } = cluster;

@@ -43,6 +43,8 @@ const HISTORY_MS = 30_000;
 const CLEANUP_MS = 20_000;
 const LEAVING_MS = 30_000;
 const RECOVERY_MS = 30_000;
+const JOIN_WORKERS = 3;
+const JOIN_QUEUE_SIZE = 100;
 const MESSAGE_TYPE = 128;
 
 export class GoLikePeer extends GoLikeStation {
@@ -64,6 +66,8 @@ export class GoLikePeer extends GoLikeStation {
   #metadataTime: bigint;
   #startTime: bigint;
   #history = new Map<string, number>();
+  #joinQueue: string[] = [];
+  #joinsUnderWay = 0;
 
   constructor(
     sim: Simulation,
@@ -156,6 +160,8 @@ export class GoLikePeer extends GoLikeStation {
     this.state = 'alive';
     this.table.clear();
     this.seeds = [];
+    this.#joinQueue = [];
+    this.#joinsUnderWay = 0;
     this.#history = new Map();
     this.#metadataTime = this.#startTime = this.now();
     this.#start();
@@ -288,7 +294,16 @@ export class GoLikePeer extends GoLikeStation {
 
   // What it does by itself.
 
+  /** Joins by a few workers; what does not fit their queue is dropped. @source NumJoinWorkers and JoinQueueSize of the Go library */
   #joinPeer(address: string): void {
+    if (this.#joinQueue.length < JOIN_QUEUE_SIZE) this.#joinQueue.push(address);
+    this.#joinNext();
+  }
+
+  #joinNext(): void {
+    const address = this.#joinsUnderWay < JOIN_WORKERS ? this.#joinQueue.shift() : undefined;
+    if (address === undefined) return;
+    this.#joinsUnderWay++;
     const message: V1Message = {
       ...this.#own(),
       kind: 'join',
@@ -299,21 +314,25 @@ export class GoLikePeer extends GoLikeStation {
       tags: this.options.tags ?? [],
     };
     this.exchange(address, { ...this.#packet(V1_TYPE.join, message, 1), targetId: NOBODY }, (reply) => {
-      if (typeof reply === 'string' || reply.message.kind !== 'join-reply') return;
-      const { message } = reply;
-      if (!message.accepted) {
-        this.rejections.push(message.reason);
-        return;
-      }
-      const node = this.table.get(message.id) ?? this.table.add(message.id, message.address, message.tags, 'alive');
-      this.table.updateMetadata(node, message);
-      for (const { id, address, tags } of message.nodes) {
-        const existing = this.table.get(id);
-        if (id === this.id || (existing && existing.state !== 'dead' && existing.state !== 'leaving')) continue;
-        if (!existing) this.table.add(id, address, tags, 'alive');
-        this.#joinPeer(address);
-      }
+      this.#joinsUnderWay--;
+      if (typeof reply !== 'string' && reply.message.kind === 'join-reply') this.#joined(reply.message);
+      this.#joinNext();
     });
+  }
+
+  #joined(reply: Extract<V1Message, { kind: 'join-reply' }>): void {
+    if (!reply.accepted) {
+      this.rejections.push(reply.reason);
+      return;
+    }
+    const node = this.table.get(reply.id) ?? this.table.add(reply.id, reply.address, reply.tags, 'alive');
+    this.table.updateMetadata(node, reply);
+    for (const { id, address, tags } of reply.nodes) {
+      const existing = this.table.get(id);
+      if (id === this.id || (existing && existing.state !== 'dead' && existing.state !== 'leaving')) continue;
+      if (!existing) this.table.add(id, address, tags, 'alive');
+      this.#joinPeer(address);
+    }
   }
 
   #gossipMetadata(): void {
