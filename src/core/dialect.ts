@@ -8,7 +8,7 @@ import type { V1Packet } from '../wire/v1/packet.js';
 import type { Core } from './core.js';
 import type { ExchangeDone, Outgoing, PacketSource } from './input.js';
 import type { KnownMember } from './machine.js';
-import type { MemberRow } from './members.js';
+import type { MemberRow } from './row.js';
 
 /** How a request ended. */
 export type Answer = { payload: Uint8Array } | { error: GossipError };

@@ -11,10 +11,10 @@ import type { BroadcastMessage, MessageName, NativePacket } from '../wire/packet
 import type { Core } from './core.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
-import type { MemberRow } from './members.js';
 import { type Held, MessageCache } from './message-cache.js';
 import { Missing } from './missing.js';
 import type { Neighbour } from './neighbours.js';
+import type { MemberRow } from './row.js';
 
 /** Messages, and names of messages, in one packet at most. Source: what the wire takes. */
 const MESSAGES_MAX = 1024;

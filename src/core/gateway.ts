@@ -9,7 +9,7 @@ import type { Core } from './core.js';
 import { LeafNews, type Told } from './leaf-news.js';
 import type { LeafEvent, LeafHost, LeafRecord } from './leaves.js';
 import type { MemberId } from './member-id.js';
-import { type MemberRow, toRecord } from './members.js';
+import { type MemberRow, toRecord } from './row.js';
 
 /** What a gateway is told once. */
 export interface GatewayConfig {

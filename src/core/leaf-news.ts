@@ -5,8 +5,8 @@
 import type { News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { MemberId } from './member-id.js';
-import { hash, type MemberRow, toRecord } from './members.js';
 import { recordBytes, stateNews } from './news.js';
+import { hash, type MemberRow, toRecord } from './row.js';
 import { statePackets } from './sync.js';
 
 /** Bytes and pieces of news in one packet to leaves. Source: guess, as state packets. */

@@ -9,7 +9,7 @@ import type { Core } from './core.js';
 import type { Packet } from './input.js';
 import type { KnownMember } from './machine.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow } from './members.js';
+import { isActive, type MemberRow } from './row.js';
 
 /**
  * What a leaf that was admitted says about itself, under the id it was admitted with. Incarnation and version are those that

@@ -14,8 +14,6 @@ import type { MemberId } from './member-id.js';
 import { estimateBytes, NO_METADATA } from './metadata.js';
 import { Alike, CELLS, cellOf, hash, isActive, type MemberInfo, MemberRow, outranks, toInfo, toRow } from './row.js';
 
-export * from './row.js';
-
 /** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
   #rows = new Map<MemberId, MemberRow>();

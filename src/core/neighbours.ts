@@ -14,7 +14,7 @@ import { sharesPart } from './addresses.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow } from './members.js';
+import { isActive, type MemberRow } from './row.js';
 
 /** Rings for a cluster of any size, and how many times larger it must be for one more. Source: simulation, see the decision. */
 const RINGS_MIN = 2;

@@ -9,8 +9,8 @@ import type { MemberRecord, MetadataChange, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow, toRecord } from './members.js';
 import { estimateBytes } from './metadata.js';
+import { isActive, type MemberRow, toRecord } from './row.js';
 
 /** Metadata above this travels by pull, not in news. Source: memberlist's MetaMaxSize. */
 export const NEWS_METADATA_BYTES_MAX = 512;

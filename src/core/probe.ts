@@ -14,9 +14,9 @@ import type { NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow } from './members.js';
 import { stateNews } from './news.js';
 import { Ring } from './ring.js';
+import { isActive, type MemberRow } from './row.js';
 
 /** A prime above every size of a ring, so that steps of it pass all places. Source: Knuth's multiplier for hashing. */
 const STEP = 2_654_435_761;

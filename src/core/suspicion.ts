@@ -9,7 +9,7 @@ import type { MemberRecord } from '../wire/packet.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import type { MemberRow } from './members.js';
+import type { MemberRow } from './row.js';
 
 /** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
 const HEALTH_MAX = 8;
@@ -220,9 +220,9 @@ export class SuspicionTable {
       this.core.count('refutations');
       this.adjustHealth(1);
       // We were not heard, and may not have heard: whom we suspect gets its whole time once more.
-      for (const [id, suspicion] of this.#running) {
+      for (const suspicion of this.#running.values()) {
+        suspicion.deadlineMs += this.core.nowMs - suspicion.startMs;
         suspicion.startMs = this.core.nowMs;
-        this.#rearm(id, suspicion);
       }
     }
     this.core.members.renewSelf('alive');

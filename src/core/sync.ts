@@ -12,8 +12,8 @@ import type { MemberRecord, MemberState, MemberSummary, NativePacket, News } fro
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import { cellOf, isActive, type MemberRow, outranks, toRecord } from './members.js';
 import { lacksMetadata, NEWS_METADATA_BYTES_MAX, newsBytes, recordBytes, stateNews } from './news.js';
+import { cellOf, isActive, type MemberRow, outranks, toRecord } from './row.js';
 
 /** Estimated bytes of one packet. Source: guess; far below the frame limit, large enough to compress well. */
 const PACKET_BYTES_MAX = 65_536;

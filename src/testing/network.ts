@@ -31,7 +31,8 @@ export interface FlipFlop {
   ways: 'in' | 'out' | 'both';
 }
 
-const DEFAULTS = {
+/** A network without faults. */
+export const NETWORK_DEFAULTS = {
   delayMs: 1,
   jitterMs: 1,
   loss: 0,
@@ -107,7 +108,7 @@ export class Network {
     options: NetworkOptions,
     private readonly random: Random,
   ) {
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...NETWORK_DEFAULTS, ...options };
   }
 
   /** Changes some of the options from now on. */

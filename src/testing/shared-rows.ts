@@ -5,7 +5,7 @@
 import { Core } from '../core/core.js';
 import type { Machine } from '../core/machine.js';
 import type { MemberId } from '../core/member-id.js';
-import { CELLS, cellOf, hash, MemberRow } from '../core/members.js';
+import { CELLS, cellOf, hash, MemberRow } from '../core/row.js';
 import { GossipError } from '../errors.js';
 
 /** Those of them that are full members know each other from now on. @throws GossipError `ERR_OPTION`: one knows somebody. */

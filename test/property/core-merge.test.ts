@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { msgpack } from '../../src/codec/msgpack.js';
 import type { Core } from '../../src/core/core.js';
-import { outranks, toRecord } from '../../src/core/members.js';
+import { outranks, toRecord } from '../../src/core/row.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, MemberState, NativePacket, News } from '../../src/wire/packet.js';

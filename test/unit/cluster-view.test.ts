@@ -1,6 +1,6 @@
 /** Copies of rows and the events that carry them, when a row has gone on before its events are told. */
 import { expect, test } from 'vitest';
-import { type MemberRow, toRow } from '../../src/core/members.js';
+import { type MemberRow, toRow } from '../../src/core/row.js';
 import { MemberView } from '../../src/member-view.js';
 
 function row(state: MemberRow['state']): MemberRow {

@@ -289,6 +289,28 @@ test('with three confirmations a suspicion has shrunk to its minimum, and nacks 
   }
 });
 
+test('who is accused itself gives those it suspects their whole time once more: it may be the one that hears nothing', () => {
+  for (const accused of [false, true]) {
+    const core = coreWith(1, 2, 3, 4, 5, 6);
+    const tell = (about: number, by: number, incarnation: bigint) => {
+      const piece = { kind: 'state' as const, id: idOf(about), incarnation, state: 'suspect' as const, by: idOf(by) };
+      give(core, { type: 'news', from: idOf(by), news: [piece] });
+    };
+    for (const by of [2, 3, 4, 5]) tell(1, by, hlcAt(0));
+    const fromMs = core.nowMs;
+    const until = (ms: number) => {
+      while (core.nowMs < fromMs + ms) core.handle({ type: 'tick' }, core.nowMs + 25);
+      return core.members.get(idOf(1))?.state;
+    };
+    // 2 × max(1, log10 7) × 0.9 s.
+    expect(until(1500)).toBe('suspect');
+    if (accused) tell(0, 2, core.self.incarnation);
+    expect(until(1850)).toBe(accused ? 'suspect' : 'dead');
+    expect(until(3250)).toBe(accused ? 'suspect' : 'dead');
+    expect(until(3350)).toBe('dead');
+  }
+});
+
 test('a connection that closes again after each answer is dialled once in a while, not in a circle', () => {
   const core = coreWith(1, 2, 3, 4);
   let dials = 0;

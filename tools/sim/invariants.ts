@@ -2,7 +2,7 @@
  * What must hold at every moment of every run, whatever the network does. Each rule has a name and a sentence; a run that
  * breaks one has found a mistake in the protocol, or in the rule.
  */
-import { outranks } from '../../src/core/members.js';
+import { outranks } from '../../src/core/row.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import type { MemberState } from '../../src/wire/packet.js';
 import type { Bounds } from './bounds.js';

@@ -12,6 +12,7 @@ import {
   type Simulation,
   type SimulationEvent,
 } from '../../src/testing/index.js';
+import { NETWORK_DEFAULTS } from '../../src/testing/network.js';
 import { gossipV1 } from '../../src/v1.js';
 import { addGoLike, type GoLikePeer } from './go-like-peer.js';
 import { Health } from './health.js';
@@ -44,17 +45,6 @@ const LOSS_MAX = 0.25;
 const BANDWIDTH_MIN = 20_000;
 /** Longer than any run. */
 const FOR_EVER_MS = 1e15;
-
-const PLAIN: Required<PlainNetwork> = {
-  delayMs: 1,
-  jitterMs: 1,
-  loss: 0,
-  duplicate: 0,
-  reorder: 0,
-  corrupt: 0,
-  bandwidthBytesPerS: Number.POSITIVE_INFINITY,
-  queueBytes: 256 * 1024,
-};
 
 export class World {
   readonly sim: Simulation;
@@ -238,7 +228,7 @@ export class World {
         const well = troubled(action.network, this.timing) ? health.ailAll() : () => {};
         sim.network.change(networkOptions(action.network));
         return () => {
-          sim.network.change(networkOptions({ ...PLAIN, ...this.plan.network }));
+          sim.network.change(networkOptions({ ...NETWORK_DEFAULTS, ...this.plan.network }));
           well();
         };
       }
@@ -377,7 +367,7 @@ function networkOptions({ delayMs, ...rest }: PlainNetwork): NetworkOptions {
 
 /** Whether a network is so bad that nobody on it counts as connected. */
 function troubled(network: PlainNetwork, { probeTimeoutMs }: Timing): boolean {
-  const { delayMs, jitterMs, loss, corrupt, bandwidthBytesPerS } = { ...PLAIN, ...network };
+  const { delayMs, jitterMs, loss, corrupt, bandwidthBytesPerS } = { ...NETWORK_DEFAULTS, ...network };
   const slowestMs = (typeof delayMs === 'number' ? delayMs : delayMs[1]) + jitterMs;
   return loss + corrupt > LOSS_MAX || slowestMs * 2 > probeTimeoutMs || bandwidthBytesPerS < BANDWIDTH_MIN;
 }

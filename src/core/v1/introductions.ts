@@ -6,7 +6,7 @@ import { PROTOCOL_VERSION } from '../config.js';
 import type { Core } from '../core.js';
 import type { Contact } from '../dialect.js';
 import type { Packet } from '../input.js';
-import { isActive, type MemberRow } from '../members.js';
+import { isActive, type MemberRow } from '../row.js';
 import type { V1Leaves } from './leaves.js';
 import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
 import { V1_PROTOCOL_VERSION, type V1Peer, type V1Peers } from './peers.js';

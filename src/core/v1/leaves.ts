@@ -10,7 +10,7 @@ import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js'
 import type { Core } from '../core.js';
 import type { PacketSource } from '../input.js';
 import type { MemberId } from '../member-id.js';
-import { isActive, type MemberRow } from '../members.js';
+import { isActive, type MemberRow } from '../row.js';
 import { EXCHANGE_TIMEOUT_MS, KEEPALIVE_MS, METADATA_PAUSE_MS, type V1Outbox } from './outbox.js';
 import type { Acquaintance, V1Peer, V1Peers } from './peers.js';
 import { v1Address } from './shown.js';

@@ -3,7 +3,7 @@ import { V1_TYPE, type V1Message, type V1Packet } from '../../wire/v1/packet.js'
 import type { Core } from '../core.js';
 import type { ExchangeDone, PacketSource } from '../input.js';
 import { type MemberId, NOBODY } from '../member-id.js';
-import type { MemberRow } from '../members.js';
+import type { MemberRow } from '../row.js';
 import { V1_PROTOCOL_VERSION } from './peers.js';
 import { isoMark, v1Address } from './shown.js';
 

@@ -5,9 +5,8 @@
 import type { MemberRecord } from '../../wire/packet.js';
 import type { Core } from '../core.js';
 import type { MemberId } from '../member-id.js';
-import { isActive, type MemberRow } from '../members.js';
-
 import { estimateBytes, type Metadata } from '../metadata.js';
+import { isActive, type MemberRow } from '../row.js';
 
 /** `PROTOCOL_VERSION` of the Go library. */
 export const V1_PROTOCOL_VERSION = 1;

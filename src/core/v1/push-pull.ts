@@ -1,7 +1,7 @@
 /** The Go library's exchange of states: what its peers think of others makes us ask, what we know goes to them. */
 import { V1_TYPE, type V1Message, type V1StateEntry } from '../../wire/v1/packet.js';
 import type { Core } from '../core.js';
-import type { MemberRow } from '../members.js';
+import type { MemberRow } from '../row.js';
 import type { V1Leaves } from './leaves.js';
 import { EXCHANGE_TIMEOUT_MS, type V1Outbox } from './outbox.js';
 import type { V1Peers } from './peers.js';

@@ -11,7 +11,7 @@ import { v1Part } from '../addresses.js';
 import type { Core } from '../core.js';
 import type { Answer, Contact, ForeignDialect } from '../dialect.js';
 import type { ExchangeDone, Outgoing, PacketSource } from '../input.js';
-import { isActive, type MemberRow } from '../members.js';
+import { isActive, type MemberRow } from '../row.js';
 import { Introductions } from './introductions.js';
 import { V1Leaves } from './leaves.js';
 import { KEEPALIVE_MS, METADATA_PAUSE_MS, V1Outbox } from './outbox.js';

@@ -2,7 +2,7 @@
 import { v1Part } from '../addresses.js';
 import { PROTOCOL_VERSION } from '../config.js';
 import type { Core } from '../core.js';
-import type { MemberRow } from '../members.js';
+import type { MemberRow } from '../row.js';
 
 /**
  * The address under which a v1 peer is told of a member; a leaf's is that of its gateway, which answers for it there.
