@@ -103,6 +103,8 @@ export class Network {
   readonly #reliableAtMs = new Deadlines();
   /** When an uplink, or a link with a bandwidth of its own, has sent what waits. */
   readonly #freeAtMs = new Deadlines();
+  /** The same for all that a place sends. */
+  readonly #busyUntilMs = new Map<number, number>();
 
   constructor(
     options: NetworkOptions,
@@ -198,7 +200,15 @@ export class Network {
     if (dropped && queued > queueBytes) return undefined;
     const freeAtMs = beginMs + (bytes / bandwidthBytesPerS) * 1000;
     this.#freeAtMs.set(key, freeAtMs, nowMs);
+    this.#busyUntilMs.set(from, Math.max(this.#busyUntilMs.get(from) ?? 0, freeAtMs));
     return [freeAtMs - nowMs, queued];
+  }
+
+  /** Until when so much waits for the uplink of a place that a datagram is dropped, or waits longer than someone has patience. */
+  chokedUntilMs(from: number, patienceMs: number): number {
+    const { bandwidthBytesPerS, queueBytes } = this.#options;
+    const roomMs = Math.min(patienceMs, (queueBytes / bandwidthBytesPerS) * 1000);
+    return (this.#busyUntilMs.get(from) ?? Number.NEGATIVE_INFINITY) - roomMs;
   }
 
   /** How long from a time on until a reliable frame arrives: in order, and late for each time it was lost. */

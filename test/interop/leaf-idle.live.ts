@@ -2,18 +2,18 @@
  * Leaves at rest beside Go peers, by sockets and by HTTP: for a minute no Go peer opens a connection to ask whether one of
  * them or their gateway is alive, nobody is suspected, and nobody reports metadata.
  */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createHarness, describeLeaves, freePort, type Peer, waitForAllAlive } from './harness.js';
 
 const QUIET_MS = 60_000;
 const DEADLINE_MS = 130_000;
 
 describeLeaves('two Go peers, a gateway and three leaves', () => {
-  const harness = createHarness();
-  afterEach(() => harness.endAll());
-
   for (const args of [[], ['--transport', 'http', '--bearer', 'secret']]) {
-    test(`a minute at rest ${args.join(' ')}`, async () => {
+    // At rest they do not disturb each other.
+    test.concurrent(`a minute at rest ${args.join(' ')}`, async ({ onTestFinished }) => {
+      const harness = createHarness();
+      onTestFinished(() => harness.endAll());
       const go = await harness.startPeer({ kind: 'go', args });
       const other = await harness.startPeer({ kind: 'go', args, join: [go] });
       const port = await freePort();

@@ -75,6 +75,10 @@ describe('bandwidth', () => {
     expect({ queueDropped, lost }).toEqual({ queueDropped: 15, lost: 0 });
     expect(queuedBytesMax).toBeGreaterThan(5000 + 15 * 900);
     expect(sim.traffic().queueDropped).toBe(15);
+    // Some 25 kB wait, 10 a millisecond; 5,000 of them, or what a tenth of a second takes, may.
+    const chokedMs = (patienceMs: number) => sim.network.chokedUntilMs(0, patienceMs) - sim.nowMs;
+    expect(chokedMs(10_000)).toBeCloseTo((queuedBytesMax - 5000) / 10);
+    expect(chokedMs(100)).toBeCloseTo(queuedBytesMax / 10 - 100);
     sim.run(20_000);
     const arrived = sim.deliveries.map(({ data }) => Number.parseInt(data as string, 10));
     expect(arrived.filter((i) => i < 20)).toEqual([0, 1, 2, 3, 4]);

@@ -207,6 +207,23 @@ describe('who is well', () => {
     health.started(2);
     expect(health.wellSinceMs(2)).toBe(30);
   });
+
+  test('not who floods its own uplink, until it is clear', () => {
+    const clock = { nowMs: 0 };
+    let chokedUntilMs = 50;
+    const health = new Health(
+      () => clock.nowMs,
+      () => true,
+      undefined,
+      (member) => (member === 0 ? chokedUntilMs : Number.NEGATIVE_INFINITY),
+    );
+    for (const member of [0, 1]) health.started(member, true);
+    expect([0, 1].map((member) => health.isWell(member))).toEqual([false, true]);
+    clock.nowMs = 60;
+    expect([health.isWell(0, 10), health.isWell(0, 11)]).toEqual([true, false]);
+    chokedUntilMs = 70;
+    expect(health.isWell(0)).toBe(false);
+  });
 });
 
 describe('a failing plan is made smaller', () => {
@@ -257,6 +274,23 @@ describe('a failing plan is made smaller', () => {
       ).steps,
     ).toHaveLength(1);
     expect(left).toBeLessThan(0);
+  });
+});
+
+describe('plans that once broke a rule', () => {
+  test('soak 587: eleven broadcasts of 60 kB fill an uplink of 43 kB/s, and their sender is not heard for half a minute', () => {
+    const network = { bandwidthBytesPerS: 42_750, queueBytes: 10_000 };
+    const plan: Plan = {
+      ...planOf('steady', { members: 3, seed: 587 }),
+      durationMs: 30_000,
+      steps: [
+        { atMs: 10_000, do: 'network', network },
+        { atMs: 20_000, do: 'broadcast', member: 2, bytes: 60_000, times: 11, everyMs: 56, reliable: true },
+      ],
+    };
+    const { violations, samples } = runPlan(plan);
+    expect(violations).toEqual([]);
+    expect(samples.deaths).toContainEqual({ accuser: 0, accused: 2, of: 'faulty', by: 'faulty' });
   });
 });
 

@@ -29,6 +29,8 @@ export class Health {
     private readonly passes: Passes,
     /** The gateways of a leaf: it is as well as the best of them. */
     private readonly gatewaysOf: (member: number) => readonly number[] | undefined = () => undefined,
+    /** Until when what a member sends comes too late, or not at all, for all that it sends itself. */
+    private readonly chokedUntilMs: (member: number) => number = () => Number.NEGATIVE_INFINITY,
   ) {}
 
   /** A process began. @param longAgo - it is known to all, and whatever was wrong with it is forgotten. */
@@ -109,7 +111,9 @@ export class Health {
     const condition = this.#conditions.get(member);
     if (!condition?.up || condition.troubles > 0 || condition.cutOff || this.#common > 0)
       return Number.POSITIVE_INFINITY;
-    const ownMs = Math.max(condition.wellSinceMs, this.#commonUntilMs);
+    const chokedUntilMs = this.chokedUntilMs(member);
+    if (chokedUntilMs > this.now()) return Number.POSITIVE_INFINITY;
+    const ownMs = Math.max(condition.wellSinceMs, this.#commonUntilMs, chokedUntilMs);
     const gateways = this.gatewaysOf(member);
     return gateways ? Math.max(ownMs, Math.min(...gateways.map((gateway) => this.wellSinceMs(gateway)))) : ownMs;
   }

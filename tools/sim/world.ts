@@ -77,6 +77,8 @@ export class World {
       () => sim.nowMs,
       (from, to) => sim.network.passes(from, to, sim.nowMs),
       (member) => (this.isLeaf(member) ? gateways : undefined),
+      // A ping and its ack share the time for a probe.
+      (member) => sim.network.chokedUntilMs(member, this.timing.probeTimeoutMs / 2),
     );
     if (troubled(plan.network, this.timing)) this.health.ailAll();
     const clocks = new Map(plan.steps.flatMap((step) => (step.do === 'clock' ? [[step.member, step] as const] : [])));
