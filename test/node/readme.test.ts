@@ -48,6 +48,7 @@ const pages = {
   'README.md': '',
   'docs/browser.md': '',
   'docs/gateway-security.md': GIVEN,
+  'docs/guide/groups.md': '',
   'docs/load-balancer.md': GIVEN,
 };
 
@@ -72,6 +73,10 @@ test('the code of the README and of the pages about browsers compiles', { timeou
     'docs/browser.md: Many tabs, one connection',
     'docs/gateway-security.md: Who may come in',
     'docs/gateway-security.md: What it may do',
+    'docs/guide/groups.md: Groups',
+    'docs/guide/groups.md: Who matches',
+    'docs/guide/groups.md: Telling and asking',
+    'docs/guide/groups.md: A value for each member',
     'docs/load-balancer.md: Behind a load balancer',
   ]);
   // The quick start is JavaScript, and runs above.

@@ -12,17 +12,17 @@ const QUICK_SEEDS = 2;
  */
 export function seeded(
   file: string,
-): (name: string, seeds: number, run: (seed: number) => void, timeoutMs?: number) => void {
+): (name: string, seeds: number, run: (seed: number) => void | Promise<void>, timeoutMs?: number) => void {
   return (name, seeds, run, timeoutMs) => {
     test(
       name,
-      () => {
+      async () => {
         const { CI, SEED, SEEDS } = process.env;
         const length = Number(SEEDS ?? (CI ? seeds : Math.min(seeds, QUICK_SEEDS)));
         const all = Array.from({ length }, (_, i) => i + 1);
         for (const seed of SEED === undefined ? all : [Number(SEED)]) {
           try {
-            run(seed);
+            await run(seed);
           } catch (error) {
             const replay = `SEED=${seed} npx vitest run test/sim/${file} -t '${name.replaceAll("'", '.')}'`;
             if (error instanceof Error) error.message += `\nreplay: ${replay}`;

@@ -1,7 +1,11 @@
 /** Members for tests of the public API: on one memory network, in virtual time, every rejection accounted for. */
 import { afterEach, expect } from 'vitest';
+import { createLeaf } from '../../src/create-leaf.js';
+import type { Gateway } from '../../src/gateway.js';
 import { type Clock, type Cluster, type ClusterOptions, createCluster, type Logger } from '../../src/index.js';
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/memory.js';
+import { webSocketTransport } from '../../src/transport/websocket.js';
+import { PairSocket } from './socket-pair.js';
 
 /** Time that passes only when it is told to. */
 class VirtualClock implements Clock {
@@ -101,6 +105,27 @@ export class Harness {
 
   async pair(a: Partial<ClusterOptions> = {}, b: Partial<ClusterOptions> = a): Promise<[Cluster, Cluster]> {
     return (await this.members(2, (i) => (i === 0 ? a : b))) as [Cluster, Cluster];
+  }
+
+  /** A leaf, as in a page, that dials gateways by their URLs: the members of a map that can be changed while it lives. */
+  async leaf(gateways: ReadonlyMap<string, Gateway>, options: Partial<ClusterOptions> = {}): Promise<Cluster> {
+    class Dial extends PairSocket {
+      constructor(url: string) {
+        super();
+        const theirs = new PairSocket();
+        [this.peer, theirs.peer] = [theirs, this];
+        queueMicrotask(() => {
+          const gateway = gateways.get(url);
+          if (!gateway) return this.ended(1006, '');
+          for (const socket of [theirs, this]) socket.opened('');
+          gateway.accept(theirs, { url, headers: new Headers() });
+        });
+      }
+    }
+    const transport = webSocketTransport({ gateways: [...gateways.keys()], WebSocket: Dial });
+    const leaf = await createLeaf({ transport, preset: 'local', clock: this.clock, seed: ++this.#made, ...options });
+    open.add(leaf);
+    return leaf;
   }
 
   /** Lets up to `ms` pass until a promise has settled, and answers as it does. */
