@@ -8,6 +8,7 @@ import type { ClusterOptions } from './options.js';
 import { watchPage } from './page.js';
 import { provableId } from './uuid.js';
 import { LEAF_PACKETS } from './wire/native/leaf-packets.js';
+import { openWire } from './wire/native/open-frame.js';
 
 /**
  * Starts a leaf. It looks for its gateways by itself, for ever; `join()` waits until it is at one.
@@ -29,8 +30,10 @@ export async function createLeaf(options: ClusterOptions): Promise<Cluster> {
   const { id, proof } = options.id === undefined ? await provableId() : { id: options.id, proof: new Uint8Array() };
   const cluster = await launch(
     { ...options, id },
-    (config, nowMs) => new LeafCore({ ...config, gateways: gateways.urls, proof }, nowMs),
-    LEAF_PACKETS,
+    {
+      wire: (own) => openWire({ ...own, packets: LEAF_PACKETS }),
+      machine: (config, nowMs) => new LeafCore({ ...config, gateways: gateways.urls, proof }, nowMs),
+    },
   );
   const { link, closing, options: own } = cluster.inside;
   const attach = async ({ to, packet }: Extract<LeafEffect, { type: 'attach' }>) => {

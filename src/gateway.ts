@@ -18,8 +18,8 @@ import type { WebSocketListening } from './transport/websocket-links.js';
 import type { WebSocketAcceptor } from './transport/websocket-pushed.js';
 import { type AcceptedRequest, readRequest } from './transport/websocket-request.js';
 import type { NativeEnv } from './wire/env.js';
-import { encodeNativeFrame } from './wire/native/frame.js';
 import { ALL_PACKETS } from './wire/native/gateway-packets.js';
+import { encodeOpenFrame } from './wire/native/open-frame.js';
 
 export type { Admission, Authorize, LeafLimits, LeafMessage, LeafPolicy, LeafRequest, Verdict } from './admission.js';
 export { LEAF_LIMITS } from './admission.js';
@@ -101,7 +101,7 @@ export async function createGateway(cluster: Cluster, options: GatewayOptions = 
     limits: { ...LEAF_LIMITS, ...options.limits },
     policy,
     authorize,
-    encode: (packet) => encodeNativeFrame(packet, env) as Uint8Array<ArrayBuffer>,
+    encode: (packet) => encodeOpenFrame(packet, env) as Uint8Array<ArrayBuffer>,
     event: (event) => cluster.input({ type: 'leaf', event }),
     member: (id) => cluster.member(id),
     drop: (name, detail) => cluster.drop(name, detail),

@@ -23,7 +23,7 @@ import type { AcceptedInfo } from './transport/websocket.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './transport/websocket-connection.js';
 import { idOfProof } from './uuid.js';
 import type { NativeEnv } from './wire/env.js';
-import { decodeNativeFrame } from './wire/native/frame.js';
+import { decodeOpenFrame } from './wire/native/open-frame.js';
 import type { ByeWhy, NativePacket } from './wire/packet.js';
 
 /** A connection must be open, and the leaf admitted, within this. Source: as `webSocketTransport`. */
@@ -163,8 +163,7 @@ export class LeafSession {
     if (this.#phase === 'ended') return;
     let packet: NativePacket;
     try {
-      // Nothing is sealed here, so that nothing is a promise.
-      packet = decodeNativeFrame(frame, gateway.env) as NativePacket;
+      packet = decodeOpenFrame(frame, gateway.env);
     } catch (error) {
       this.#strike('leafFramesMalformed', errorMessage(error));
       return;

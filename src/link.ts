@@ -10,7 +10,7 @@ import { errorMessage, type GossipError, type GossipErrorCode, toGossipError } f
 import type { Exchanges } from './exchanges.js';
 import type { ResolvedLogger } from './logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from './transport/transport.js';
-import { peekFrame, type Wire } from './wire/wire.js';
+import { type FrameMaker, peekFrame } from './wire/wire.js';
 
 /** What arrives is opened in its order, whoever sent it; no address is empty. */
 const OPENING = '';
@@ -41,7 +41,7 @@ export class Link {
   readonly #unsettled = new Set<Promise<void>>();
 
   constructor(
-    readonly wire: Wire,
+    readonly wire: FrameMaker,
     readonly transport: Transport,
     private readonly selfId: MemberId,
     /** Nobody as long as there is no member: what arrives before is not for us. */

@@ -39,8 +39,8 @@ export interface Timing {
   clockDriftMaxMs: number;
 }
 
-/** Everything one core is made from. */
-export interface CoreConfig {
+/** Everything one machine is made from. */
+export interface MachineConfig {
   id: MemberId;
   address: string;
   tags: readonly string[];
@@ -53,6 +53,10 @@ export interface CoreConfig {
   epochMs: number;
   /** Seed of the member's randomness. */
   seed: number;
+}
+
+/** What a full member's has beside that. */
+export interface CoreConfig extends MachineConfig {
   /** Tells why an application version may not join, or `undefined` when it may. Pure. */
   refuseVersion: (applicationVersion: string) => string | undefined;
   /** The rules toward peers of the Go library, when the plug-in is there. */
@@ -63,7 +67,7 @@ export interface CoreConfig {
 export const PROTOCOL_VERSION = 1;
 
 /** What we tell about ourselves when we begin. */
-export function ownRecord(config: CoreConfig, start: bigint): MemberRecord {
+export function ownRecord(config: MachineConfig, start: bigint): MemberRecord {
   const { id, address, tags, applicationVersion, metadata, metadataBytes } = config;
   return {
     id,

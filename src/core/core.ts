@@ -23,6 +23,7 @@ import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
 
 export class Core extends Machine {
+  declare readonly config: CoreConfig;
   readonly members: Members;
   readonly news: NewsQueue;
   readonly suspicion: SuspicionTable;

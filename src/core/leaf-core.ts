@@ -4,7 +4,7 @@
  */
 import { joinFailure } from '../errors.js';
 import type { ByeWhy, MemberRecord, NativePacket, News } from '../wire/packet.js';
-import { type CoreConfig, ownRecord } from './config.js';
+import { type MachineConfig, ownRecord } from './config.js';
 import { follow } from './follow.js';
 import type { Input, Packet } from './input.js';
 import { LeafTable } from './leaf-table.js';
@@ -14,7 +14,7 @@ import type { MemberId } from './member-id.js';
 import type { Metadata } from './metadata.js';
 
 /** What a leaf is told once, beside what every member is. */
-export interface LeafConfig extends CoreConfig {
+export interface LeafConfig extends MachineConfig {
   /** URLs of gateways, the preferred first. */
   gateways: readonly string[];
   /** What only the owner of our id can know; empty when the id is not made from it. */
@@ -34,6 +34,7 @@ const ANSWER_SHARE = 0.5;
 const SILENT_INTERVALS = 1.2;
 
 export class LeafCore extends Machine {
+  declare readonly config: LeafConfig;
   readonly members: LeafTable;
   readonly #gateways: string[];
   /** Which of them is next. */
@@ -63,10 +64,7 @@ export class LeafCore extends Machine {
   /** Ids of the view that is arriving. */
   #view: Set<MemberId> | undefined;
 
-  constructor(
-    override readonly config: LeafConfig,
-    nowMs: number,
-  ) {
+  constructor(config: LeafConfig, nowMs: number) {
     super(config, nowMs);
     this.#gateways = [...config.gateways];
     // Gateways mint our incarnations.

@@ -5,7 +5,7 @@
 
 import type { Limits } from '../limits.js';
 import type { MemberRecord } from '../wire/packet.js';
-import type { CoreConfig, Timing } from './config.js';
+import type { MachineConfig, Timing } from './config.js';
 import type { ForeignDialect } from './dialect.js';
 import type { Effect, VisibleState } from './effect.js';
 import { History } from './history.js';
@@ -43,7 +43,7 @@ export abstract class Machine {
   #effects: Effect[] = [];
 
   constructor(
-    readonly config: CoreConfig,
+    readonly config: MachineConfig,
     nowMs: number,
   ) {
     this.nowMs = nowMs;

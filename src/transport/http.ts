@@ -5,7 +5,7 @@
 import { errorMessage, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { createDeadline, type Deadline } from './deadline.js';
-import { KEPT_TRIES, keptTooLong } from './kept.js';
+import { retryKept } from './kept.js';
 import { Outbox, packFrames, unpackFrames } from './outbox.js';
 import { createLookup, type Lookup, type Resolver } from './resolver.js';
 import type { RequestOptions, Transport, TransportHost } from './transport.js';
@@ -138,11 +138,8 @@ export function httpTransport(options: HttpTransportOptions = {}): HttpTransport
   };
 
   /** Frames of ours may arrive twice, and are taken once. */
-  const postAgain = (address: string, frames: readonly Uint8Array[], left = KEPT_TRIES): Promise<unknown> =>
-    post(address, frames, { timeoutMs }).catch((error) => {
-      if (left === 0 || !keptTooLong(errorMessage(error))) throw error;
-      return postAgain(address, frames, left - 1);
-    });
+  const postAgain = (address: string, frames: readonly Uint8Array[]): Promise<unknown> =>
+    retryKept(() => post(address, frames, { timeoutMs }));
   const outbox = new Outbox(postAgain);
 
   /** What can be refused at once. */

@@ -5,12 +5,17 @@
  *
  * @source `NetworkAddressHttpClient` of capnproto's kj, which pools both; 5 s of rest at both ends.
  */
+import { errorMessage } from '../errors.js';
+
 const KEPT_TOO_LONG = /Network connection lost/;
 
 /** How often it is begun anew. Source: five in a row were seen; twice that. */
-export const KEPT_TRIES = 10;
+const KEPT_TRIES = 10;
 
-/** Whether an attempt may have failed only because of the connection that was kept. */
-export function keptTooLong(why: string): boolean {
-  return KEPT_TOO_LONG.test(why);
+/** Makes an attempt, and others while they may have failed only because of the connection that was kept. */
+export function retryKept<T>(attempt: () => Promise<T>, left = KEPT_TRIES): Promise<T> {
+  return attempt().catch((error) => {
+    if (left === 0 || !KEPT_TOO_LONG.test(errorMessage(error))) throw error;
+    return retryKept(attempt, left - 1);
+  });
 }

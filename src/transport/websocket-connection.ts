@@ -196,7 +196,10 @@ export class WebSocketConnection {
       this.#socket.terminate?.();
       this.#end(this.#closedByUs, 'the peer did not close');
     } else if (!this.#greeted) {
-      if (nowMs - this.#bornMs > timeoutMs) this.#refuse('slowConnections', CLOSE.protocol, 'no hello in time');
+      if (nowMs - this.#bornMs <= timeoutMs) return;
+      const why = `no hello within ${timeoutMs} ms`;
+      if (role === 'accepted') this.#refuse('slowConnections', CLOSE.protocol, why);
+      else this.destroy(why);
     } else if (this.#stalledSinceMs !== undefined) {
       if (nowMs - this.#stalledSinceMs <= timeoutMs) return;
       count('stalledConnections');

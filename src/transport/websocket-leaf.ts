@@ -8,11 +8,13 @@ import type { WebSocketTransport, WebSocketTransportOptions } from './websocket-
 /**
  * Makes it; nothing is opened before `start`.
  * @param client - gives the client to dial with, unless the options do.
+ * @param retry - makes attempts to connect; default: one.
  * @throws {GossipError} `ERR_ADDRESS`, `ERR_OPTION` when an option cannot work.
  */
 export function leafTransport(
   options: WebSocketTransportOptions,
   client: (frameBytesMax: number) => WebSocketConstructor | Promise<WebSocketConstructor>,
+  retry?: (attempt: () => Promise<void>) => Promise<void>,
 ): WebSocketTransport {
   const { advertise, listen, gateways: urls, ticket = '', protocols, idleTimeoutMs, timeoutMs } = options;
   if (advertise !== undefined || listen) throw new GossipError('ERR_OPTION', 'a leaf, with gateways, is not dialled');
@@ -24,6 +26,7 @@ export function leafTransport(
       idleTimeoutMs,
       timeoutMs,
       // It paces itself: it has other gateways to go to.
+      retry,
       client: (frameBytesMax) => options.WebSocket ?? client(frameBytesMax),
     }),
     gateways: { urls, ticket: () => (typeof ticket === 'function' ? ticket() : ticket) },

@@ -2,12 +2,10 @@
  * The connections of a WebSocket transport: one to each peer, dialled when there is something to send, and those that
  * somebody has accepted for it. What a leaf and a member that listens have in common.
  */
-import { errorMessage, GossipError } from '../errors.js';
+import { checkBytes, errorMessage, GossipError } from '../errors.js';
 import type { Backoff } from './backoff.js';
-import { createDeadline, type Deadline } from './deadline.js';
-import { KEPT_TRIES, keptTooLong } from './kept.js';
 import type { Transport, TransportHost } from './transport.js';
-import { checkLength, parseUrl } from './url-address.js';
+import { checkLength, invalid, parseUrl } from './url-address.js';
 import type { WebSocketConstructor } from './websocket-client.js';
 import { CLOSE, WebSocketConnection, type WebSocketLike } from './websocket-connection.js';
 
@@ -18,13 +16,23 @@ export interface WebSocketLinksOptions {
   timeoutMs: number | undefined;
   /** The client to dial with. */
   client(frameBytesMax: number): WebSocketConstructor | Promise<WebSocketConstructor>;
+  /** Makes an attempt to connect, and more of them where one may have failed for nothing. Default: one. */
+  retry?(attempt: () => Promise<void>): Promise<void>;
   /** Paces dials; without it who sends does. */
   backoff?: Backoff;
   /**
-   * Begins to take in sockets, each by `accept`, which gives `false` where there is no room.
+   * Begins to take in sockets.
    * @returns where others can dial us. Without it nobody can.
    */
-  listen?(host: TransportHost, accept: (socket: WebSocketLike) => boolean): Promise<WebSocketListening>;
+  listen?(host: TransportHost, links: AcceptingLinks): Promise<WebSocketListening>;
+}
+
+/** What who listens does with sockets. */
+export interface AcceptingLinks {
+  /** How many connections there are, of both directions; infinite while the transport does not run. */
+  count(): number;
+  /** Makes one of a socket that was accepted. */
+  adopt(socket: WebSocketLike, onEnd: () => void): unknown;
 }
 
 /** A listener that is running. */
@@ -35,8 +43,6 @@ export interface WebSocketListening {
   close(): Promise<void>;
 }
 
-// The share of `connectionsMax` kept free for connections of our own, so that a flood cannot silence us. Source: guess.
-const OUTGOING_SHARE = 0.25;
 // The accepting side waits this much longer in silence, so that one side closes and the other need not. Source: guess.
 const ACCEPTED_PATIENCE = 2;
 // How long close() waits for what is being sent, and then for peers to close. Source: the Transport contract.
@@ -52,10 +58,8 @@ interface Running {
 /** A connection that we dialled, or are still dialling. */
 interface Dialled {
   connection: WebSocketConnection;
-  /** Settles when the peer has said hello. */
-  ready: Promise<void>;
-  /** It has, and nothing waits for it any more. */
-  open: boolean;
+  /** Settles when the peer has said hello, and is absent once nothing waits for that any more. */
+  ready?: Promise<void>;
 }
 
 /**
@@ -63,17 +67,21 @@ interface Dialled {
  * @throws {GossipError} `ERR_OPTION` when an option cannot work.
  */
 export function createWebSocketLinks(options: WebSocketLinksOptions): Transport {
-  const { protocols = [], idleTimeoutMs = 300_000, timeoutMs = 10_000, backoff } = options;
+  const {
+    protocols = [],
+    idleTimeoutMs = 300_000,
+    timeoutMs = 10_000,
+    retry = (attempt) => attempt(),
+    backoff,
+  } = options;
   for (const [name, value] of Object.entries({ idleTimeoutMs, timeoutMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
   }
-  const incoming = new Set<WebSocketConnection>();
-  const outgoing = new Set<WebSocketConnection>();
+  const connections = new Set<WebSocketConnection>();
   const dialled = new Map<string, Dialled>();
   /** Connections whose peers say that they are at an address. */
   const claimed = new Map<string, WebSocketConnection>();
   const queuedBytes = new Map<string, number>();
-  const dials = new Set<Deadline>();
   const sending = new Set<Promise<void>>();
   let running: Running | undefined;
   let started = false;
@@ -83,7 +91,8 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
   let onEmpty = () => {};
 
   const closedError = () => new GossipError('ERR_CLOSED', 'the WebSocket transport is not running');
-  const total = () => incoming.size + outgoing.size;
+
+  const count = () => (running && !closing ? connections.size : Number.POSITIVE_INFINITY);
 
   const hasOther = (name: string, than: WebSocketConnection): boolean =>
     [dialled.get(name)?.connection, claimed.get(name)].some((one) => one && one !== than && !one.ended);
@@ -95,11 +104,10 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
   const adopt = (
     { host, ownAddress }: Running,
     socket: WebSocketLike,
+    onEnd: (reason: string) => void,
     dialledAt?: string,
     onHello = () => {},
-    onEnd: (reason: string) => void = () => {},
   ): WebSocketConnection => {
-    const into = dialledAt === undefined ? incoming : outgoing;
     /** Where the peer is, by our own dialling and by its word. */
     const names = new Set<string>();
     const connection: WebSocketConnection = new WebSocketConnection(socket, {
@@ -125,17 +133,17 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         void host.receive(frame, address === undefined ? source : { ...source, address });
       },
       onClose(quietly, reason) {
-        into.delete(connection);
+        connections.delete(connection);
         for (const name of names) {
           if (dialled.get(name)?.connection === connection) dialled.delete(name);
           if (claimed.get(name) === connection) claimed.delete(name);
           if (!quietly && !closing && !hasOther(name, connection)) host.disconnected(name);
         }
         onEnd(reason);
-        if (total() === 0) onEmpty();
+        if (connections.size === 0) onEmpty();
       },
     });
-    into.add(connection);
+    connections.add(connection);
     return connection;
   };
 
@@ -158,52 +166,26 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     if (waitMs > 0) {
       throw new GossipError('ERR_UNREACHABLE', `${address} failed a moment ago; it is not dialled for ${waitMs} ms`);
     }
-    if (total() >= now.host.limits.connectionsMax) evict(now.host);
-    const failed = (cause: unknown): GossipError => {
-      if (cause instanceof GossipError && cause.code === 'ERR_CLOSED') return cause;
+    if (connections.size >= now.host.limits.connectionsMax) evict(now.host);
+    const way = {} as Dialled;
+    const attempt = () =>
+      new Promise<void>((resolve, reject) => {
+        if (closing) throw closedError();
+        const socket = new now.Client(address, protocols);
+        way.connection = adopt(now, socket, (reason) => reject(new Error(reason)), address, resolve);
+        dialled.set(address, way);
+      });
+    way.ready = retry(attempt).catch((cause) => {
+      if (dialled.get(address) === way) dialled.delete(address);
+      if (closing) throw closedError();
       backoff?.failed(address);
-      return new GossipError('ERR_UNREACHABLE', `cannot connect to ${address}: ${errorMessage(cause)}`, { cause });
-    };
-    const open = (): WebSocketLike => {
-      try {
-        return new now.Client(address, protocols);
-      } catch (cause) {
-        throw failed(cause);
-      }
-    };
-    const first = open();
-    const deadline = createDeadline(timeoutMs, 'no hello');
-    dials.add(deadline);
-    let [onHello, onEnd] = [() => {}, (_reason: string) => {}];
-    const hello = new Promise<void>((resolve, reject) => {
-      [onHello, onEnd] = [resolve, (reason) => reject(new Error(reason))];
+      throw new GossipError('ERR_UNREACHABLE', `cannot connect to ${address}: ${errorMessage(cause)}`, { cause });
     });
-    const attempt = (socket: WebSocketLike, left: number): WebSocketConnection =>
-      adopt(now, socket, address, onHello, (reason) => {
-        if (way.open || left === 0 || closing || !keptTooLong(reason)) return onEnd(reason);
-        try {
-          way.connection = attempt(open(), left - 1);
-        } catch (error) {
-          onEnd(errorMessage(error));
-        }
-      });
-    const connection = attempt(first, KEPT_TRIES);
-    const ready = deadline
-      .race(hello)
-      .catch((cause): never => {
-        way.connection.destroy('given up');
-        if (dialled.get(address) === way) dialled.delete(address);
-        throw failed(cause);
-      })
-      .finally(() => {
-        dials.delete(deadline);
-        deadline.done();
-      });
-    const way: Dialled = { connection, ready, open: false };
-    const onOpen = () => {
-      way.open = true;
+    // The first to hear of it, so that those who wait go next.
+    const onReady = () => {
+      way.ready = undefined;
     };
-    ready.then(onOpen, onOpen);
+    way.ready.then(onReady, onReady);
     return way;
   };
 
@@ -213,21 +195,14 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       const theirs = claimed.get(address);
       if (theirs?.usable) return theirs.write(frame.slice());
       way = dial(now, address);
+    } else {
+      // Last in the map is the one used last.
+      dialled.delete(address);
+      dialled.set(address, way);
     }
-    // Last in the map is the one used last.
-    dialled.delete(address);
-    dialled.set(address, way);
     // What was sent while dialling goes before what comes now. Else at once: a page that goes has no other moment.
-    if (!way.open) await way.ready;
+    if (way.ready) await way.ready;
     await way.connection.write(frame.slice());
-  };
-
-  const accept = (socket: WebSocketLike): boolean => {
-    const { connectionsMax } = running?.host.limits ?? { connectionsMax: 0 };
-    const most = Math.max(1, Math.floor(connectionsMax * (1 - OUTGOING_SHARE)));
-    const room = running && !closing && incoming.size < most && total() < connectionsMax;
-    if (room) adopt(running as Running, socket);
-    return Boolean(room);
   };
 
   return {
@@ -239,7 +214,9 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       if (started || closing) throw new GossipError('ERR_OPTION', 'a transport is started once, by one cluster');
       started = true;
       const Client = await options.client(host.limits.frameBytesMax);
-      listening = closing ? undefined : await options.listen?.(host, accept);
+      listening = closing
+        ? undefined
+        : await options.listen?.(host, { count, adopt: (socket, onEnd) => adopt(running as Running, socket, onEnd) });
       if (closing) {
         await listening?.close();
         throw new GossipError('ERR_CLOSED', 'the WebSocket transport was closed while it started');
@@ -248,7 +225,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       tick = setInterval(
         () => {
           const nowMs = performance.now();
-          for (const connection of [...incoming, ...outgoing]) connection.check(nowMs);
+          for (const connection of connections) connection.check(nowMs);
         },
         Math.min(1_000, Math.max(10, Math.min(timeoutMs, idleTimeoutMs) / 4)),
       );
@@ -260,12 +237,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     async send(address, frame) {
       if (!running || closing) throw closedError();
       const { frameBytesMax, sendQueueBytesMax, stringBytesMax } = running.host.limits;
-      if (frame.length > frameBytesMax) {
-        throw new GossipError(
-          'ERR_TOO_LARGE',
-          `a frame of ${frame.length} bytes is above frameBytesMax, ${frameBytesMax}`,
-        );
-      }
+      checkBytes('a frame', frame.length, frameBytesMax, 'frameBytesMax');
       checkUrl(address, stringBytesMax);
       const before = queuedBytes.get(address) ?? 0;
       if (before + frame.length > sendQueueBytesMax) {
@@ -299,22 +271,19 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
 
     close() {
       closing ??= (async () => {
-        const limit = createDeadline(FLUSH_MS, 'not flushed');
-        try {
-          await limit.race(Promise.allSettled([...sending]));
-          const empty = new Promise<void>((resolve) => {
-            onEmpty = resolve;
-            if (total() === 0) resolve();
-          });
-          for (const connection of [...incoming, ...outgoing]) connection.close();
-          await limit.race(empty);
-        } catch {
-          // Whoever does not take its bytes in time does not get them.
-        } finally {
-          limit.done();
-        }
-        for (const deadline of dials) deadline.cancel(closedError());
-        for (const connection of [...incoming, ...outgoing]) connection.destroy('the transport was closed');
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const late = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, FLUSH_MS);
+        });
+        await Promise.race([late, Promise.allSettled(sending)]);
+        const empty = new Promise<void>((resolve) => {
+          onEmpty = resolve;
+        });
+        for (const connection of connections) connection.close();
+        // Whoever does not take its bytes in time does not get them.
+        if (connections.size > 0) await Promise.race([late, empty]);
+        clearTimeout(timer);
+        for (const connection of connections) connection.destroy('the transport was closed');
         clearInterval(tick);
         await listening?.close();
       })();
@@ -331,9 +300,6 @@ function canDial(address: string): boolean {
 /** Insists on a URL of a WebSocket. @throws {GossipError} `ERR_ADDRESS` */
 export function checkUrl(text: string, stringBytesMax?: number): void {
   checkLength(text, stringBytesMax);
-  if (!canDial(text)) {
-    const quoted = JSON.stringify(text);
-    throw new GossipError('ERR_ADDRESS', `the WebSocket transport cannot use ${quoted}; write wss://host[:port]/path`);
-  }
+  if (!canDial(text)) throw invalid(text, 'write wss://host[:port]/path');
   parseUrl(text);
 }

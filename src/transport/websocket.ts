@@ -5,11 +5,12 @@
  */
 import { GossipError } from '../errors.js';
 import { createBackoff } from './backoff.js';
+import { retryKept } from './kept.js';
 import type { TransportHost } from './transport.js';
 import { platformWebSocket } from './websocket-client.js';
 import { CLOSE, refuseSocket, type WebSocketLike } from './websocket-connection.js';
 import { leafTransport } from './websocket-leaf.js';
-import { checkUrl, createWebSocketLinks } from './websocket-links.js';
+import { type AcceptingLinks, checkUrl, createWebSocketLinks } from './websocket-links.js';
 import type { WebSocketTransport, WebSocketTransportOptions } from './websocket-options.js';
 import { isOwnSite, readRequest } from './websocket-request.js';
 
@@ -24,20 +25,36 @@ export type {
 } from './websocket-options.js';
 export type { AcceptedInfo } from './websocket-request.js';
 
+// The share of `connectionsMax` kept free for connections of our own, so that a flood cannot silence us. Source: guess.
+const OUTGOING_SHARE = 0.25;
+
 /**
  * Makes the transport; nothing is opened before `start`.
  * @throws {GossipError} `ERR_ADDRESS`, `ERR_OPTION` when an option cannot work.
  */
 export function webSocketTransport(options: WebSocketTransportOptions = {}): WebSocketTransport {
   const { advertise, listen, gateways, protocols, idleTimeoutMs, timeoutMs } = options;
-  if (gateways) return leafTransport(options, platformWebSocket);
+  if (gateways) return leafTransport(options, platformWebSocket, retryKept);
   if (advertise !== undefined) checkUrl(advertise);
   else if (!listen) {
     const text = 'pass gateways, or advertise, the URL peers dial, or listen, such as webSocketListener()';
     throw new GossipError('ERR_OPTION', text);
   }
   let host: TransportHost | undefined;
-  let adopt = (_socket: WebSocketLike): boolean => false;
+  let links: AcceptingLinks | undefined;
+  let accepted = 0;
+
+  /** Takes a socket in if there is room. */
+  const adopt = (socket: WebSocketLike): boolean => {
+    const { connectionsMax } = host?.limits ?? { connectionsMax: 0 };
+    const most = Math.max(1, Math.floor(connectionsMax * (1 - OUTGOING_SHARE)));
+    if (!links || accepted >= most || links.count() >= connectionsMax) return false;
+    accepted++;
+    links.adopt(socket, () => {
+      accepted--;
+    });
+    return true;
+  };
 
   const accept: WebSocketTransport['accept'] = (socket, info = {}) => {
     const request = readRequest(info);
@@ -51,14 +68,15 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     }
   };
 
-  const links = createWebSocketLinks({
+  const transport = createWebSocketLinks({
     protocols,
     idleTimeoutMs,
     timeoutMs,
     backoff: createBackoff(options.random),
+    retry: retryKept,
     client: (frameBytesMax) => options.WebSocket ?? platformWebSocket(frameBytesMax),
-    async listen(owner, adoptSocket) {
-      [host, adopt] = [owner, adoptSocket];
+    async listen(owner, ofOwner) {
+      [host, links] = [owner, ofOwner];
       const { limits, count } = owner;
       const listening = await listen?.({ limits, count, allowsOrigin: isOwnSite, accept });
       return {
@@ -67,5 +85,5 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
       };
     },
   });
-  return { ...links, accept };
+  return { ...transport, accept };
 }

@@ -25,27 +25,34 @@ export function peekFrame(frame: Uint8Array): { dialect: 'native' | 'v1'; replyE
   return { dialect: isV1 ? 'v1' : 'native', replyExpected: isV1 && (flags & REPLY_EXPECTED) !== 0 };
 }
 
-/** Turns packets into frames and frames into packets. */
-export class Wire {
+/** Turns packets into frames and frames into packets. A leaf's does so in the open, and knows one dialect. */
+export interface FrameMaker {
+  readonly env: WireEnv;
+  /**
+   * @param plain - the carrier neither seals nor compresses v1 frames (HTTP). Native frames are sealed everywhere.
+   * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`: nothing was sent.
+   */
+  encode(packet: Packet, plain: boolean): MaybePromise<Uint8Array>;
+  /**
+   * @param replyTo - type of the v1 request this frame must answer.
+   * @throws GossipError, at once or later: the frame is refused and nothing was changed.
+   */
+  decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet>;
+}
+
+/** A full member's. */
+export class Wire implements FrameMaker {
   constructor(
     readonly env: NativeEnv,
     readonly v1: V1Wire | undefined,
   ) {}
 
-  /**
-   * @param plain - the carrier neither seals nor compresses v1 frames (HTTP). Native frames are sealed everywhere.
-   * @throws GossipError `ERR_CODEC`, `ERR_TOO_LARGE`: nothing was sent.
-   */
   encode(packet: Packet, plain: boolean): MaybePromise<Uint8Array> {
     if (packet.dialect !== 'v1') return encodeNativeFrame(packet, this.env);
     // Only the plug-in's other half makes such packets.
     return (this.v1 as V1Wire).encode(packet, this.env, { plain });
   }
 
-  /**
-   * @param replyTo - type of the v1 request this frame must answer.
-   * @throws GossipError, at once or later: the frame is refused and nothing was changed.
-   */
   decode(frame: Uint8Array, plain: boolean, replyTo?: number): MaybePromise<Packet> {
     // Without the plug-in a v1 frame is refused, as a native one of an unknown version.
     if (peekFrame(frame).dialect === 'native' || !this.v1) return decodeNativeFrame(frame, this.env);

@@ -2,23 +2,18 @@
  * Native frames: `[version u8][u8: 0x80 when compressed][body]`. A body is a packet, compressed as a whole when that
  * pays, then sealed with the first two bytes as associated data, so that nothing on the wire is unauthenticated.
  */
-import { checkBytes, GossipError } from '../../errors.js';
-import { compressPayload, decompressPayload, type NativeEnv, openBytes, sealBytes, type WireEnv } from '../env.js';
+import { compressPayload, decompressPayload, type NativeEnv, openBytes, sealBytes } from '../env.js';
 import { andThen, type MaybePromise } from '../maybe-promise.js';
 import { COMPRESSED, FRAME_VERSION, type NativePacket } from '../packet.js';
-import { decodePacket, encodePacket } from './packet-codec.js';
-
-const HEAD_BYTES = 2;
+import { checkFrame, HEAD_BYTES, plainFrame, readHead } from './open-frame.js';
+import { decodePacket } from './packet-codec.js';
 
 /**
  * Encodes, compresses and seals one packet.
  * @throws GossipError `ERR_TOO_LARGE`: above `limits.frameBytesMax`; `ERR_CODEC`. Nothing was sent.
  */
 export function encodeNativeFrame(packet: NativePacket, env: NativeEnv): MaybePromise<Uint8Array> {
-  const plain = encodePacket(packet, env, HEAD_BYTES);
-  // Above this no peer would take it back, however small it has become.
-  checkBytes('a packet', plain.length - HEAD_BYTES, env.limits.decompressedBytesMax, 'decompressedBytesMax');
-  plain[0] = FRAME_VERSION;
+  const plain = plainFrame(packet, env);
   const compressed = env.compressor && compressPayload(plain.subarray(HEAD_BYTES), env);
   if (!compressed && !env.cipher) return checkFrame(plain, env);
   const head = Uint8Array.of(FRAME_VERSION, compressed ? COMPRESSED : 0);
@@ -36,21 +31,11 @@ export function encodeNativeFrame(packet: NativePacket, env: NativeEnv): MaybePr
  * @throws GossipError `ERR_FRAME`, `ERR_CIPHER`, `ERR_COMPRESSED`, `ERR_PACKET`, `ERR_CODEC`: dropped, nothing changed.
  */
 export function decodeNativeFrame(frame: Uint8Array, env: NativeEnv): MaybePromise<NativePacket> {
-  checkFrame(frame, env);
-  const version = frame[0];
-  const flags = frame[1] as number;
-  if (frame.length < 3 || version !== FRAME_VERSION || flags & ~COMPRESSED) {
-    throw new GossipError('ERR_FRAME', `frame version ${version}`);
-  }
+  const flags = readHead(frame, env, COMPRESSED);
   if (!flags && !env.cipher) return decodePacket(frame, env, HEAD_BYTES);
   const sealed = frame.subarray(HEAD_BYTES);
   const opened = env.cipher ? openBytes(sealed, frame.subarray(0, HEAD_BYTES), env.cipher) : sealed;
   return andThen(opened, (body) =>
     decodePacket(flags ? decompressPayload(body, env, env.limits.decompressedBytesMax) : body, env),
   );
-}
-
-function checkFrame(frame: Uint8Array, { limits }: WireEnv): Uint8Array {
-  checkBytes('a frame', frame.length, limits.frameBytesMax, 'frameBytesMax');
-  return frame;
 }
