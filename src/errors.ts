@@ -71,6 +71,19 @@ export function toGossipError(error: unknown, code: GossipErrorCode, about = '')
   return error instanceof GossipError ? error : new GossipError(code, about + errorMessage(error), { cause: error });
 }
 
+/** Calls a plug-in; whatever it throws, or rejects with, becomes a GossipError that names it. */
+export function attempt<T>(plugin: string, code: GossipErrorCode, call: () => T): T {
+  const failed = (error: unknown): never => {
+    throw toGossipError(error, code, `${plugin}: `);
+  };
+  try {
+    const result = call();
+    return result instanceof Promise ? (result.catch(failed) as T) : result;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
 /** Why there was no joining; who refused us is not asked again. */
 export function joinFailure(text: string, refused = false): GossipError {
   return new GossipError(refused ? 'ERR_JOIN_REJECTED' : 'ERR_JOIN_FAILED', text);

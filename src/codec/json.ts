@@ -2,9 +2,11 @@
  * The JSON codec, as the Go library's speaks it: readable, four times larger, and exact for 64-bit integers, which plain
  * `JSON.parse` and `JSON.stringify` are not.
  */
+
+import { attempt } from '../errors.js';
 import { type Codec, DEPTH_MAX } from './codec.js';
 import { parseJson } from './json-parse.js';
-import { type CodecOptions, guard, keysOf, kindOf, refuse, tooDeep } from './value.js';
+import { type CodecOptions, keysOf, kindOf, refuse, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 
@@ -25,8 +27,8 @@ export function json(options: CodecOptions = {}): Codec {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   return {
     name,
-    encode: (value) => guard(name, () => encoder.encode(stringify(value, 0, depthMax))),
-    decode: (bytes) => guard(name, () => parseJson(decoder.decode(bytes), depthMax)),
+    encode: (value) => attempt(name, 'ERR_CODEC', () => encoder.encode(stringify(value, 0, depthMax))),
+    decode: (bytes) => attempt(name, 'ERR_CODEC', () => parseJson(decoder.decode(bytes), depthMax)),
   };
 }
 

@@ -4,7 +4,8 @@
  * integers, memory of one's own, duplicate keys).
  */
 import { Decoder, ExtData } from '@msgpack/msgpack';
-import { exactInteger, guard, kindOf, refuse, tooDeep } from './value.js';
+import { attempt } from '../errors.js';
+import { exactInteger, kindOf, refuse, tooDeep } from './value.js';
 
 /**
  * Makes the `decode` of a msgpack codec.
@@ -24,7 +25,7 @@ export function createMsgpackDecode(
     keyDecoder: null,
   });
   return (bytes) =>
-    guard(codec, () => {
+    attempt(codec, 'ERR_CODEC', () => {
       const seen = new LookAhead(bytes, depthMax);
       seen.skip(depthMax);
       /** Corrects what the library decoded, in place. */

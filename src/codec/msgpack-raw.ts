@@ -3,9 +3,10 @@
  * behind `msgpack()` reads it but cannot write it, hence an encoder of our own.
  */
 import { encodeTimestampExtension } from '@msgpack/msgpack';
+import { attempt } from '../errors.js';
 import { type Codec, DEPTH_MAX } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
-import { type CodecOptions, guard, keysOf, kindOf, tooDeep } from './value.js';
+import { type CodecOptions, keysOf, kindOf, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 
@@ -22,7 +23,7 @@ export function msgpackRaw(options: CodecOptions = {}): Codec {
   return {
     name,
     encode: (value) =>
-      guard(name, () => {
+      attempt(name, 'ERR_CODEC', () => {
         const writer = new Writer(depthMax);
         writer.value(value, 0);
         return writer.result();

@@ -3,9 +3,10 @@
  * encoding; around it stands what makes 64-bit integers exact and hostile bytes harmless.
  */
 import { Encoder } from '@msgpack/msgpack';
+import { attempt } from '../errors.js';
 import { type Codec, DEPTH_MAX } from './codec.js';
 import { createMsgpackDecode } from './msgpack-decode.js';
-import { type CodecOptions, exactInteger, guard, keysOf, kindOf, tooDeep } from './value.js';
+import { type CodecOptions, exactInteger, keysOf, kindOf, tooDeep } from './value.js';
 
 export type { CodecOptions } from './value.js';
 
@@ -62,7 +63,7 @@ export function msgpack(options: CodecOptions = {}): Codec {
   return {
     name,
     encode: (value) =>
-      guard(name, () => {
+      attempt(name, 'ERR_CODEC', () => {
         const bytes = encoder.encodeSharedRef(prepare(value, depthMax));
         if (bytes.length > KEPT_BYTES_MAX) encoder = createEncoder();
         return pooled(bytes);

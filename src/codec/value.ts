@@ -2,7 +2,7 @@
  * What the codecs of this folder agree on: which values have an encoding and how a refusal looks. With it a value means
  * the same under each of them.
  */
-import { GossipError, toGossipError } from '../errors.js';
+import { GossipError } from '../errors.js';
 
 /** Options of every codec here. */
 export interface CodecOptions {
@@ -50,15 +50,6 @@ export function refuse(what: string): GossipError {
 /** Makes the error for nesting that is too deep, which is also what a cycle is. */
 export function tooDeep(depthMax: number): GossipError {
   return refuse(`more than ${depthMax} levels of nesting`);
-}
-
-/** Runs one call of a codec; whatever it throws becomes `ERR_CODEC`. */
-export function guard<T>(codec: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw toGossipError(error, 'ERR_CODEC', `${codec}: `);
-  }
 }
 
 /** Turns an integer of any size into a number when that is exact, into a bigint when not. A number stays what it is. */

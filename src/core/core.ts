@@ -17,6 +17,7 @@ import { Members } from './members.js';
 import { Neighbours } from './neighbours.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
+import { Random } from './random.js';
 import { type MemberRow, toRecord, toRow } from './row.js';
 import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
@@ -24,6 +25,7 @@ import { Sync } from './sync.js';
 
 export class Core extends Machine {
   declare readonly config: CoreConfig;
+  readonly random: Random;
   readonly members: Members;
   readonly news: NewsQueue;
   readonly suspicion: SuspicionTable;
@@ -42,6 +44,7 @@ export class Core extends Machine {
     /** How often leaving members and tombstones are looked through. Source: NodeCleanupInterval of the Go library. */
     const CLEANUP_INTERVAL_MS = 20_000;
     super(config, nowMs);
+    this.random = new Random(config.seed);
     const start = this.hlc.now(nowMs);
     this.leaves = new Leaves(this);
     this.members = new Members(this, toRow(ownRecord(config, start), nowMs));
@@ -275,6 +278,14 @@ export class Core extends Machine {
   }
 
   // What the parts share.
+
+  /** Runs something again and again, each time after a pause that is asked for anew. */
+  every(pauseMs: () => number, run: () => void): void {
+    this.schedule(pauseMs(), () => {
+      this.every(pauseMs, run);
+      run();
+    });
+  }
 
   /**
    * Sends one packet, encoded once, to a member, to several that are no leaves, or to an address. What is for a leaf goes to

@@ -12,6 +12,7 @@ import { LeafWishes, type Wish } from './leaf-wishes.js';
 import { Machine } from './machine.js';
 import type { MemberId } from './member-id.js';
 import type { Metadata } from './metadata.js';
+import { Generator } from './random.js';
 
 /** What a leaf is told once, beside what every member is. */
 export interface LeafConfig extends MachineConfig {
@@ -36,6 +37,7 @@ const SILENT_INTERVALS = 1.2;
 export class LeafCore extends Machine {
   declare readonly config: LeafConfig;
   readonly members: LeafTable;
+  readonly random: Generator;
   readonly #gateways: string[];
   /** Which of them is next. */
   #next = 0;
@@ -66,6 +68,7 @@ export class LeafCore extends Machine {
 
   constructor(config: LeafConfig, nowMs: number) {
     super(config, nowMs);
+    this.random = new Generator(config.seed);
     this.#gateways = [...config.gateways];
     // Gateways mint our incarnations.
     this.members = new LeafTable(this, ownRecord(config, 0n));

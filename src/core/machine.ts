@@ -12,7 +12,7 @@ import { History } from './history.js';
 import { Hlc, type HlcTime } from './hlc.js';
 import type { Input, Packet } from './input.js';
 import type { MemberId } from './member-id.js';
-import { Random } from './random.js';
+import type { Generator } from './random.js';
 import { Requests } from './requests.js';
 import { Timers } from './timers.js';
 
@@ -30,8 +30,8 @@ export interface MemberTable {
 
 export abstract class Machine {
   abstract readonly members: MemberTable;
+  abstract readonly random: Generator;
   readonly hlc: Hlc;
-  readonly random: Random;
   readonly history: History;
   readonly requests: Requests;
   /** Monotonic time of the input being handled. */
@@ -48,7 +48,6 @@ export abstract class Machine {
   ) {
     this.nowMs = nowMs;
     this.hlc = new Hlc(config.epochMs);
-    this.random = new Random(config.seed);
     this.history = new History(this);
     this.requests = new Requests(this);
   }
@@ -122,14 +121,6 @@ export abstract class Machine {
 
   schedule(delayMs: number, run: () => void): void {
     this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
-  }
-
-  /** Runs something again and again, each time after a pause that is asked for anew. */
-  every(pauseMs: () => number, run: () => void): void {
-    this.schedule(pauseMs(), () => {
-      this.every(pauseMs, run);
-      run();
-    });
   }
 
   /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */

@@ -14,7 +14,7 @@ import { sharesPart } from './addresses.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import { isActive, type MemberRow } from './row.js';
+import { idHash, isActive, type MemberRow } from './row.js';
 
 /** Rings for a cluster of any size, and how many times larger it must be for one more. Source: simulation, see the decision. */
 const RINGS_MIN = 2;
@@ -141,11 +141,11 @@ export class Neighbours {
     this.#alone = natives.length === 0;
     const alive = natives.filter(({ state }) => state === 'alive');
     const rings = Math.max(RINGS_MIN, Math.ceil(log(alive.length, RING_GROWTH)));
-    const own = hash(core.self.id);
+    const own = idHash(core.self.id);
     const reach: number[] = Array(rings * 2).fill(Number.POSITIVE_INFINITY);
     const wanted: MemberId[] = [];
     for (const { id } of alive) {
-      const other = hash(id);
+      const other = idHash(id);
       for (let side = 0; side < reach.length; side++) {
         const far = distance(own, other, side);
         if (far > (reach[side] as number) || (far === reach[side] && id > (wanted[side] as MemberId))) continue;
@@ -168,7 +168,7 @@ export class Neighbours {
 
   #isNear(id: MemberId): boolean {
     const { core } = this;
-    const [own, other] = [hash(core.self.id), hash(id)];
+    const [own, other] = [idHash(core.self.id), idHash(id)];
     return this.#reach.length === 0 || this.#reach.some((far, side) => distance(own, other, side) <= far);
   }
 
@@ -222,11 +222,4 @@ function place(hash: number, ring: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
-}
-
-/** FNV-1a. */
-function hash(id: MemberId): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
-  return h;
 }

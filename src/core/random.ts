@@ -1,7 +1,7 @@
 /** Randomness of the protocol: a small seeded generator, so that a run can be repeated. Not for secrets. */
 
-/** A source of random 32-bit numbers, and what the protocol draws from it. */
-export class Random {
+/** A source of random 32-bit numbers. */
+export class Generator {
   #a: number;
   #b: number;
   #c: number;
@@ -30,7 +30,10 @@ export class Random {
   unit(): number {
     return this.uint32() / 0x1_0000_0000;
   }
+}
 
+/** What the protocol of full members draws from it. */
+export class Random extends Generator {
   /** An integer in [0, n). */
   below(n: number): number {
     return Math.floor(this.unit() * n);

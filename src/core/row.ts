@@ -169,7 +169,7 @@ export function cellOf(id: MemberId): number {
 }
 
 /** FNV-1a over an id's text. */
-function idHash(id: MemberId): number {
+export function idHash(id: MemberId): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
   return h;

@@ -6,7 +6,7 @@ import type { Cipher } from '../cipher/cipher.js';
 import type { Codec } from '../codec/codec.js';
 import type { Compressor } from '../compressor/compressor.js';
 import type { MemberId } from '../core/member-id.js';
-import { GossipError, type GossipErrorCode, toGossipError } from '../errors.js';
+import { attempt, GossipError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import { andThen, type MaybePromise } from './maybe-promise.js';
 import type { Writer } from './native/bytes.js';
@@ -46,12 +46,12 @@ export function ownBytesMax(limits: Limits): number {
 
 /** Encodes a value with the codec. @throws GossipError `ERR_CODEC` */
 export function encodeValue(value: unknown, { codec }: WireEnv): Uint8Array {
-  return attempt(codec, 'ERR_CODEC', () => codec.encode(value));
+  return attempt(codec.name, 'ERR_CODEC', () => codec.encode(value));
 }
 
 /** Decodes a value with the codec. @throws GossipError `ERR_CODEC` */
 export function decodeValue(bytes: Uint8Array, { codec }: WireEnv): unknown {
-  return attempt(codec, 'ERR_CODEC', () => codec.decode(bytes));
+  return attempt(codec.name, 'ERR_CODEC', () => codec.decode(bytes));
 }
 
 /**
@@ -64,7 +64,7 @@ export function compressPayload(
   { compressor, compressBytesMin }: WireEnv,
 ): Uint8Array | undefined {
   if (!compressor || payload.length < compressBytesMin) return undefined;
-  const compressed = attempt(compressor, 'ERR_COMPRESSED', () => compressor.compress(payload));
+  const compressed = attempt(compressor.name, 'ERR_COMPRESSED', () => compressor.compress(payload));
   return compressed.length < payload.length ? compressed : undefined;
 }
 
@@ -74,32 +74,19 @@ export function compressPayload(
  */
 export function decompressPayload(compressed: Uint8Array, { compressor }: WireEnv, bytesMax: number): Uint8Array {
   if (!compressor) throw new GossipError('ERR_COMPRESSED', 'no compressor is set');
-  return attempt(compressor, 'ERR_COMPRESSED', () => compressor.decompress(compressed, bytesMax));
+  return attempt(compressor.name, 'ERR_COMPRESSED', () => compressor.decompress(compressed, bytesMax));
 }
 
 /** Seals bytes with the cipher. @throws GossipError `ERR_CIPHER`, or `ERR_KEY` from the cipher; nothing was sent. */
 export function sealBytes(plaintext: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
-  return attempt(cipher, 'ERR_CIPHER', () => cipher.seal(plaintext, associatedData));
+  return attempt(cipher.name, 'ERR_CIPHER', () => cipher.seal(plaintext, associatedData));
 }
 
 /** Opens sealed bytes. @throws GossipError `ERR_CIPHER`: no key opens them; the frame is dropped. */
 export function openBytes(sealed: Uint8Array, associatedData: Uint8Array, cipher: Cipher): MaybePromise<Uint8Array> {
-  const opened = attempt(cipher, 'ERR_CIPHER', () => cipher.open(sealed, associatedData));
+  const opened = attempt(cipher.name, 'ERR_CIPHER', () => cipher.open(sealed, associatedData));
   return andThen(opened, (plaintext) => {
     if (!plaintext) throw new GossipError('ERR_CIPHER', 'no key opens it');
     return plaintext;
   });
-}
-
-/** Calls a plug-in; whatever it throws, or rejects with, becomes a GossipError that names it. */
-function attempt<T>(plugin: { name: string }, code: GossipErrorCode, call: () => T): T {
-  const failed = (error: unknown): never => {
-    throw toGossipError(error, code, `${plugin.name}: `);
-  };
-  try {
-    const result = call();
-    return result instanceof Promise ? (result.catch(failed) as T) : result;
-  } catch (error) {
-    return failed(error);
-  }
 }
