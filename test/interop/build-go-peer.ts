@@ -2,13 +2,13 @@
  * Builds the Go peer once before the live suites run, into a directory that is removed afterwards. Without Go the suites
  * are counted as skipped; in CI (`CI=true`) a missing Go is a failure, so that they cannot silently stop running.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
 import type { TestProject } from 'vitest/node';
+import { goBuild, hasGo } from './go-build.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -23,8 +23,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Builds, provides `goPeer`, and returns the teardown. Called by vitest (`globalSetup`). */
 export default async function setup(project: TestProject): Promise<(() => void) | undefined> {
-  const goEnv = spawnSync('go', ['env', 'GOPROXY'], { encoding: 'utf8' });
-  if (goEnv.error !== undefined) {
+  if (!hasGo()) {
     const reason = 'Go is not installed: the live Go suites are skipped.';
     if (process.env.CI === 'true') throw new Error(`${reason} In CI they must run.`);
     console.warn(reason);
@@ -36,22 +35,14 @@ export default async function setup(project: TestProject): Promise<(() => void) 
     throw new Error('dist/cli/main.js is missing: run `npm run build` before the live Go suites.');
   }
 
-  // A file-system module proxy beside the project serves machines whose proxy does not know the library.
-  const localProxy = join(root, '../shared/go-proxy');
-  const env = { ...process.env };
-  if (existsSync(localProxy)) env.GOPROXY = `file://${realpathSync(localProxy)},${goEnv.stdout.trim()}`;
-
   const directory = mkdtempSync(join(tmpdir(), 'isogossip-go-peer-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   const binary = join(directory, process.platform === 'win32' ? 'go-peer.exe' : 'go-peer');
-  const build = spawnSync('go', ['build', '-mod=readonly', '-o', binary, '.'], {
-    cwd: join(root, 'test/interop/go-peer'),
-    env,
-    encoding: 'utf8',
-  });
-  if (build.status !== 0) {
+  try {
+    goBuild(binary, ['.']);
+  } catch (error) {
     remove();
-    throw new Error(`go build of test/interop/go-peer failed:\n${build.stderr}`);
+    throw error;
   }
   project.provide('goPeer', binary);
   const leafMember = join(directory, 'leaf-member.mjs');
