@@ -48,6 +48,8 @@ const SECOND_MS = 1000;
 /** Rows and members looked at each time, drawn at random; every change is looked at anyway. */
 const ROWS_EACH_LOOK = 50;
 const MEMBERS_EACH_LOOK = 5;
+/** How long floods that a plan began may take to drain, before what must hold without faults is looked at. Source: guess. */
+const CLEAR_MS = 120_000;
 /** Members whose views are compared: all, up to so many. */
 const VIEWS_MAX = 300;
 /** Until members that begin alone are one cluster, with leaves and v1 peers. Source: guess, above what 2,000 need. */
@@ -159,10 +161,11 @@ class Runner {
     });
   }
 
-  /** The faults are over: views must become equal, and a broadcast must reach all. */
+  /** The faults are over, and what they have held up is through: views must become equal, and a broadcast must reach all. */
   #settle(): void {
     const world = this.#world;
     const observers = () => this.#random.sample(world.observers(), VIEWS_MAX);
+    this.#runUntil(() => world.clear(), CLEAR_MS);
     const fromMs = this.plan.start === 'apart' ? this.#startMs : world.sim.nowMs;
     const same = () => world.difference(observers()) === undefined;
     if (this.#runUntil(same, this.#bounds.convergenceMs)) this.#meter.convergedMs = world.sim.nowMs - fromMs;

@@ -77,8 +77,7 @@ export class World {
       () => sim.nowMs,
       (from, to) => sim.network.passes(from, to, sim.nowMs),
       (member) => (this.isLeaf(member) ? gateways : undefined),
-      // A ping and its ack share the time for a probe.
-      (member) => sim.network.chokedUntilMs(member, this.timing.probeTimeoutMs / 2),
+      (member) => this.#chokedUntilMs(member),
     );
     if (troubled(plan.network, this.timing)) this.health.ailAll();
     const clocks = new Map(plan.steps.flatMap((step) => (step.do === 'clock' ? [[step.member, step] as const] : [])));
@@ -141,6 +140,11 @@ export class World {
   /** How one sees another. */
   state(at: number, about: number): string {
     return this.go(at)?.stateOf(about) ?? this.sim.state(at, about);
+  }
+
+  /** Whether nobody's uplink is flooded. */
+  clear(): boolean {
+    return this.health.up().every((member) => this.#chokedUntilMs(member) <= this.sim.nowMs);
   }
 
   /**
@@ -257,6 +261,11 @@ export class World {
         sim.page(action.member, 'hidden');
         return () => sim.page(action.member, 'visible');
     }
+  }
+
+  /** Until when what a member sends would come too late to be an answer: a ping and its ack share the time for a probe. */
+  #chokedUntilMs(member: number): number {
+    return this.sim.network.chokedUntilMs(member, this.timing.probeTimeoutMs / 2);
   }
 
   #end(member: number, how: 'killed' | 'silent' | 'left'): (() => void) | undefined {
