@@ -81,7 +81,7 @@ const FORBIDDEN_IN_CORE =
   /\/v1\/|^src\/((v1|exchanges)\.ts|compressor\/.|transport\/(?!transport|address)|cipher\/secretbox|(testing|cli|group|quorum|election|lock|store)\/)/;
 /** Full members, gateways, and what a page need not load because the browser has it. */
 const FORBIDDEN_IN_LEAF =
-  /\/v1\/|^src\/(v1|exchanges|gateway|admission|leaf-session|create-cluster|core\/(core|probe|suspicion|sync|gateway))\.ts|^src\/((cipher|compressor|testing|cli|group|quorum|election|lock|store)\/|transport\/node\/)|isomorphic-ws/;
+  /\/v1\/|^src\/(v1|exchanges|gateway|admission|leaf-session|create-cluster|core\/(core|probe|suspicion|sync|gateway)|transport\/(deadline|kept)|wire\/native\/(frame|member-packets))\.ts|^src\/((cipher|compressor|testing|cli|group|quorum|election|lock|store)\/|transport\/node\/)|isomorphic-ws/;
 const CORE = 'core + msgpack + AES';
 const LEAF = 'leaf in a page';
 const wanted = [

@@ -158,6 +158,34 @@ test('after a failure an address is not dialled before a random pause has passed
   assert.match(await other(), /cannot connect/);
 });
 
+test('a dial that workerd makes on a connection that is gone is made again, and not for ever', async () => {
+  let fail = 3;
+  let dials = 0;
+  class Kept extends StrictWebSocket {
+    readonly lost: boolean;
+    constructor(url: string) {
+      const lost = fail-- > 0;
+      super(lost ? 'ws://127.0.0.1:1/' : url);
+      this.lost = lost;
+      dials++;
+    }
+    override addEventListener(...[type, listener]: Parameters<StrictWebSocket['addEventListener']>): void {
+      const named: typeof listener = (event) => listener({ ...event, message: 'Network connection lost.' });
+      super.addEventListener(type, type === 'error' && this.lost ? named : listener);
+    }
+  }
+  const [a, b] = [await member({ WebSocket: Kept, random: () => 0 }), await member()];
+  const sends = [1, 2].map((n) => a.transport.send(b.address, Uint8Array.of(n), SEND));
+  await Promise.all(sends);
+  assert.deepEqual(await b.host.frames(2), [Uint8Array.of(1), Uint8Array.of(2)]);
+  assert.equal(dials, 4);
+  fail = Number.POSITIVE_INFINITY;
+  dials = 0;
+  const { url } = await rawServer(hello);
+  assert.equal(await outcome(a.transport.send(url, Uint8Array.of(3), SEND)), 'ERR_UNREACHABLE');
+  assert.equal(dials, 11);
+});
+
 test('a server that accepts and says nothing, says something else, or goes away is unreachable, in time', async () => {
   const a = await member({ timeoutMs: 200 });
   const rude: [string, (socket: Client) => void, string][] = [

@@ -14,6 +14,7 @@ import type { FrameSource, SendOptions, Transport, TransportHost } from '../../s
 import { gossipV1 } from '../../src/v1.js';
 import type { WireEnv } from '../../src/wire/env.js';
 import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
+import { openWire } from '../../src/wire/native/open-frame.js';
 import { V1_TYPE } from '../../src/wire/v1/packet.js';
 import { Wire } from '../../src/wire/wire.js';
 import { settled } from './cluster-harness.js';
@@ -367,6 +368,30 @@ describe('opening', () => {
       expect(packets).toEqual([]);
     }
     expect(plain.packets).toEqual([]);
+  });
+
+  test('a leaf takes open frames and no others, and what it makes every gateway reads', () => {
+    const { wire } = linkWith();
+    const env = { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
+    const leaf = openWire(env);
+    const payload = new Uint8Array(1000);
+    const long: Packet = { type: 'message', from: ME, to: ME, messageId: 1n, messageType: 200, payload };
+    const good = leaf.encode(nack(1), false) as Uint8Array;
+    expect(good).toEqual(frameOf(nack(1)));
+    expect(leaf.decode(good, false)).toEqual(nack(1));
+    expect(wire.decode(good, false)).toEqual(nack(1));
+    const compressed = new Wire({ ...env, compressor: snappy(), compressBytesMin: 0 }, undefined).encode(long, false);
+    expect((compressed as Uint8Array)[1]).toBe(0x80);
+    for (const [frame, code] of [
+      [compressed, 'ERR_FRAME'],
+      [Uint8Array.of(1, 0, 255), 'ERR_PACKET'],
+      [Uint8Array.of(2, 0, ...good.subarray(2)), 'ERR_FRAME'],
+      [Uint8Array.of(1, 1, ...good.subarray(2)), 'ERR_FRAME'],
+      [good.subarray(0, 2), 'ERR_FRAME'],
+      [new Uint8Array(DEFAULT_LIMITS.frameBytesMax + 1), 'ERR_TOO_LARGE'],
+    ] as const) {
+      expect(() => leaf.decode(frame as Uint8Array, false), code).toThrow(expect.objectContaining({ code }));
+    }
   });
 
   test('a packet that our own code fails on is counted, and the next one is taken', async () => {
