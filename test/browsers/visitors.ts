@@ -21,6 +21,8 @@ export interface Visitor {
   write(field: string, text: string): Promise<void>;
   /** Clicks on the title of a section, where keys go on from. */
   point(title: string): Promise<void>;
+  /** Moves the pointer to a place in the window, in CSS pixels. */
+  move(x: number, y: number): Promise<void>;
   /** Presses a key. @returns what has the focus then: its name, and whether one can see that it has it. */
   key(name: 'Tab' | 'Enter'): Promise<{ name: string; visible: boolean }>;
   close(): Promise<void>;
@@ -57,6 +59,7 @@ async function playwrightVisitor(browser: Browser, url: string): Promise<Visitor
     press: (name) => page.getByRole('button', { name, exact: true }).click(),
     write: (field, text) => page.getByRole('textbox', { name: field, exact: true }).fill(text),
     point: (title) => page.getByRole('heading', { name: title }).click(),
+    move: (x, y) => page.mouse.move(x, y),
     async key(name) {
       await page.keyboard.press(name);
       return page.evaluate(focused);
@@ -121,6 +124,10 @@ async function webKitVisitor(url: string): Promise<Visitor> {
       await session('POST', `${at}/value`, { text });
     },
     point: async (name) => void (await session('POST', `${await element(TITLE, name)}/click`, {})),
+    async move(x, y) {
+      const actions = [{ type: 'pointerMove', duration: 0, origin: 'viewport', x, y }];
+      await session('POST', '/actions', { actions: [{ type: 'pointer', id: 'mouse', actions }] });
+    },
     async key(name) {
       const value = { Tab: '\ue004', Enter: '\ue007' }[name];
       const actions = ['keyDown', 'keyUp'].map((type) => ({ type, value }));

@@ -54,7 +54,8 @@ async function bundleForProcess(name: string): Promise<string> {
   return outfile;
 }
 
-const binary = (path: string) => {
+/** A program that npm has installed, by its path from its package on. */
+export const binary = (path: string) => {
   const [name = ''] = path.split('/');
   const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
   return `${dirname(manifest)}${path.slice(name.length)}`;
