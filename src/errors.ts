@@ -28,6 +28,7 @@
  * - `ERR_NO_HANDLER`: the peer has no handler for the request's type; it did nothing.
  * - `ERR_HANDLER`: the peer's handler failed; why, its own log says.
  * - `ERR_REFUSED`: a leaf's gateway did not let it through, by its policy or for a limit; nothing was sent on.
+ * - `ERR_STORAGE`: a place on a disk cannot be opened, or another process has it; nothing was started.
  * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
  */
 export type GossipErrorCode =
@@ -53,6 +54,7 @@ export type GossipErrorCode =
   | 'ERR_NO_HANDLER'
   | 'ERR_HANDLER'
   | 'ERR_REFUSED'
+  | 'ERR_STORAGE'
   | 'ERR_INVALID_DATA';
 
 /** The error every part of isogossip throws or rejects with; `cause` holds the underlying one, if any. */

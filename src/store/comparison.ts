@@ -1,0 +1,287 @@
+/**
+ * Anti-entropy: now and then, and when members meet, a replica compares its table with another one's, first by one fingerprint, then by
+ * those of its parts, and fetches what is newer in the parts that differ, a page at a time. When it has all that the other had, it
+ * knows as much as that one, its floor too. Who is asked keeps nothing; when it finds that the asker has something else, it asks in turn.
+ */
+import { type Cell, compareCells, idOf, PARTS, renewedCell } from './cell.js';
+import {
+  type CompareAnswer,
+  type CompareMessage,
+  check,
+  number,
+  PAGE_BYTES,
+  type PullAnswer,
+  readHas,
+  readNumbers,
+  readVersions,
+  record,
+  tellCells,
+} from './messages.js';
+import type { Replica } from './replica.js';
+
+/** An answer is waited for so long. Source: guess, as the default of a request. */
+const ANSWER_MS = 5000;
+/** Versions that are told in one question, and a part more. Source: guess, some 50 KiB. */
+const VERSIONS_MAX = 1000;
+/** After it was found that there is something to fetch. Source: guess, long enough that not all come at once. */
+const SOON_MS = 500;
+
+/** A comparison that is under way. */
+interface Session {
+  readonly member: string;
+  ref: number;
+  untilMs: number;
+  has: Map<string, number>;
+  floor: number;
+  /** How many parts the tables are compared by. */
+  of: number;
+  /** Still to be fetched. */
+  parts: number[];
+  /** What was told in the question that waits. */
+  told: Cell[];
+  /** What has been removed and forgotten there. */
+  readonly gone: Cell[];
+  /** Nothing had to be refused. */
+  complete: boolean;
+}
+
+export class Comparison {
+  #session: Session | undefined;
+  #nextAtMs = 0;
+  /** Members that are likely to have something for us. */
+  readonly #wanted = new Set<string>();
+
+  constructor(private readonly replica: Replica) {}
+
+  get wakeAtMs(): number {
+    if (this.#session) return this.#session.untilMs;
+    return this.replica.alive.length > 0 ? this.#nextAtMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Members that were not there before. The first are asked at once. */
+  met(members: readonly string[], nowMs: number): void {
+    if (members.length === 0) return;
+    const first = members.length === this.replica.alive.length;
+    for (const member of members) this.#wanted.add(member);
+    this.#soon(nowMs, first ? 0 : SOON_MS);
+  }
+
+  tick(nowMs: number): void {
+    if (this.#session && nowMs >= this.#session.untilMs) this.#end(false, nowMs);
+    const { alive, options } = this.replica;
+    if (this.#session || nowMs < this.#nextAtMs || alive.length === 0) return;
+    for (const one of this.#wanted) if (!alive.includes(one)) this.#wanted.delete(one);
+    const from = this.#wanted.size > 0 ? [...this.#wanted] : alive;
+    const member = from[Math.floor(options.random() * from.length)] as string;
+    this.#wanted.delete(member);
+    this.#session = {
+      member,
+      ref: 0,
+      untilMs: 0,
+      has: new Map(),
+      floor: 0,
+      of: 0,
+      parts: [],
+      told: [],
+      gone: [],
+      complete: true,
+    };
+    this.#ask('compare', this.#has(nowMs), nowMs);
+  }
+
+  /** Somebody compares with us. @throws GossipError */
+  compared(from: string, message: unknown, nowMs: number): CompareAnswer {
+    const { writer, has, floor } = readHas(message);
+    const { table, known } = this.replica;
+    const root = readNumbers(record(message).r, 2 ** 32);
+    known.heard(from, writer, has);
+    if (root[0] !== table.root[0] || root[1] !== table.root[1]) {
+      this.#wanted.add(from);
+      this.#soon(nowMs, SOON_MS);
+      return { ...this.#has(nowMs), p: digest(table.fingerprints, partsFor(table.size)) };
+    }
+    known.synced(has);
+    this.replica.collect(floor);
+    return this.#has(nowMs);
+  }
+
+  /** Somebody fetches from us. @throws GossipError */
+  pulled(message: unknown): PullAnswer {
+    const { table, options } = this.replica;
+    const of = partsOf(record(message).m);
+    const parts = readNumbers(record(message).p, of);
+    check(parts.length <= of);
+    const floor = number(record(message).f);
+    const versions = readVersions(message, options.limits);
+    const theirs = new Map(versions.map((one) => [idOf(one), one]));
+    const gone = versions.flatMap((one, place) => (one.time <= table.floor && !table.get(idOf(one)) ? [place] : []));
+    const cells: Cell[] = [];
+    let [bytes, done] = [0, 0];
+    for (const part of parts) {
+      for (const cell of table.inPart(part, of)) {
+        const held = theirs.get(cell.id);
+        // What is not held any more below their floor was removed.
+        if (held ? compareCells(cell, held) <= 0 : cell.time <= floor) continue;
+        if (bytes + cell.bytes > PAGE_BYTES && cells.length > 0) {
+          return { ...tellCells(options.name, cells), d: done, x: gone };
+        }
+        bytes += cell.bytes;
+        cells.push(cell);
+      }
+      done++;
+    }
+    return { ...tellCells(options.name, cells), d: done, x: gone };
+  }
+
+  /** An answer. @returns whether it was to a question of ours. @throws GossipError */
+  answered(message: unknown, ref: number, nowMs: number): boolean {
+    const session = this.#session;
+    if (!session || session.ref !== ref) return false;
+    session.ref = 0;
+    try {
+      if (message === null) this.replica.known.without(session.member);
+      if (message === undefined || message === null) this.#end(false, nowMs);
+      else if (session.has.size === 0) this.#compare(session, message, nowMs);
+      else this.#fetched(session, message, nowMs);
+    } catch (error) {
+      this.#end(false, nowMs);
+      throw error;
+    }
+    return true;
+  }
+
+  #compare(session: Session, message: unknown, nowMs: number): void {
+    const { writer, has, floor } = readHas(message);
+    this.replica.known.heard(session.member, writer, has);
+    session.has = has;
+    session.floor = floor;
+    const { p, r } = record(message);
+    if (p instanceof Uint8Array) {
+      const { table } = this.replica;
+      session.of = partsOf(p.length / 4);
+      const ours = digest(table.fingerprints, session.of);
+      const all = Array.from({ length: session.of }, (_, part) => part);
+      session.parts = all.filter((part) => differ(ours, p, part * 4));
+      const [low, high] = readNumbers(r, 2 ** 32);
+      // Parts that are the same by chance.
+      if (session.parts.length === 0 && (low !== table.root[0] || high !== table.root[1])) session.parts = all;
+      this.replica.count('comparisonsDiffering');
+    }
+    this.replica.count('comparisons');
+    this.#fetch(session, nowMs);
+  }
+
+  #fetch(session: Session, nowMs: number): void {
+    const { table, options } = this.replica;
+    if (session.parts.length === 0) {
+      this.#end(session.complete, nowMs);
+      return;
+    }
+    const parts: number[] = [];
+    session.told = [];
+    for (const part of session.parts) {
+      parts.push(part);
+      for (const cell of table.inPart(part, session.of)) session.told.push(cell);
+      if (session.told.length >= VERSIONS_MAX) break;
+    }
+    this.#ask(
+      'pull',
+      { ...tellCells(options.name, session.told, false), f: table.floor, m: session.of, p: parts },
+      nowMs,
+    );
+  }
+
+  #fetched(session: Session, message: unknown, nowMs: number): void {
+    const { replica } = this;
+    const { d, x } = record(message);
+    const done = number(d);
+    for (const place of readNumbers(x, session.told.length)) session.gone.push(session.told[place] as Cell);
+    const read = replica.read(message);
+    const { taken, refused } = replica.take(read.cells, false, nowMs);
+    replica.count('cellsFetched', taken.length);
+    if (refused + read.refused > 0) session.complete = false;
+    if (done === 0 && taken.length === 0) {
+      // It cannot go on with this part.
+      session.complete = false;
+      session.parts.shift();
+    } else session.parts.splice(0, done);
+    this.#fetch(session, nowMs);
+  }
+
+  /**
+   * Cells that are removed and forgotten elsewhere. What we have written, and the other is not known to have had, it may never have seen,
+   * because we were away for longer than anybody waits: that is written once more.
+   */
+  #bury({ gone, floor, member }: Session, nowMs: number): void {
+    const { table, known, options } = this.replica;
+    const held = gone.filter((cell) => cell.time <= floor && table.get(cell.id) === cell);
+    const confirmed = known.confirmed(member);
+    const unknown = held.filter(
+      ({ writer, time, value }) => writer === options.writer && time > confirmed && value !== undefined,
+    );
+    this.replica.drop(held, nowMs);
+    const again = unknown.map((cell) => renewedCell(cell, this.replica.mint(nowMs)));
+    this.replica.tell(this.replica.take(again, true, nowMs).taken, nowMs);
+  }
+
+  #end(complete: boolean, nowMs: number): void {
+    const session = this.#session as Session;
+    this.#session = undefined;
+    const { known, options, effects } = this.replica;
+    if (complete) {
+      // Together with the floor, below which nobody can bring it back.
+      this.#bury(session, nowMs);
+      known.synced(session.has);
+      this.replica.collect(session.floor);
+      effects.push({ type: 'synced' });
+    } else this.replica.count('comparisonsFailed');
+    this.#nextAtMs = nowMs + options.syncIntervalMs * (0.5 + options.random());
+    if (this.#wanted.size > 0) this.#soon(nowMs, SOON_MS);
+  }
+
+  #soon(nowMs: number, withinMs: number): void {
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + withinMs * this.replica.options.random());
+  }
+
+  #ask(what: 'compare' | 'pull', message: object, nowMs: number): void {
+    const session = this.#session as Session;
+    session.ref = this.replica.nextRef();
+    session.untilMs = nowMs + ANSWER_MS;
+    this.replica.effects.push({ type: 'ask', to: session.member, what, message, ref: session.ref });
+  }
+
+  #has(nowMs: number): CompareMessage {
+    const { known, options, table } = this.replica;
+    const [w, k] = known.tell(this.replica.mint(nowMs));
+    return { n: options.name, w, k, f: table.floor, r: [...table.root] };
+  }
+}
+
+/** So many parts that there are some eight cells in each. */
+function partsFor(cells: number): number {
+  let parts = 1;
+  while (parts < PARTS && parts * 8 < cells) parts *= 2;
+  return parts;
+}
+
+/** A number of parts that somebody names. @throws GossipError */
+function partsOf(value: unknown): number {
+  const parts = number(value);
+  check(parts > 0 && parts <= PARTS && (parts & (parts - 1)) === 0);
+  return parts;
+}
+
+/** The fingerprints put together to fewer, four bytes each. */
+function digest(fingerprints: Uint32Array, parts: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(parts * 4));
+  for (const [part, one] of fingerprints.entries()) {
+    const at = (part % parts) * 4;
+    view.setUint32(at, view.getUint32(at) ^ one);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+function differ(a: Uint8Array, b: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + 4; i++) if (a[i] !== b[i]) return true;
+  return false;
+}

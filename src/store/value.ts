@@ -1,0 +1,97 @@
+/**
+ * Values as a store keeps them: copies of its own, frozen, so that nobody changes what others were told, and measured, so that
+ * they have a limit.
+ */
+import { GossipError } from '../index.js';
+
+/** Deepest nesting of lists and maps. Source: `limits.depthMax` of a cluster. */
+const DEPTH_MAX = 64;
+
+/** A value and about how many bytes it takes in a message. */
+export interface Kept {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
+/**
+ * Copies a value.
+ * @throws GossipError `ERR_CODEC`: no codec carries it (a function, a cycle); `ERR_TOO_LARGE`.
+ */
+export function keep(value: unknown, bytesMax: number): Kept {
+  let bytes = 0;
+  const more = (size: number) => {
+    bytes += size;
+    if (bytes > bytesMax) {
+      throw new GossipError('ERR_TOO_LARGE', `a value is above limits.valueBytesMax (${bytesMax} bytes)`);
+    }
+  };
+  const copy = (one: unknown, depth: number): unknown => {
+    if (depth > DEPTH_MAX) throw refuse(`more than ${DEPTH_MAX} levels of nesting`);
+    switch (typeof one) {
+      case 'undefined':
+      case 'boolean':
+        more(1);
+        return one ?? null;
+      case 'number':
+        more(9);
+        return one;
+      case 'bigint':
+        more(9);
+        if (BigInt.asIntN(64, one) !== one && BigInt.asUintN(64, one) !== one)
+          throw refuse('an integer beyond 64 bits');
+        return one;
+      case 'string':
+        more(5 + utf8Bytes(one));
+        return one;
+      case 'object':
+        break;
+      default:
+        throw refuse(`a ${typeof one}`);
+    }
+    if (one === null) {
+      more(1);
+      return null;
+    }
+    if (one instanceof Uint8Array) {
+      more(5 + one.length);
+      return one.slice();
+    }
+    if (Array.isArray(one)) {
+      more(5);
+      return Object.freeze(one.map((item) => copy(item, depth + 1)));
+    }
+    const name = Object.prototype.toString.call(one).slice(8, -1);
+    if (name === 'Date') {
+      more(15);
+      return new Date(Number(one));
+    }
+    if (name !== 'Object') throw refuse(`a ${name}`);
+    more(5);
+    const entries = Object.entries(one).filter(([, item]) => item !== undefined);
+    return Object.freeze(
+      Object.fromEntries(
+        entries.map(([name, item]) => {
+          if (name === '__proto__') throw refuse('the key __proto__');
+          more(5 + utf8Bytes(name));
+          return [name, copy(item, depth + 1)];
+        }),
+      ),
+    );
+  };
+  return { value: copy(value, 0), bytes };
+}
+
+function refuse(what: string): GossipError {
+  return new GossipError('ERR_CODEC', `a store cannot keep ${what}`);
+}
+
+/** How long a string is in UTF-8. */
+export function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // Each half of a surrogate pair is two of its four bytes.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
+}
