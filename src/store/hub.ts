@@ -32,7 +32,11 @@ function open(cluster: Cluster): Map<string, Receiver> {
   cluster.on(CHANGED, ({ data, from }) => named(data)?.told(from, data));
   for (const what of ['compare', 'pull', 'put'] as const) {
     // Who has no such store answers with nothing.
-    cluster.handle(QUESTIONS[what], async ({ data, from }) => (await named(data)?.asked(from, what, data)) ?? null);
+    cluster.handle(QUESTIONS[what], async ({ data, from }) => {
+      const store = named(data);
+      // Who has no such store answers with null; what is no question gets no answer.
+      return store ? ((await store.asked(from, what, data)) ?? {}) : null;
+    });
   }
   return stores;
 }

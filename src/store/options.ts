@@ -37,7 +37,10 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = Object.freeze({
   toldPerSecond: 10_000,
 });
 
-/** The whole of the options. */
+/** All of the options, checked. */
+export type ResolvedStoreOptions = ReturnType<typeof resolveStoreOptions>;
+
+/** The whole of the options. @throws GossipError `ERR_OPTION` */
 export function resolveStoreOptions(options: StoreOptions) {
   const positive = (name: string, value: number) => {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);

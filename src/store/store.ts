@@ -1,30 +1,18 @@
 /**
  * `isogossip/store`: keys and values that all members of a cluster have, or those of a group, each in its own memory. Writes are seen here
- * at once and by the others soon; whoever was cut off has the same as all others when it is back. The rules are those of `replica.ts`;
- * this is the shell around it, with the API.
+ * at once and by the others soon; whoever was cut off has the same as all others when it is back. The rules are those of `replica.ts`, a
+ * pure state machine, which `shell.ts` drives.
  */
 // For users whose `lib` lacks it: TypeScript 5.2 and later know it.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Cluster, GossipError, type Member } from '../index.js';
-import type { Kind } from './cell.js';
-import {
-  type Backing,
-  Counter,
-  Register,
-  type RegisterOptions,
-  StoreMap,
-  StoreSet,
-  type WriteOptions,
-} from './handles.js';
-import { isOpen, receive } from './hub.js';
-import { Keeper } from './keeper.js';
-import type { Effect, Input, Write } from './machine.js';
-import { type CellsMessage, CHANGED, QUESTIONS, type Question, storedCell, tellStored } from './messages.js';
+import { type Cluster, GossipError } from '../index.js';
+import { Counter, Register, type RegisterOptions, StoreMap, StoreSet, type WriteOptions } from './handles.js';
+import { isOpen } from './hub.js';
 import { resolveStoreOptions, type StoreOptions } from './options.js';
-import type { StoredCell, StoredChange } from './persistence.js';
-import { Replica } from './replica.js';
-import { type StoreChange, type Watched, Watchers } from './watch.js';
+import type { StoredCell } from './persistence.js';
+import { Shell } from './shell.js';
+import type { StoreChange, Watched } from './watch.js';
 
 export type { Kind } from './cell.js';
 export { Counter, Register, type RegisterOptions, StoreMap, StoreSet, type WriteOptions } from './handles.js';
@@ -38,13 +26,6 @@ export interface StoreSnapshot {
   readonly version: 1;
   readonly cells: readonly StoredCell[];
 }
-
-/** A question is given up after this; also the time of the answer. Source: as `comparison.ts`. */
-const ANSWER_MS = 5000;
-/** The longest delay that platforms' timers take; a later wake-up is only re-armed. */
-const WAIT_MS_MAX = 2_000_000_000;
-/** The members are looked at so long after the first of many changes. Source: guess. */
-const MEMBERS_MS = 20;
 
 /**
  * Opens a store on a member, be it a leaf or a full one.
@@ -62,86 +43,23 @@ export async function createStore(cluster: Cluster, options: StoreOptions = {}):
       `this member has not the tag "${resolved.tag}" of the store; give it to createCluster`,
     );
   }
-  const store = new Store(cluster, resolved);
-  await store.start();
-  return store;
+  const shell = new Shell(cluster, resolved);
+  await shell.start();
+  return new Store(shell);
 }
 
 /** A store of a member. Made by {@link createStore}. */
 export class Store implements AsyncDisposable {
-  /** Settles when we have had everything that another member had; at once for who is alone. */
-  readonly ready: Promise<void>;
-  readonly #cluster: Cluster;
-  readonly #options: ReturnType<typeof resolveStoreOptions>;
-  readonly #replica: Replica;
-  readonly #watchers = new Watchers();
-  readonly #backing: Backing;
-  readonly #closing = new AbortController();
-  readonly #stops: (() => void)[] = [];
-  readonly #answers = new Map<number, (message: object) => void>();
-  readonly #writes = new Map<number, { resolve(): void; reject(error: GossipError): void }>();
-  #keeper: Keeper | undefined;
-  #refs = 0;
-  #isReady = () => {};
-  #cancelTimer = () => {};
-  #timerAtMs: number | undefined;
-  #looking = false;
-  #byBroadcast = false;
-  /** What is being carried out. */
-  readonly #effects: Effect[] = [];
-  #closed: Promise<void> | undefined;
+  readonly #shell: Shell;
 
   /** @internal Use {@link createStore}. */
-  constructor(cluster: Cluster, options: ReturnType<typeof resolveStoreOptions>) {
-    this.#cluster = cluster;
-    this.#options = options;
-    const digits = () =>
-      Math.floor(options.random() * 0x1_0000_0000)
-        .toString(16)
-        .padStart(8, '0');
-    this.#replica = new Replica({ ...options, writer: digits() + digits() });
-    this.ready = new Promise((resolve) => {
-      this.#isReady = resolve;
-    });
-    this.#backing = {
-      write: (write, how) => this.#write(write, how),
-      visible: (kind, key, field) => this.#replica.table.visible(kind, key, field, this.#nowMs),
-      fields: (kind, key) => this.#fields(kind, key),
-      watchKey: (kind, key, handler) => this.#watchers.add(key, kind, handler),
-    };
+  constructor(shell: Shell) {
+    this.#shell = shell;
   }
 
-  /** @internal */
-  async start(): Promise<void> {
-    const { name, persistence } = this.#options;
-    // Held already while the disk is read, so that there are no two of a name.
-    this.#stops.push(
-      receive(this.#cluster, name, {
-        told: (from, message) => {
-          if (this.#belongs(from)) this.#handle({ type: 'told', from: from.id, message });
-        },
-        asked: (from, what, message) => this.#answer(from, what, message),
-      }),
-    );
-    try {
-      if (persistence) {
-        for (const { put, drop, floor } of await persistence.open(() => this.#whole())) {
-          const cells = tellStored(put.values());
-          this.#replica.handle({ type: 'restore', cells, drop, floor, told: false }, this.#nowMs);
-        }
-        this.#keeper = new Keeper(persistence, (delayMs, run) => this.#options.clock.schedule(delayMs, run));
-      }
-    } catch (error) {
-      for (const stop of this.#stops) stop();
-      throw error;
-    }
-    const changed = () => this.#lookSoon();
-    for (const event of ['joined', 'state', 'left', 'removed', 'metadata'] as const) {
-      this.#stops.push(this.#cluster.on(event, changed));
-    }
-    this.#stops.push(this.#cluster.on('resumed', () => this.#handle({ type: 'missed' })));
-    this.#look();
-    if (this.#replica.alive.length === 0) this.#isReady();
+  /** Settles when we have had everything that another member had; at once for who is alone. */
+  get ready(): Promise<void> {
+    return this.#shell.ready;
   }
 
   /** The value of a key; the same as `register(key).get()`. */
@@ -172,7 +90,7 @@ export class Store implements AsyncDisposable {
   /** The keys and values of registers, those that begin with a prefix. */
   entries<T = unknown>({ prefix = '' }: { prefix?: string } = {}): [string, T][] {
     const found: [string, T][] = [];
-    for (const key of this.#replica.table.keys('register')) {
+    for (const key of this.#shell.keys('register')) {
       const value = key.startsWith(prefix) ? this.get<T>(key) : undefined;
       if (value !== undefined) found.push([key, value]);
     }
@@ -181,22 +99,22 @@ export class Store implements AsyncDisposable {
 
   /** A value under a key. */
   register<T = unknown>(key: string): Register<T> {
-    return new Register(this.#backing, key);
+    return new Register(this.#shell, key);
   }
 
   /** A set under a key; it has nothing to do with a register or map of the same key. */
   setOf<T extends string | number = string>(key: string): StoreSet<T> {
-    return new StoreSet(this.#backing, key);
+    return new StoreSet(this.#shell, key);
   }
 
   /** A map under a key. */
   map<V = unknown>(key: string): StoreMap<V> {
-    return new StoreMap(this.#backing, key);
+    return new StoreMap(this.#shell, key);
   }
 
   /** A counter under a key. */
   counter(key: string): Counter {
-    return new Counter(this.#backing, key);
+    return new Counter(this.#shell, key);
   }
 
   /** Hears every change of a key, or of all that begin with a prefix. @returns a function that stops it, as the signal does. */
@@ -205,7 +123,7 @@ export class Store implements AsyncDisposable {
     handler: (change: StoreChange) => unknown,
     { signal }: { signal?: AbortSignal } = {},
   ): () => void {
-    return this.#watchers.add(what, undefined, handler, signal);
+    return this.#shell.watchers.add(what, undefined, handler, signal);
   }
 
   /** Every change from now on, at the reader's pace; one that is 10,000 behind loses the oldest (`changesDropped`). */
@@ -213,12 +131,12 @@ export class Store implements AsyncDisposable {
     what: Watched = { prefix: '' },
     { signal }: { signal?: AbortSignal } = {},
   ): AsyncIterableIterator<StoreChange> {
-    return this.#watchers.iterate(what, signal);
+    return this.#shell.watchers.iterate(what, signal);
   }
 
   /** All that is in the store, what was removed too. */
   snapshot(): StoreSnapshot {
-    return { version: 1, cells: [...this.#whole().put.values()] };
+    return { version: 1, cells: [...this.#shell.whole().put.values()] };
   }
 
   /**
@@ -226,11 +144,10 @@ export class Store implements AsyncDisposable {
    * @throws GossipError `ERR_INVALID_DATA`: it is no snapshot.
    */
   restore(snapshot: StoreSnapshot): void {
-    this.#open();
     if (snapshot?.version !== 1 || !Array.isArray(snapshot.cells)) {
       throw new GossipError('ERR_INVALID_DATA', 'this is no snapshot of a store');
     }
-    this.#handle({ type: 'restore', cells: tellStored(snapshot.cells), drop: [], floor: 0, told: true });
+    this.#shell.restore(snapshot.cells);
   }
 
   /**
@@ -238,220 +155,20 @@ export class Store implements AsyncDisposable {
    * @returns how many others are known to have all that was written here; it takes a comparison with each to know.
    */
   async flush(): Promise<{ members: number }> {
-    this.#open();
-    const now = this.#replica.mint(this.#nowMs);
-    await this.#keeper?.saved();
-    return { members: this.#replica.known.having(now) };
+    return { members: await this.#shell.flush() };
   }
 
   /** Every counter, and the present size of everything that can grow. */
   stats(): Record<string, number> {
-    const { table, known, counters } = this.#replica;
-    return {
-      ...counters,
-      cells: table.size,
-      cellsEmpty: table.empty,
-      bytes: table.bytes,
-      replicas: known.size + 1,
-      watchers: this.#watchers.size,
-      handlersFailed: this.#watchers.failed,
-      changesDropped: this.#watchers.dropped,
-      saves: this.#keeper?.saves ?? 0,
-      savesFailed: this.#keeper?.failed ?? 0,
-      unsaved: this.#keeper?.unsaved ?? 0,
-    };
+    return this.#shell.stats();
   }
 
   /** Saves what there is and closes; the others keep what they have. Idempotent. */
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      this.#closing.abort();
-      this.#cancelTimer();
-      for (const stop of this.#stops) stop();
-      this.#watchers.close();
-      for (const { reject } of this.#writes.values()) reject(closed());
-      this.#writes.clear();
-      this.#isReady();
-      await this.#keeper?.close();
-    })();
-    return this.#closed;
+    return this.#shell.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  get #nowMs(): number {
-    const { epochMs, now } = this.#options.clock;
-    return epochMs + now.call(this.#options.clock);
-  }
-
-  #open(): void {
-    if (this.#closed) throw closed();
-  }
-
-  #write(write: Write, { acks = 0, timeoutMs = 10_000 }: WriteOptions): Promise<void> {
-    this.#open();
-    if (acks !== 'majority' && !(Number.isInteger(acks) && acks >= 0)) {
-      throw new GossipError('ERR_OPTION', `acks must be a number of members or "majority", not ${acks}`);
-    }
-    if (acks === 0) {
-      this.#handle({ type: 'write', write, wanted: undefined });
-      return Promise.resolve();
-    }
-    const ref = ++this.#refs;
-    const settled = new Promise<void>((resolve, reject) => this.#writes.set(ref, { resolve, reject }));
-    try {
-      this.#handle({ type: 'write', write, wanted: { acks, timeoutMs, ref } });
-    } catch (error) {
-      this.#writes.delete(ref);
-      throw error;
-    }
-    return settled;
-  }
-
-  #fields(kind: Kind, key: string): string[] {
-    const { table } = this.#replica;
-    const nowMs = this.#nowMs;
-    return [...table.fields(kind, key)].filter((field) => table.visible(kind, key, field, nowMs) !== undefined);
-  }
-
-  #whole(): StoredChange {
-    const { table } = this.#replica;
-    return {
-      put: new Map(Array.from(table.all(), (cell) => [cell.id, storedCell(cell)])),
-      drop: [],
-      floor: table.floor,
-    };
-  }
-
-  /** Whether a member keeps the store. */
-  #belongs(member: Member): boolean {
-    if (this.#options.members(member)) return true;
-    this.#replica.count('strangers');
-    return false;
-  }
-
-  async #answer(from: Member, what: Question, message: unknown): Promise<object | undefined> {
-    if (!this.#belongs(from)) return undefined;
-    const ref = ++this.#refs;
-    let answer: object | undefined;
-    this.#answers.set(ref, (given) => {
-      answer = given;
-    });
-    this.#handle({ type: 'asked', from: from.id, what, message, ref });
-    this.#answers.delete(ref);
-    // Who confirms has it on the disk.
-    if (what === 'put') await this.#keeper?.saved();
-    return answer;
-  }
-
-  #lookSoon(): void {
-    if (this.#looking) return;
-    this.#looking = true;
-    this.#options.clock.schedule(MEMBERS_MS, () => {
-      this.#looking = false;
-      this.#look();
-    });
-  }
-
-  /** Tells the replica who is there. */
-  #look(): void {
-    if (this.#closed) return;
-    const { tag, broadcasts } = this.#options;
-    const members = this.#cluster.members();
-    this.#byBroadcast =
-      broadcasts && members.every((one) => one.protocol === 'native' || (tag && !one.tags.includes(tag)));
-    const all = members.filter(
-      (one) => one.id !== this.#cluster.id && one.state !== 'leaving' && this.#options.members(one),
-    );
-    const alive = all.filter(({ state }) => state === 'alive' || state === 'suspect').map(({ id }) => id);
-    this.#handle({ type: 'members', alive, all: all.map(({ id }) => id) });
-  }
-
-  #handle(input: Input): void {
-    if (this.#closed) return;
-    // A handler may call us: what comes of that waits for what was there before it.
-    const idle = this.#effects.length === 0;
-    for (const effect of this.#replica.handle(input, this.#nowMs)) this.#effects.push(effect);
-    if (idle) {
-      for (const effect of this.#effects) this.#perform(effect);
-      this.#effects.length = 0;
-    }
-    this.#rearm();
-  }
-
-  #perform(effect: Effect): void {
-    switch (effect.type) {
-      case 'tell':
-        this.#tell(effect.message);
-        return;
-      case 'ask': {
-        const { to, what, message, ref } = effect;
-        const answered = (answer: unknown) => this.#handle({ type: 'answered', from: to, message: answer, ref });
-        const how = { timeoutMs: ANSWER_MS, signal: this.#closing.signal };
-        this.#cluster.request(to, QUESTIONS[what], message, how).then(
-          (answer: unknown) => answered(answer),
-          (error: unknown) => answered((error as GossipError).code === 'ERR_NO_HANDLER' ? null : undefined),
-        );
-        return;
-      }
-      case 'answer':
-        this.#answers.get(effect.ref)?.(effect.message);
-        return;
-      case 'changed':
-        this.#watchers.tell(effect.change);
-        return;
-      case 'save':
-        this.#keeper?.save(effect.put, effect.drop, effect.floor);
-        return;
-      case 'settled': {
-        const write = this.#writes.get(effect.ref);
-        this.#writes.delete(effect.ref);
-        if (effect.error) write?.reject(effect.error);
-        else write?.resolve();
-        return;
-      }
-      case 'synced':
-        this.#isReady();
-    }
-  }
-
-  /**
-   * By the tree of broadcasts where everybody on it may hear; to each member where it may not: members outside of the group have no use
-   * for it, and peers of the Go library must not be sent what they have not registered.
-   */
-  #tell(message: CellsMessage): void {
-    const { tag } = this.#options;
-    const failed = () => this.#replica.count('tellsFailed');
-    if (this.#byBroadcast) {
-      try {
-        this.#cluster.broadcast(CHANGED, message, tag ? { tag } : {}).catch(failed);
-      } catch {
-        failed();
-      }
-      return;
-    }
-    for (const to of this.#replica.alive) {
-      this.#cluster.send(to, CHANGED, message, { reliable: true }).catch(failed);
-    }
-  }
-
-  #rearm(): void {
-    const { clock } = this.#options;
-    const atMs = this.#replica.wakeAtMs;
-    if (this.#closed || atMs === this.#timerAtMs) return;
-    this.#cancelTimer();
-    this.#timerAtMs = atMs;
-    this.#cancelTimer = () => {};
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    this.#cancelTimer = clock.schedule(Math.min(Math.max(0, atMs - this.#nowMs), WAIT_MS_MAX), () => {
-      this.#timerAtMs = undefined;
-      this.#handle({ type: 'tick' });
-    });
-  }
-}
-
-function closed(): GossipError {
-  return new GossipError('ERR_CLOSED', 'this store is closed');
 }
