@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, MemberState, NativePacket, News } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
+import { tries } from '../effort.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'leaving', 'dead'];
@@ -35,7 +36,7 @@ test('(incarnation, state) merges commutatively, associatively and idempotently'
       const [over, under] = [merge(a, b) === a && !equal, merge(b, a) === b && !equal];
       expect([over, under].filter(Boolean).length).toBe(equal ? 0 : 1);
     }),
-    { numRuns: 2000 },
+    { numRuns: tries(2000) },
   );
 });
 

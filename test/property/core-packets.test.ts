@@ -13,6 +13,7 @@ import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { decodePacket, encodePacket } from '../../src/wire/native/packet-codec.js';
 import type { ByeWhy, MemberRecord, NativePacket, News, ReplyStatus } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
+import { tries } from '../effort.js';
 
 const codec = msgpack();
 const full = { codec, compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
@@ -168,7 +169,7 @@ test('every packet is the same after the way through bytes, compressed or not', 
         expect(wire.decode(frame, false)).toEqual(one);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: tries(1000) },
   );
 });
 
@@ -197,7 +198,7 @@ test('arbitrary bytes are a packet or refused, whatever their type', () => {
     fc.property(fc.nat(25), fc.uint8Array({ maxLength: 300, size: 'max' }), (first, rest) => {
       decode(Uint8Array.of(first, ...rest));
     }),
-    { numRuns: 5000 },
+    { numRuns: tries(5000) },
   );
 });
 
@@ -213,7 +214,7 @@ test('packets with a byte changed are a packet or refused, and what is read can 
       expect(ours?.type).toBe(read.type);
       if (ours) expect(decode(encodePacket(ours, env))).toEqual(ours);
     }),
-    { numRuns: 2000 },
+    { numRuns: tries(2000) },
   );
 });
 

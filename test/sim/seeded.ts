@@ -1,10 +1,9 @@
 /**
  * Runs a test with several seeds; a failure says the one command that replays it. `SEED=n` runs with that one only,
- * `SEEDS=n` with so many. Outside of CI there are two of each at most, so that whoever works need not wait.
+ * `SEEDS=n` with so many. Outside of CI it is the first alone.
  */
 import { test } from 'vitest';
-
-const QUICK_SEEDS = 2;
+import { tries } from '../effort.js';
 
 /**
  * @param file - name of the test file, for the command.
@@ -17,8 +16,8 @@ export function seeded(
     test(
       name,
       async () => {
-        const { CI, SEED, SEEDS } = process.env;
-        const length = Number(SEEDS ?? (CI ? seeds : Math.min(seeds, QUICK_SEEDS)));
+        const { SEED, SEEDS } = process.env;
+        const length = Number(SEEDS ?? tries(seeds, 1));
         const all = Array.from({ length }, (_, i) => i + 1);
         for (const seed of SEED === undefined ? all : [Number(SEED)]) {
           try {

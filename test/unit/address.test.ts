@@ -11,6 +11,7 @@ import {
   parseAddress,
   parseBind,
 } from '../../src/transport/address.js';
+import { tries } from '../effort.js';
 
 const url = (over: Partial<Address>): Address =>
   ({
@@ -116,7 +117,7 @@ test('any text is read or refused with ERR_ADDRESS, and what is read can be writ
       }
       assert.deepEqual(parseAddress(formatAddress(address)), address);
     }),
-    { numRuns: 5_000 },
+    { numRuns: tries(5_000) },
   );
 });
 

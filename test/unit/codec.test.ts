@@ -8,6 +8,7 @@ import { msgpackRaw } from '../../src/codec/msgpack-raw.js';
 import { GossipError } from '../../src/errors.js';
 import { codecContract } from '../contract/codec.js';
 import { codecKinds } from '../contract/kinds.js';
+import { tries } from '../effort.js';
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -54,7 +55,7 @@ for (const kind of codecKinds) {
       fc.property(values, (value) => {
         expect(codec.decode(codec.encode(value))).toEqual(value);
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 
@@ -67,7 +68,7 @@ for (const kind of codecKinds) {
         if (!(error instanceof GossipError) || error.code !== 'ERR_CODEC') throw error;
       }
     };
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decode), { numRuns: 5_000 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decode), { numRuns: tries(5_000) });
     const mutated = fc.tuple(values, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }));
     fc.assert(
       fc.property(mutated, ([value, changes]) => {
@@ -75,7 +76,7 @@ for (const kind of codecKinds) {
         for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
         decode(bytes);
       }),
-      { numRuns: 5_000 },
+      { numRuns: tries(5_000) },
     );
   });
 }
@@ -204,7 +205,7 @@ describe('json', () => {
         expect(decode(JSON.stringify(plain))).toEqual(plain);
         expect(JSON.parse(encode(plain))).toEqual(plain);
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 

@@ -6,6 +6,7 @@ import { snappy } from '../../src/compressor/snappy.js';
 import { GossipError } from '../../src/errors.js';
 import { compressorContract } from '../contract/compressor.js';
 import { compressorKinds } from '../contract/kinds.js';
+import { tries } from '../effort.js';
 
 const outcome = (compressor: Compressor, block: Uint8Array, bytesMax = 100_000): unknown => {
   try {
@@ -24,7 +25,7 @@ for (const kind of compressorKinds) {
       const result = outcome(compressor, block);
       expect(result === 'ERR_COMPRESSED' || result instanceof Uint8Array).toBe(true);
     };
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), decompress), { numRuns: 3_000 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), decompress), { numRuns: tries(3_000) });
     const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 });
     const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
     fc.assert(
@@ -35,7 +36,7 @@ for (const kind of compressorKinds) {
         for (const [at, byte] of mutations) block[at % block.length] = byte;
         decompress(block);
       }),
-      { numRuns: 3_000 },
+      { numRuns: tries(3_000) },
     );
   });
 }

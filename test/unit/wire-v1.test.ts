@@ -20,6 +20,7 @@ import type { NativeEnv } from '../../src/wire/env.js';
 import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import { decodeV1Frame, encodeV1Frame } from '../../src/wire/v1/frame.js';
 import { V1_STATES, type V1Message, type V1Packet } from '../../src/wire/v1/packet.js';
+import { tries } from '../effort.js';
 
 /** One of the Go library's frames; see test/vectors/README.md. */
 interface Vector {
@@ -362,7 +363,7 @@ describe.each(envs)('%s', (_name, env) => {
       );
       expect(typeof sealed === 'string' || (sealed as V1Packet).dialect === 'v1', String(sealed)).toBe(true);
     };
-    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), replyTo, decode), { numRuns: 1_000 });
+    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), replyTo, decode), { numRuns: tries(1_000) });
     const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(packets, changes, fc.nat(), async (one, mutations, cut) => {
@@ -371,7 +372,7 @@ describe.each(envs)('%s', (_name, env) => {
         await decode(frame, one.replyTo);
         await decode(frame.subarray(0, cut % frame.length), one.replyTo);
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 });
