@@ -1,9 +1,9 @@
 import { OptionDefaults } from 'typedoc';
-import { importable } from './tools/entries.mjs';
+import { entries, importable } from './tools/entries.mjs';
 
 /** `npm run docs`: the API of every entry, into docs/api/. */
 export default {
-  entryPoints: importable.filter((source) => !source.endsWith('.node.ts')),
+  entryPoints: importable.filter((source) => !entries.some(({ nodeSource }) => nodeSource === source)),
   out: 'docs/api',
   tsconfig: 'tsconfig.build.json',
   name: 'isogossip',

@@ -24,7 +24,7 @@ export const entries = Object.entries(manifest.exports)
     source: sourceOf(target.default),
     nodeSource: target.node && sourceOf(target.node),
     browserSource: target.browser && sourceOf(target.browser),
-    isomorphic: !target.default.startsWith('./dist/transport/node/'),
+    isomorphic: !/^\.\/dist\/transport\/node\/|\.node\.js$/.test(target.default),
   }));
 
 /** The source file of the entry that is one file with its libraries: what CDNs serve. */

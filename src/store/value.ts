@@ -4,8 +4,8 @@
  */
 import { GossipError } from '../index.js';
 
-/** Deepest nesting of lists and maps. Source: `limits.depthMax` of a cluster. */
-const DEPTH_MAX = 64;
+/** Deepest nesting of lists and maps. Source: `limits.depthMax` of a cluster, and room for what is around it in a message. */
+const DEPTH_MAX = 60;
 
 /** A value and about how many bytes it takes in a message. */
 export interface Kept {

@@ -11,6 +11,8 @@ export const UNWANTED: Record<string, RegExp> = {
   'isogossip/group': /no other member is in the group/,
   'isogossip/v1': /v1: message type/,
   'isogossip/store': /not a message of a store/,
+  'isogossip/store/file': /it is no store of isogossip/,
+  'isogossip/store/indexed-db': /isogossip store /,
   'isogossip/testing': /a simulation needs a wire/,
   'isogossip/codec/msgpack-raw': /msgpack-raw/,
   'isogossip/codec/json': /outside the years 0 to 9999 in JSON/,

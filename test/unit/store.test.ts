@@ -2,7 +2,14 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.js';
 import { type Cluster, defineMessage } from '../../src/index.js';
-import { createStore, type Store, type StoreChange, type StoreOptions } from '../../src/store/store.js';
+import {
+  createStore,
+  type Store,
+  type StoreChange,
+  type StoredChange,
+  type StoreOptions,
+  type StorePersistence,
+} from '../../src/store/store.js';
 import { Harness } from './cluster-harness.js';
 
 const open = new Set<Store>();
@@ -372,6 +379,98 @@ describe('what was removed', () => {
     expect(c.stats().cellsEmpty).toBe(21);
     await h.clock.advance(180_000);
     for (const store of all) expect(store.stats()).toMatchObject({ cells: 0, cellsEmpty: 0, bytes: 0 });
+  });
+});
+
+describe('a place that keeps it', () => {
+  /** One that keeps in memory, and fails when it is told to. */
+  function place() {
+    const kept: StoredChange[] = [];
+    let [fails, release] = [false, () => {}];
+    let held = Promise.resolve();
+    const persistence: StorePersistence = {
+      open: async () => structuredClone(kept),
+      async save(change) {
+        await held;
+        if (fails) throw new Error('the disk is full');
+        kept.push(structuredClone(change));
+      },
+      close: async () => {},
+    };
+    return {
+      persistence,
+      kept,
+      fail: (on: boolean) => {
+        fails = on;
+      },
+      hold: () => {
+        held = new Promise((resolve) => {
+          release = resolve;
+        });
+      },
+      release: () => release(),
+    };
+  }
+
+  test('is given what changes, together what comes together, and gives it back', async () => {
+    const h = new Harness();
+    const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+    const { persistence, kept } = place();
+    const a = await storeOn(h, m0, { persistence });
+    const b = await storeOn(h, m1);
+    a.set('k', 1);
+    a.set('k', 2);
+    b.set('of b', 1);
+    await h.clock.advance(200);
+    expect(kept.map(({ put }) => put.size)).toEqual([1, 1]);
+    await a.close();
+    const again = await storeOn(h, m0, { persistence });
+    expect(again.entries()).toEqual([
+      ['k', 2],
+      ['of b', 1],
+    ]);
+    // Nothing is saved that was read.
+    await h.clock.advance(200);
+    expect(kept).toHaveLength(2);
+  });
+
+  test('that fails is tried again, and loses nothing', async () => {
+    const h = new Harness();
+    const { persistence, kept, fail } = place();
+    const a = await storeOn(h, await h.member(), { persistence });
+    fail(true);
+    a.set('k', 1);
+    a.set('l', 1);
+    const flushed = a.flush();
+    await h.clock.advance(1500);
+    a.set('k', 2);
+    expect(a.stats()).toMatchObject({ saves: 0, savesFailed: 2, unsaved: 2 });
+    fail(false);
+    await h.within(flushed, 3000);
+    expect(kept.map(({ put }) => [...put.values()].map((cell) => [cell[1], cell[7]]))).toEqual([
+      [
+        ['k', 2],
+        ['l', 1],
+      ],
+    ]);
+  });
+
+  test('has what a member confirms', async () => {
+    const h = new Harness();
+    const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+    const { persistence, hold, release, kept } = place();
+    const a = await storeOn(h, m0);
+    await storeOn(h, m1, { persistence });
+    hold();
+    let confirmed = false;
+    const written = a.set('k', 1, { acks: 1 }).then(() => {
+      confirmed = true;
+    });
+    await h.clock.advance(500);
+    expect([confirmed, kept.length]).toEqual([false, 0]);
+    release();
+    await h.within(written, 1000);
+    expect(kept).toHaveLength(1);
   });
 });
 

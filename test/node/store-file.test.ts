@@ -1,0 +1,191 @@
+/** A store in a file: what is there after an end of every kind, a kill in the middle of a write among them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createCluster } from '../../src/index.js';
+import { fileStorage } from '../../src/store/file.node.js';
+import type { StoredCell, StoredChange } from '../../src/store/persistence.js';
+import { createStore, type Store } from '../../src/store/store.js';
+import { createMemoryNetwork } from '../../src/transport/memory.js';
+import { cleanups } from './peers.js';
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'isogossip-store-'));
+  path = join(folder, 'deep', 'kept.store');
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+});
+
+/** A store in the file, on a member of its own. */
+async function openStore(): Promise<Store> {
+  const cluster = await createCluster({ transport: createMemoryNetwork().transport() });
+  const store = await createStore(cluster, { persistence: fileStorage({ path }) });
+  cleanups.push(async () => {
+    await store.close();
+    await cluster.close();
+  });
+  return store;
+}
+
+const NOTHING: StoredChange = { put: new Map(), drop: [], floor: 0 };
+const change = (n: number): StoredChange => ({
+  put: new Map<string, StoredCell>([
+    [`r\0${n}`, [0, `${n}`, '', '0123456789abcdef', n, 0, 0, { n, bytes: new Uint8Array(n) }]],
+  ]),
+  drop: [`old${n}`],
+  floor: n,
+});
+
+test('has all of it when it is opened again', async () => {
+  const first = await openStore();
+  first.set('k', { n: 2n ** 60n, at: new Date(7), bytes: new Uint8Array([1, 2]), nothing: null });
+  first.set('gone', 1);
+  first.set('late', 1, { ttlMs: 30_000 });
+  first.setOf<number>('s').add(7);
+  first.setOf<number>('s').add(8);
+  first.map('m').set('f', [1]);
+  first.counter('c').increment(3);
+  first.delete('gone');
+  first.setOf<number>('s').delete(8);
+  await first.flush();
+  expect(first.stats()).toMatchObject({ unsaved: 0, savesFailed: 0 });
+  first.counter('c').increment();
+  await first.close();
+  const again = await openStore();
+  expect(again.get('k')).toEqual({ n: 2n ** 60n, at: new Date(7), bytes: new Uint8Array([1, 2]), nothing: null });
+  expect([again.get('gone'), again.get('late'), again.setOf<number>('s').values(), again.map('m').get('f')]).toEqual([
+    undefined,
+    1,
+    [7],
+    [1],
+  ]);
+  expect(again.counter('c').value).toBe(4);
+  again.counter('c').increment();
+  expect(again.counter('c').value).toBe(5);
+  expect(again.stats()).toMatchObject({ cells: (first.stats().cells as number) + 1 });
+});
+
+test('is written anew when most of it is out of date', async () => {
+  const store = await openStore();
+  for (let i = 0; i < 60; i++) {
+    store.set('k', `${i}${'x'.repeat(50_000)}`);
+    await store.flush();
+  }
+  await store.close();
+  expect((await stat(path)).size).toBeLessThan(1_300_000);
+  expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
+  expect((await openStore()).get<string>('k')).toMatch(/^59x/);
+});
+
+test('cut off anywhere, it has what was saved before the cut, and goes on from there', async () => {
+  const storage = fileStorage({ path });
+  expect([...(await storage.open(() => NOTHING))]).toEqual([]);
+  for (let n = 1; n <= 3; n++) await storage.save(change(n));
+  await storage.close();
+  const whole = await readFile(path);
+  const lengths: number[] = [];
+  for (let bytes = whole.length; bytes >= 18; bytes--) {
+    await writeFile(path, whole.subarray(0, bytes));
+    const one = fileStorage({ path });
+    const changes = [...(await one.open(() => NOTHING))].slice(1);
+    expect(changes).toEqual([1, 2, 3].slice(0, changes.length).map(change));
+    lengths.push(changes.length);
+    if (bytes % 16 === 0) {
+      await one.save(change(9));
+      await one.close();
+      const two = fileStorage({ path });
+      expect([...(await two.open(() => NOTHING))].at(-1)).toEqual(change(9));
+      await two.close();
+    } else await one.close();
+  }
+  expect(new Set(lengths)).toEqual(new Set([3, 2, 1, 0]));
+});
+
+test('with bytes that are not what was written, it has what is before them', async () => {
+  const storage = fileStorage({ path });
+  await storage.open(() => NOTHING);
+  await storage.save(change(1));
+  const { size } = await stat(path);
+  await storage.save(change(2));
+  await storage.close();
+  const spoilt = await readFile(path);
+  spoilt[size + 20] = (spoilt[size + 20] as number) ^ 1;
+  await writeFile(path, spoilt);
+  const again = fileStorage({ path });
+  expect([...(await again.open(() => NOTHING))].slice(1)).toEqual([change(1)]);
+  await again.close();
+  expect((await stat(path)).size).toBe(size);
+});
+
+describe('is refused by name', () => {
+  const refused = (message: RegExp) =>
+    expect.objectContaining({ code: 'ERR_STORAGE', message: expect.stringMatching(message) });
+
+  test('when another process has it, and not when that is no more', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await storage.close();
+    await writeFile(`${path}.lock`, `${process.ppid}\n`);
+    await expect(openStore()).rejects.toEqual(refused(new RegExp(`process ${process.ppid} has the store`)));
+    await writeFile(`${path}.lock`, '4194999\n');
+    await (await openStore()).close();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
+  });
+
+  test('when the file is another one', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await storage.close();
+    await truncate(path, 0);
+    await appendFile(path, 'a letter to my aunt in Bremen');
+    await expect(openStore()).rejects.toEqual(refused(/no store of isogossip/));
+    expect(await readFile(path, 'utf8')).toBe('a letter to my aunt in Bremen');
+  });
+});
+
+test('a process that is killed while it writes loses nothing that it called safe, time after time', {
+  timeout: 120_000,
+}, async () => {
+  const program = join(folder, 'member.mjs');
+  await build({
+    entryPoints: [fileURLToPath(new URL('store-file-member.ts', import.meta.url))],
+    outfile: program,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+  });
+  let next = 0;
+  for (let round = 0; round < 6; round++) {
+    const child = spawn(process.execPath, [program, path, String(next)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    cleanups.push(() => child.kill('SIGKILL'));
+    let printed = '';
+    child.stdout.setEncoding('utf8');
+    // At a moment of its own in each round: so many are safe, and some more bytes of the next are not.
+    for await (const text of child.stdout) {
+      printed += text;
+      if (printed.split('\n').length > 20 + round * 7) break;
+    }
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    const safe = Number(printed.trimEnd().split('\n').at(-1));
+    const store = await openStore();
+    const latest = store.get<number>('latest') as number;
+    expect(latest).toBeGreaterThanOrEqual(safe);
+    // All or nothing of what was written in one turn.
+    expect(store.counter('writes').value).toBe(latest + 1);
+    expect(store.setOf<number>('even').has(latest - (latest % 2))).toBe(true);
+    expect(store.get(`filling/${latest % 50}`)).toHaveLength(20_000);
+    next = latest + 1;
+    await store.close();
+  }
+  expect(next).toBeGreaterThan(150);
+});
