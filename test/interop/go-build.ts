@@ -9,15 +9,23 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Whether there is a Go to build with. */
 export const hasGo = (): boolean => spawnSync('go', ['env', 'GOPROXY']).error === undefined;
 
-/** Builds packages that the Go peer's module knows, `.` its own. @param output - a file, or with several packages a folder. */
-export function goBuild(output: string, packages: readonly string[]): void {
+/**
+ * Builds packages that a module knows, `.` its own.
+ * @param output - a file, or with several packages a folder.
+ * @param module - the module's folder. Default: that of the Go peer.
+ */
+export function goBuild(
+  output: string,
+  packages: readonly string[],
+  module = join(root, 'test/interop/go-peer'),
+): void {
   const { stdout } = spawnSync('go', ['env', 'GOPROXY'], { encoding: 'utf8' });
   // A file-system module proxy beside the project serves machines whose proxy does not know the library.
   const localProxy = join(root, '../shared/go-proxy');
   const env = { ...process.env };
   if (existsSync(localProxy)) env.GOPROXY = `file://${realpathSync(localProxy)},${stdout.trim()}`;
   const build = spawnSync('go', ['build', '-mod=readonly', '-o', output, ...packages], {
-    cwd: join(root, 'test/interop/go-peer'),
+    cwd: module,
     env,
     encoding: 'utf8',
   });
