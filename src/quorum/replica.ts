@@ -1,0 +1,404 @@
+/**
+ * A voter as a pure state machine: what came in and what time it is, to what is to be done. This file is Raft's follower and
+ * candidate; `leader.ts` is what a leader does. A replica's id is its name, `#`, and a part that is new whenever it has forgotten
+ * what it knew: who forgets is somebody else, and is let in as such.
+ * @source Ongaro and Ousterhout, In Search of an Understandable Consensus Algorithm (2014); Ongaro's thesis, 3.10, 4.2.3, 6.4, 9.6
+ */
+import { Leader } from './leader.js';
+import { type Entry, isQuorum, Log, nameOf, votersOf } from './log.js';
+import type { ReplicatedMachine } from './machine.js';
+import type { QuorumMessage, SavedState, Unsigned } from './messages.js';
+
+/** What a replica is made of. */
+export interface ReplicaOptions {
+  /** Ours among the voters. */
+  name: string;
+  /** The voters at first. */
+  names: readonly string[];
+  machine: ReplicatedMachine<unknown, unknown, unknown, unknown>;
+  leaseMs: number;
+  /** In [0, 1). */
+  random: () => number;
+  /** The wall's milliseconds when `nowMs` is 0: the first term of all, so that tokens go on after all was lost. */
+  epochMs: number;
+  /** A part of our id that no former process of our name had. */
+  boot: string;
+  /** Whether what is to be saved is told. */
+  durable: boolean;
+  saved?: SavedState | undefined;
+}
+
+/** What comes in. */
+export type ReplicaInput =
+  | { readonly type: 'tick' }
+  | { readonly type: 'message'; readonly message: QuorumMessage }
+  | { readonly type: 'propose'; readonly command: unknown; readonly ref: number }
+  | { readonly type: 'change-voters'; readonly names: readonly string[]; readonly ref: number }
+  | { readonly type: 'resign' }
+  /** Whether this replica may lead from now on. */
+  | { readonly type: 'eligible'; readonly eligible: boolean };
+
+/** Why a wish was not granted. `lost`: it may be, or not. All others: it will not. */
+export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable';
+
+/** What is to be done, in order; what follows a `save` waits until that is safe. */
+export type ReplicaEffect =
+  | { readonly type: 'save'; readonly state: SavedState }
+  | { readonly type: 'send'; readonly message: QuorumMessage }
+  | { readonly type: 'settled'; readonly ref: number; readonly result?: unknown; readonly refused?: Refusal }
+  | {
+      readonly type: 'applied';
+      readonly command: unknown;
+      readonly result: unknown;
+      readonly index: number;
+      readonly term: number;
+    }
+  | { readonly type: 'restored' };
+
+/** How much longer than a lease nobody votes after hearing its holder. Source: clocks that run apart by 10 %: 1.1 / 0.9, rounded up. */
+const ELECTION_PER_LEASE = 1.25;
+/** Entries that are applied before they become a snapshot. Source: guess; a message with as many is small. */
+const LOG_MAX = 64;
+
+/** Our standing for election. */
+interface Candidacy {
+  /** Only asks who would. */
+  pre: boolean;
+  /** Begins anew if all follow us. */
+  anew: boolean;
+  /** The ids of those who vote for us, by name; those who know of no agreement apart. */
+  votes: Map<string, string>;
+  fresh: Set<string>;
+}
+
+export class Replica {
+  id: string;
+  term = 0;
+  log: Log;
+  votedFor: string | undefined;
+  committed: number;
+  applied: number;
+  nowMs: number;
+  eligible = true;
+  leader: Leader | undefined;
+  /** Whom we follow in this term, and whether it says that it leads. */
+  following: { id: string; leads: boolean } | undefined;
+  readonly counters: Record<string, number> = {};
+  readonly electionMs: number;
+  /** As long as this we have promised a leader to vote for nobody else. */
+  #promisedUntilMs: number;
+  #electionAtMs: number;
+  #candidacy: Candidacy | undefined;
+  #dirty = false;
+  #effects: ReplicaEffect[] = [];
+
+  constructor(
+    readonly options: ReplicaOptions,
+    nowMs: number,
+  ) {
+    const { saved, name, boot, leaseMs } = options;
+    this.nowMs = nowMs;
+    this.id = saved?.id ?? `${name}#${boot}`;
+    this.log = new Log(saved?.snapshot, [...(saved?.entries ?? [])]);
+    this.term = saved?.term ?? 0;
+    this.votedFor = saved?.votedFor;
+    this.committed = this.applied = this.log.snapshot.index;
+    if (this.applied > 0) options.machine.restore(this.log.snapshot.state);
+    this.electionMs = leaseMs * ELECTION_PER_LEASE;
+    // Whom we have promised what we have forgotten.
+    this.#promisedUntilMs = saved ? nowMs + this.electionMs : Number.NEGATIVE_INFINITY;
+    this.#electionAtMs = nowMs;
+    if (saved) this.#waitForElection();
+  }
+
+  /** We know of no agreement: whatever is told to us, we have not seen other than that. */
+  get fresh(): boolean {
+    return this.log.lastIndex === 0;
+  }
+
+  /** When the next tick is wanted. */
+  get wakeAtMs(): number {
+    return this.leader ? this.leader.wakeAtMs : this.#electionAtMs;
+  }
+
+  /** The name of who leads, and its token; read it after `handle`. */
+  get leadership(): { leader: string; token: number; mine: boolean } | undefined {
+    if (this.leader)
+      return this.leads(this.nowMs) ? { leader: this.options.name, token: this.term, mine: true } : undefined;
+    if (!this.following?.leads || this.nowMs >= this.#promisedUntilMs) return undefined;
+    return { leader: nameOf(this.following.id), token: this.term, mine: false };
+  }
+
+  /** Whether we lead at a time, which may be later than the last input's. */
+  leads(nowMs: number): boolean {
+    return this.leader?.leads === true && nowMs < this.leader.leaseUntilMs;
+  }
+
+  /** Takes one input. @returns what is to be done. */
+  handle(input: ReplicaInput, nowMs: number): ReplicaEffect[] {
+    this.nowMs = nowMs;
+    // Whoever slept learns it before anything else.
+    if (this.leader && nowMs >= this.leader.leaseUntilMs) this.follow(this.term, 'leasesLost');
+    switch (input.type) {
+      case 'message':
+        this.#onMessage(input.message);
+        break;
+      case 'propose':
+        if (this.leader) this.leader.propose(input.command, input.ref);
+        else this.settle(input.ref, 'not-leader');
+        break;
+      case 'change-voters':
+        if (this.leader) this.leader.change(input.names, input.ref);
+        else this.settle(input.ref, 'not-leader');
+        break;
+      case 'resign':
+        this.leader?.resign();
+        break;
+      case 'eligible':
+        // Who has led in a term and may not any more does not come back in it: its token has been seen to end.
+        if (this.leader?.leads && !input.eligible) this.leader.resign();
+        this.eligible = input.eligible;
+    }
+    if (this.leader) this.leader.tick();
+    else if (nowMs >= this.#electionAtMs) this.#timeOut();
+    if (this.#dirty && this.options.durable && !this.fresh)
+      this.#effects.unshift({ type: 'save', state: this.#state() });
+    this.#dirty = false;
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #state(): SavedState {
+    const { id, term, votedFor, log } = this;
+    return { id, term, votedFor, snapshot: log.snapshot, entries: [...log.entries] };
+  }
+
+  count(name: string): void {
+    this.counters[name] = (this.counters[name] ?? 0) + 1;
+  }
+
+  send(message: Unsigned): void {
+    this.#effects.push({ type: 'send', message: { from: this.id, ...message } });
+  }
+
+  settle(ref: number, refused?: Refusal, result?: unknown): void {
+    this.#effects.push(refused ? { type: 'settled', ref, refused } : { type: 'settled', ref, result });
+  }
+
+  #waitForElection(): void {
+    // Who may only hand over lets the others try first.
+    const patience = this.eligible ? 1 : 3;
+    this.#electionAtMs = this.nowMs + this.electionMs * (patience + this.options.random());
+  }
+
+  /** Follows in a term, no later than ours. */
+  follow(term: number, why?: string): void {
+    if (why) this.count(why);
+    if (term > this.term) {
+      this.term = term;
+      this.votedFor = undefined;
+      this.#dirty = true;
+    }
+    if (this.leader || this.#candidacy) this.#waitForElection();
+    this.leader?.end();
+    this.leader = undefined;
+    this.#candidacy = undefined;
+    this.following = undefined;
+  }
+
+  /** Nobody has been heard for long. */
+  #timeOut(): void {
+    this.following = undefined;
+    const { names, name } = this.options;
+    const votes = this.fresh ? names.includes(name) : votersOf(this.log.configuration).includes(this.id);
+    if (votes) this.#stand({ pre: true });
+    else this.#waitForElection();
+  }
+
+  #onMessage(message: QuorumMessage): void {
+    const { type, to, from } = message;
+    const forName = nameOf(to) === this.options.name && from !== this.id;
+    if (type === 'who' && forName) this.send({ type: 'here', to: from });
+    // Who has forgotten may be asked for what its former self would have been.
+    const forUs = to === this.id || (type === 'vote' && forName && this.fresh);
+    if (!forUs || from === this.id) {
+      if (type !== 'who') this.count('messagesForOthers');
+      return;
+    }
+    switch (type) {
+      case 'here':
+        this.leader?.met(from);
+        return;
+      case 'vote':
+        this.#onVote(message);
+        return;
+      case 'vote-reply':
+        this.#onVoteReply(message);
+        return;
+      case 'append':
+        this.#onAppend(message);
+        return;
+      case 'append-reply':
+        if (message.term > this.term) this.follow(message.term, 'termsOverheard');
+        else if (message.term === this.term) this.leader?.onReply(message);
+        return;
+      case 'timeout-now':
+        if (message.term === this.term && !this.leader && !this.fresh) this.#stand({ forced: true });
+    }
+  }
+
+  #stand({ pre = false, forced = false, anew = false }): void {
+    const { names, epochMs } = this.options;
+    this.#waitForElection();
+    this.following = undefined;
+    let term = this.term + 1;
+    if (!pre) {
+      // Those who may have given out higher tokens are no more.
+      if (anew) term = Math.max(term, Math.floor(epochMs + this.nowMs));
+      this.term = term;
+      this.votedFor = this.id;
+      this.#dirty = true;
+    }
+    this.count(pre ? 'preVotes' : 'candidacies');
+    this.#candidacy = { pre, anew, votes: new Map(), fresh: new Set() };
+    const { lastIndex, lastTerm } = this.log;
+    for (const to of this.fresh ? names.map((name) => `${name}#`) : votersOf(this.log.configuration)) {
+      if (nameOf(to) !== this.options.name)
+        this.send({ type: 'vote', to, term, lastIndex, lastTerm, pre, forced, names });
+    }
+    this.#onVoteReply({ type: 'vote-reply', from: this.id, to: this.id, term, pre, granted: true, fresh: this.fresh });
+  }
+
+  #onVote({ from, term, lastIndex, lastTerm, pre, forced, names }: QuorumMessage & { type: 'vote' }): void {
+    const { log, fresh } = this;
+    // We have promised not to: a leader leads, or may.
+    if (!forced && (this.leader || this.nowMs < this.#promisedUntilMs)) {
+      this.count('votesRefused');
+      return;
+    }
+    if (fresh && listOf(names) !== listOf(this.options.names)) {
+      this.count('votersDiffer');
+      return;
+    }
+    const complete = lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
+    if (pre) {
+      const granted = term > this.term && complete;
+      this.send({ type: 'vote-reply', to: from, term: granted ? term : this.term, pre, granted, fresh });
+      return;
+    }
+    if (term > this.term) this.follow(term);
+    const granted = term === this.term && complete && (this.votedFor ?? from) === from;
+    if (granted) {
+      this.votedFor = from;
+      this.#dirty = true;
+      this.#waitForElection();
+    }
+    this.send({ type: 'vote-reply', to: from, term: this.term, pre, granted, fresh });
+  }
+
+  #onVoteReply({ from, term, pre, granted, fresh }: QuorumMessage & { type: 'vote-reply' }): void {
+    if (!granted && term > this.term) this.follow(term);
+    const candidacy = this.#candidacy;
+    if (!granted || candidacy?.pre !== pre || term !== this.term + (pre ? 1 : 0)) return;
+    candidacy.votes.set(nameOf(from), from);
+    if (fresh) candidacy.fresh.add(from);
+    const { log } = this;
+    const elected = isQuorum(log.configuration, (id) => candidacy.votes.get(nameOf(id)) === id);
+    const anew = !elected && this.#allFollow(candidacy);
+    if (!elected && !(anew && (pre || candidacy.anew))) return;
+    if (pre) {
+      this.#stand({ anew });
+      return;
+    }
+    const voters = [...candidacy.votes.values()];
+    this.#candidacy = undefined;
+    this.count(anew ? 'beginnings' : 'elections');
+    this.leader = new Leader(this);
+    this.leader.begin(anew ? { voters } : undefined);
+  }
+
+  /**
+   * Whether all voters follow us in this term: those who are the ones that we know, and those who have forgotten and are others.
+   * Then nothing else can be agreed upon any more, and what their former selves knew is lost. We may begin anew with what we have.
+   */
+  #allFollow({ votes, fresh }: Candidacy): boolean {
+    if (this.fresh) return this.options.names.every((name) => fresh.has(votes.get(name) ?? ''));
+    return votersOf(this.log.configuration).every((id) => {
+      const voter = votes.get(nameOf(id));
+      return voter === id || fresh.has(voter ?? '');
+    });
+  }
+
+  #onAppend(message: QuorumMessage & { type: 'append' }): void {
+    const { from, term, sentAtMs, previousIndex, previousTerm, entries, snapshot } = message;
+    const reply = (match: number) => {
+      const { lastIndex } = this.log;
+      this.send({
+        type: 'append-reply',
+        to: from,
+        term: this.term,
+        sentAtMs,
+        match,
+        lastIndex,
+        eligible: this.eligible,
+      });
+    };
+    if (term < this.term) {
+      reply(-1);
+      return;
+    }
+    if (this.leader && term === this.term) {
+      this.count('leadersTwice');
+      return;
+    }
+    if (term > this.term || this.#candidacy) this.follow(term);
+    this.following = { id: from, leads: message.leads };
+    this.#promisedUntilMs = this.nowMs + this.electionMs;
+    this.#waitForElection();
+    if (snapshot && snapshot.index > this.committed) {
+      this.log.install(snapshot);
+      this.committed = this.applied = snapshot.index;
+      this.options.machine.restore(snapshot.state);
+      this.#effects.push({ type: 'restored' });
+      this.#dirty = true;
+    }
+    const merged = this.log.merge(previousIndex, previousTerm, entries, this.committed);
+    if (merged === undefined) {
+      reply(-1);
+      return;
+    }
+    if (merged) this.#dirty = true;
+    const match = previousIndex + entries.length;
+    this.commit(Math.min(message.commit, match));
+    reply(match);
+  }
+
+  append(entry: Entry): number {
+    this.#dirty = true;
+    return this.log.append(entry);
+  }
+
+  /** Everything up to an index is agreed upon: applies it. */
+  commit(index: number): void {
+    const { machine } = this.options;
+    if (index > this.committed) this.committed = index;
+    while (this.applied < this.committed) {
+      const at = ++this.applied;
+      const entry = this.log.entry(at) as Entry;
+      if (entry.type !== 'command') continue;
+      const { term, command } = entry;
+      const result = machine.apply(command, { index: at, term });
+      this.#effects.push({ type: 'applied', command, result, index: at, term });
+      this.leader?.applied(at, result);
+    }
+    if (this.applied - this.log.snapshot.index >= LOG_MAX) {
+      this.log.compact(this.applied, machine.snapshot());
+      this.#dirty = true;
+    }
+  }
+}
+
+function listOf(names: readonly string[]): string {
+  return [...names].sort().join(' ');
+}

@@ -1,0 +1,24 @@
+/** A fixed set of histories; `SEED=n` plays one, `SEEDS=n` so many, from `FROM=n` on. */
+import { expect, test } from 'vitest';
+import { play } from './history.js';
+
+test('in no history are there two leaders in a term, two leases at a time, or lost commands', () => {
+  const { SEED, SEEDS = 300, FROM = 1 } = process.env;
+  const seeds = SEED ? [Number(SEED)] : Array.from({ length: Number(SEEDS) }, (_, i) => Number(FROM) + i);
+  let leaderships = 0;
+  let commands = 0;
+  let slowestMs = 0;
+  for (const seed of seeds) {
+    try {
+      const { world, healedMs } = play(seed, SEED !== undefined);
+      leaderships += world.leaderships;
+      commands += world.appliedCommands.size;
+      slowestMs = Math.max(slowestMs, healedMs);
+    } catch (error) {
+      if (error instanceof Error) error.message += `\nreplay: SEED=${seed} npx vitest run test/quorum/histories`;
+      throw error;
+    }
+  }
+  if (process.env.SEEDS) console.log({ leaderships, commands, slowestMs });
+  expect(leaderships).toBeGreaterThan(seeds.length / 2);
+});
