@@ -78,6 +78,11 @@ export class Leader {
     return this.replica.log.configuration;
   }
 
+  /** The voters are not being changed. */
+  get #isPlain(): boolean {
+    return !this.#configuration.next && !this.#configuration.all;
+  }
+
   propose(command: unknown, ref: number): void {
     const { replica } = this;
     if (this.#leavingUntilMs !== undefined) {
@@ -110,7 +115,13 @@ export class Leader {
   }
 
   change(names: readonly string[], ref: number): void {
-    if (this.#change || this.#configuration.next) {
+    const { names: first, durable } = this.replica.options;
+    // All of the first voters together may begin anew when they have forgotten. Nobody else may go on without them then.
+    if (!durable && names.some((name) => !first.includes(name))) {
+      this.replica.settle(ref, 'strangers');
+      return;
+    }
+    if (this.#change || !this.#isPlain) {
       this.replica.settle(ref, 'busy');
       return;
     }
@@ -134,7 +145,7 @@ export class Leader {
     const name = nameOf(id);
     const known = votersOf(this.#configuration);
     const former = known.find((other) => nameOf(other) === name);
-    if (this.#configuration.next || known.includes(id) || this.#newcomers.get(name) === id) return;
+    if (!this.#isPlain || known.includes(id) || this.#newcomers.get(name) === id) return;
     if (!former && !this.#change?.names.includes(name)) return;
     // Two processes have that name, or last words of the former one are under way.
     if (former && this.#heardWithin(former, this.replica.electionMs)) {
@@ -155,7 +166,7 @@ export class Leader {
     const { nowMs } = replica;
     if (nowMs >= this.#heartbeatAtMs) {
       this.#heartbeatAtMs = nowMs + replica.options.leaseMs / 4;
-      if (this.#change && !this.#configuration.next && nowMs >= this.#change.untilMs) this.#endChange('unreachable');
+      if (this.#change && this.#isPlain && nowMs >= this.#change.untilMs) this.#endChange('unreachable');
       for (const id of this.#others()) this.#append(id);
       this.#lookForVoters();
       this.#renew();
@@ -270,10 +281,10 @@ export class Leader {
 
   #nextConfiguration(): Configuration | undefined {
     const { log, committed, id } = this.replica;
-    const { voters, next } = log.configuration;
+    const { voters, next = voters } = log.configuration;
     const change = this.#change;
     if (committed < log.configurationIndex) return undefined;
-    if (next) return { voters: next };
+    if (!this.#isPlain) return { voters: next };
     if (!voters.includes(id)) this.resign();
     if (!change) return undefined;
     const ids = change.names.map((name) => this.#newcomers.get(name) ?? voters.find((other) => nameOf(other) === name));

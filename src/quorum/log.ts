@@ -3,10 +3,14 @@
  * stands in the log too; the latest that it holds counts, committed or not.
  */
 
-/** Who votes, by replica id. While `next` is there, both sets decide, each by its own majority. */
+/**
+ * Who votes, by replica id: the majority of `voters` decides. While `next` is there, a majority of that as well; while `all` is there,
+ * every single one of those as well.
+ */
 export interface Configuration {
   readonly voters: readonly string[];
   readonly next?: readonly string[];
+  readonly all?: readonly string[];
 }
 
 /** The part of a replica's id that stays when it has forgotten what it knew. */
@@ -32,22 +36,25 @@ export interface Snapshot {
 export const EMPTY: Snapshot = { index: 0, term: 0, configuration: { voters: [] }, state: null };
 
 /** Whether those for whom `has` holds decide. */
-export function isQuorum({ voters, next }: Configuration, has: (id: string) => boolean): boolean {
-  const most = (ids: readonly string[]) => ids.filter(has).length * 2 > ids.length;
-  return most(voters) && (!next || most(next));
+export function isQuorum(configuration: Configuration, has: (id: string) => boolean): boolean {
+  return quorumValue(configuration, (id) => (has(id) ? 1 : 0)) === 1;
 }
 
-/** The largest value that a quorum has reached or passed. */
-export function quorumValue({ voters, next }: Configuration, of: (id: string) => number): number {
-  const reached = (ids: readonly string[]) =>
-    // Of 2 the lesser, of 3 the middle one, of 4 the third.
-    ids.map(of).sort((a, b) => b - a)[Math.floor(ids.length / 2)] ?? Number.NEGATIVE_INFINITY;
-  return next ? Math.min(reached(voters), reached(next)) : reached(voters);
+/** The largest value that those who decide have reached or passed. */
+export function quorumValue({ voters, next, all }: Configuration, of: (id: string) => number): number {
+  const sorted = (ids: readonly string[]) => ids.map(of).sort((a, b) => b - a);
+  // Of 2 the lesser, of 3 the middle one, of 4 the third.
+  const most = (ids: readonly string[]) => sorted(ids)[Math.floor(ids.length / 2)] ?? Number.NEGATIVE_INFINITY;
+  return Math.min(
+    most(voters),
+    next ? most(next) : Number.POSITIVE_INFINITY,
+    sorted(all ?? []).at(-1) ?? Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Everybody who votes. */
-export function votersOf({ voters, next = [] }: Configuration): string[] {
-  return [...new Set([...voters, ...next])];
+export function votersOf({ voters, next = [], all = [] }: Configuration): string[] {
+  return [...new Set([...voters, ...next, ...all])];
 }
 
 export class Log {

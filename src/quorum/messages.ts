@@ -15,8 +15,8 @@ type Body =
   | { readonly type: 'who' }
   | { readonly type: 'here' }
   /**
-   * `pre`: would you? `forced`: our leader has told us to, so that its lease binds nobody. `names`: the voters at first, which those who
-   * know of no agreement compare with their own.
+   * `pre`: would you? `forced`: our leader has told us to, so that its lease binds nobody. `anew`: if all follow. `names`: the voters at
+   * first, which must be the same for all who begin.
    */
   | {
       readonly type: 'vote';
@@ -25,15 +25,14 @@ type Body =
       readonly lastTerm: number;
       readonly pre: boolean;
       readonly forced: boolean;
+      readonly anew: boolean;
       readonly names: readonly string[];
     }
-  /** `fresh`: we know of no agreement. */
   | {
       readonly type: 'vote-reply';
       readonly term: number;
       readonly pre: boolean;
       readonly granted: boolean;
-      readonly fresh: boolean;
     }
   | Append
   | {
@@ -88,7 +87,11 @@ const isOptional =
   (value): value is T | undefined =>
     value === undefined || read(value);
 const isConfiguration: Reader<Configuration> = (value): value is Configuration =>
-  fits(value, { voters: isList(isText), next: isOptional(isList(isText)) });
+  fits(value, {
+    voters: isList(isText),
+    next: isOptional(isList(isText)),
+    all: isOptional(isList(isText)),
+  });
 
 const ENTRIES: Record<string, Shape> = {
   start: { term: isCount },
@@ -105,8 +108,16 @@ const isSnapshot: Reader<Snapshot> = (value): value is Snapshot =>
 const SHAPES: Record<QuorumMessage['type'], Shape> = {
   who: {},
   here: {},
-  vote: { term: isCount, lastIndex: isCount, lastTerm: isCount, pre: isFlag, forced: isFlag, names: isList(isText) },
-  'vote-reply': { term: isCount, pre: isFlag, granted: isFlag, fresh: isFlag },
+  vote: {
+    term: isCount,
+    lastIndex: isCount,
+    lastTerm: isCount,
+    pre: isFlag,
+    forced: isFlag,
+    anew: isFlag,
+    names: isList(isText),
+  },
+  'vote-reply': { term: isCount, pre: isFlag, granted: isFlag },
   append: {
     term: isCount,
     sentAtMs: isTime,

@@ -5,7 +5,7 @@
  * @source Ongaro and Ousterhout, In Search of an Understandable Consensus Algorithm (2014); Ongaro's thesis, 3.10, 4.2.3, 6.4, 9.6
  */
 import { Leader } from './leader.js';
-import { type Entry, isQuorum, Log, nameOf, votersOf } from './log.js';
+import { type Configuration, type Entry, isQuorum, Log, nameOf, votersOf } from './log.js';
 import type { ReplicatedMachine } from './machine.js';
 import type { QuorumMessage, SavedState, Unsigned } from './messages.js';
 
@@ -39,7 +39,7 @@ export type ReplicaInput =
   | { readonly type: 'eligible'; readonly eligible: boolean };
 
 /** Why a wish was not granted. `lost`: it may be, or not. All others: it will not. */
-export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable';
+export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable' | 'strangers';
 
 /** What is to be done, in order; what follows a `save` waits until that is safe. */
 export type ReplicaEffect =
@@ -66,9 +66,8 @@ interface Candidacy {
   pre: boolean;
   /** Begins anew if all follow us. */
   anew: boolean;
-  /** The ids of those who vote for us, by name; those who know of no agreement apart. */
+  /** The ids of those who vote for us, by name. */
   votes: Map<string, string>;
-  fresh: Set<string>;
 }
 
 export class Replica {
@@ -161,8 +160,7 @@ export class Replica {
     }
     if (this.leader) this.leader.tick();
     else if (nowMs >= this.#electionAtMs) this.#timeOut();
-    if (this.#dirty && this.options.durable && !this.fresh)
-      this.#effects.unshift({ type: 'save', state: this.#state() });
+    if (this.#dirty && this.options.durable) this.#effects.unshift({ type: 'save', state: this.#state() });
     this.#dirty = false;
     const effects = this.#effects;
     this.#effects = [];
@@ -187,8 +185,8 @@ export class Replica {
   }
 
   #waitForElection(): void {
-    // Who may only hand over lets the others try first.
-    const patience = this.eligible ? 1 : 3;
+    // Who could only hand over, or save what is left when all voters have forgotten, lets the others try first.
+    const patience = this.eligible && this.#votes ? 1 : 3;
     this.#electionAtMs = this.nowMs + this.electionMs * (patience + this.options.random());
   }
 
@@ -210,18 +208,27 @@ export class Replica {
   /** Nobody has been heard for long. */
   #timeOut(): void {
     this.following = undefined;
-    const { names, name } = this.options;
-    const votes = this.fresh ? names.includes(name) : votersOf(this.log.configuration).includes(this.id);
-    if (votes) this.#stand({ pre: true });
+    if (this.#votes || !this.fresh) this.#stand({ pre: true });
     else this.#waitForElection();
+  }
+
+  get #votes(): boolean {
+    return this.fresh
+      ? this.options.names.includes(this.options.name)
+      : votersOf(this.log.configuration).includes(this.id);
+  }
+
+  /** May begin anew when all follow: where nobody has a disk, and at first. */
+  get #mayBegin(): boolean {
+    return this.fresh || !this.options.durable;
   }
 
   #onMessage(message: QuorumMessage): void {
     const { type, to, from } = message;
     const forName = nameOf(to) === this.options.name && from !== this.id;
     if (type === 'who' && forName) this.send({ type: 'here', to: from });
-    // Who has forgotten may be asked for what its former self would have been.
-    const forUs = to === this.id || (type === 'vote' && forName && this.fresh);
+    // Who has forgotten is asked as well, instead of its former self.
+    const forUs = to === this.id || (type === 'vote' && forName);
     if (!forUs || from === this.id) {
       if (type !== 'who') this.count('messagesForOthers');
       return;
@@ -261,30 +268,33 @@ export class Replica {
       this.#dirty = true;
     }
     this.count(pre ? 'preVotes' : 'candidacies');
-    this.#candidacy = { pre, anew, votes: new Map(), fresh: new Set() };
+    this.#candidacy = { pre, anew, votes: new Map() };
     const { lastIndex, lastTerm } = this.log;
-    for (const to of this.fresh ? names.map((name) => `${name}#`) : votersOf(this.log.configuration)) {
-      if (nameOf(to) !== this.options.name)
-        this.send({ type: 'vote', to, term, lastIndex, lastTerm, pre, forced, names });
+    const known = votersOf(this.log.configuration);
+    const others = this.#mayBegin ? names.filter((name) => !known.some((id) => nameOf(id) === name)) : [];
+    for (const to of [...known, ...others.map((name) => `${name}#`)]) {
+      if (nameOf(to) !== this.options.name) {
+        this.send({ type: 'vote', to, term, lastIndex, lastTerm, pre, forced, anew, names });
+      }
     }
-    this.#onVoteReply({ type: 'vote-reply', from: this.id, to: this.id, term, pre, granted: true, fresh: this.fresh });
+    this.#onVoteReply({ type: 'vote-reply', from: this.id, to: this.id, term, pre, granted: true });
   }
 
-  #onVote({ from, term, lastIndex, lastTerm, pre, forced, names }: QuorumMessage & { type: 'vote' }): void {
-    const { log, fresh } = this;
+  #onVote({ from, term, lastIndex, lastTerm, pre, forced, anew, names }: QuorumMessage & { type: 'vote' }): void {
+    const { log } = this;
     // We have promised not to: a leader leads, or may.
     if (!forced && (this.leader || this.nowMs < this.#promisedUntilMs)) {
       this.count('votesRefused');
       return;
     }
-    if (fresh && listOf(names) !== listOf(this.options.names)) {
+    if ((anew || this.fresh) && listOf(names) !== listOf(this.options.names)) {
       this.count('votersDiffer');
       return;
     }
     const complete = lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
     if (pre) {
       const granted = term > this.term && complete;
-      this.send({ type: 'vote-reply', to: from, term: granted ? term : this.term, pre, granted, fresh });
+      this.send({ type: 'vote-reply', to: from, term: granted ? term : this.term, pre, granted });
       return;
     }
     if (term > this.term) this.follow(term);
@@ -294,40 +304,40 @@ export class Replica {
       this.#dirty = true;
       this.#waitForElection();
     }
-    this.send({ type: 'vote-reply', to: from, term: this.term, pre, granted, fresh });
+    this.send({ type: 'vote-reply', to: from, term: this.term, pre, granted });
   }
 
-  #onVoteReply({ from, term, pre, granted, fresh }: QuorumMessage & { type: 'vote-reply' }): void {
+  #onVoteReply({ from, term, pre, granted }: QuorumMessage & { type: 'vote-reply' }): void {
     if (!granted && term > this.term) this.follow(term);
     const candidacy = this.#candidacy;
     if (!granted || candidacy?.pre !== pre || term !== this.term + (pre ? 1 : 0)) return;
-    candidacy.votes.set(nameOf(from), from);
-    if (fresh) candidacy.fresh.add(from);
-    const { log } = this;
-    const elected = isQuorum(log.configuration, (id) => candidacy.votes.get(nameOf(id)) === id);
-    const anew = !elected && this.#allFollow(candidacy);
-    if (!elected && !(anew && (pre || candidacy.anew))) return;
+    const { votes, anew } = candidacy;
+    votes.set(nameOf(from), from);
+    const elected = isQuorum(this.log.configuration, (id) => votes.get(nameOf(id)) === id);
+    const beginning = elected ? undefined : this.#beginning(votes);
+    if (!elected && !(beginning && (pre || anew))) return;
     if (pre) {
-      this.#stand({ anew });
+      this.#stand({ anew: !elected });
       return;
     }
-    const voters = [...candidacy.votes.values()];
     this.#candidacy = undefined;
-    this.count(anew ? 'beginnings' : 'elections');
+    this.count(elected ? 'elections' : 'beginnings');
     this.leader = new Leader(this);
-    this.leader.begin(anew ? { voters } : undefined);
+    this.leader.begin(beginning);
   }
 
   /**
-   * Whether all voters follow us in this term: those who are the ones that we know, and those who have forgotten and are others.
-   * Then nothing else can be agreed upon any more, and what their former selves knew is lost. We may begin anew with what we have.
+   * How we may begin anew with what we have: when all voters, those at first and those that we know, follow us in this term, whoever
+   * they are by now. None of them knows more, so that what others knew is lost; nothing else can be agreed upon until all
+   * of them have agreed to this.
    */
-  #allFollow({ votes, fresh }: Candidacy): boolean {
-    if (this.fresh) return this.options.names.every((name) => fresh.has(votes.get(name) ?? ''));
-    return votersOf(this.log.configuration).every((id) => {
-      const voter = votes.get(nameOf(id));
-      return voter === id || fresh.has(voter ?? '');
-    });
+  #beginning(votes: ReadonlyMap<string, string>): Configuration | undefined {
+    if (!this.#mayBegin) return undefined;
+    const { voters, next = voters } = this.log.configuration;
+    const { names } = this.options;
+    const idsOf = (some: readonly string[]) => [...new Set(some.map((name) => votes.get(name) ?? ''))];
+    const all = idsOf([...names, ...votersOf(this.log.configuration).map(nameOf)]);
+    return all.includes('') ? undefined : { voters: idsOf(this.fresh ? names : next.map(nameOf)), all };
   }
 
   #onAppend(message: QuorumMessage & { type: 'append' }): void {

@@ -133,7 +133,7 @@ export class World {
   }
 
   get names(): string[] {
-    return this.processes.slice(0, this.faults.voters).map(({ name }) => name);
+    return Array.from({ length: this.faults.voters }, (_, i) => `v${i}`);
   }
 
   local(process: Process, atMs = this.nowMs): number {
@@ -388,7 +388,8 @@ export class World {
     if (process.durable) return true;
     const newest = this.newest();
     if (!newest) return false;
-    const { voters, next } = newest.replica.log.configuration;
+    const { voters, next, all } = newest.replica.log.configuration;
+    if (all) return false;
     const remembers = (id: string) =>
       this.processes.some((other) => other !== process && other.replica.id === id && (other.running || other.durable));
     const most = (ids: readonly string[]) => ids.filter(remembers).length * 2 > ids.length;
