@@ -1,102 +1,421 @@
 /**
- * One quorum at one member: drives the replica when this member is a voter, and otherwise asks the voters. (Interface first.)
+ * One quorum at one member: a voter, or a client of the voters, and the API of both. Whoever is no voter watches: it asks one of
+ * them who leads, and is answered when that changes.
  */
-import type { Clock, Cluster } from '../index.js';
+import { type Cluster, GossipError, type GossipErrorCode, type Member } from '../index.js';
+import type { ProposeOptions, Quorum } from './api.js';
+import { type LeaseClock, platformClock } from './clock.js';
+import { nameOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
+import { readSavedState } from './messages.js';
+import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
+import type { Refusal, ReplicaEffect, ReplicaOptions } from './replica.js';
+import { findMember, type Outcome, Voter } from './voter.js';
+import { ASK, listen } from './wire.js';
 
-/** What {@link createQuorum} takes. */
-export interface QuorumOptions<Command, Result, Question = never, Answer = never> {
-  /** Names the quorum; several may live in one cluster. At most 64 bytes. The same at all members. */
-  name: string;
-  /**
-   * The voters at first, the same list at all members, in any order: 1 to 9 addresses or member ids, whichever stays the same when a
-   * voter starts again. Who is not among them takes part as a client; `changeVoters` may make it a voter. Ignored once `storage` holds
-   * a newer set.
-   */
-  voters: readonly string[];
-  machine: ReplicatedMachine<Command, Result, Question, Answer>;
-  /** Where a voter keeps what it must not forget. Without: a voter that starts again is a new one and takes the old one's place. */
-  storage?: QuorumStorage;
-  /**
-   * How long a leader leads without hearing from a majority, in ms; 100 to 600,000, default 2000. A new leader is there 1.25 to 3 times that
-   * after the old one has fallen silent. Clocks of voters may run apart by 10 %.
-   */
-  leaseMs?: number;
-  /** Whether this voter may lead: asked again and again. One that may not still votes, and leads only to hand over. Default: yes. */
-  eligible?: () => boolean;
-  /** Time, for tests and simulations: monotonic. Default: the platform's. */
-  clock?: Clock;
-  /** Seed of the waits before an election, for tests and simulations. Default: random. */
-  seed?: number;
-  /** Closes it. */
-  signal?: AbortSignal;
-}
+/** What members ask voters. */
+type Ask =
+  | { readonly do: 'propose'; readonly value: unknown }
+  | { readonly do: 'query'; readonly value: unknown }
+  | { readonly do: 'change'; readonly value: readonly string[] }
+  /** Who leads? Answered when it is not who we say, or after a while. */
+  | { readonly do: 'watch'; readonly token: number };
 
-/** Keeps a voter's state over restarts: one small value (its log is cut at 64 entries), replaced as a whole. */
-export interface QuorumStorage {
-  /** What was saved last; `undefined` when nothing ever was. */
-  load(): unknown | Promise<unknown>;
-  /** Resolves when the value is safe from a crash: nothing that depends on it is told to anybody before. When it fails the voter stops. */
-  save(state: unknown): void | Promise<void>;
-}
-
-/** A command or question's way to the leader. */
-export interface ProposeOptions {
-  /** Default: 10,000 ms. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  /** The machine ignores what comes twice: propose again when the outcome is unknown, until the deadline. Default false. */
-  idempotent?: boolean;
-}
-
-/** A replicated machine at one member. */
-export interface Quorum<Command, Result, Question = never, Answer = never> extends AsyncDisposable {
-  /** Who leads, as far as we know. */
-  readonly leadership: Leadership | undefined;
-  /** Whether we lead at this very moment: reads the clock, and is false as soon as the lease has run out. */
-  isLeader(): boolean;
-  /**
-   * Has a command applied, from a voter or any other member, through whoever leads.
-   * @returns what `apply` returned.
-   * @throws GossipError `ERR_TIMEOUT`: no answer within the deadline, or the leader lost its leadership meanwhile: the command **may or may not
-   *   have been or be applied**; with `idempotent` it was proposed again until the deadline. `ERR_UNREACHABLE`: no leader was found until
-   *   the deadline, it was not applied. `ERR_OVERLOADED`: the leader has too many open, it was not applied. `ERR_ABORTED` (may or may
-   *   not be applied), `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_CLOSED`.
-   */
-  propose(command: Command, options?: ProposeOptions): Promise<Result>;
-  /** Asks the machine at the leader, under its lease: the answer knows all that was committed before. Errors as {@link propose}. */
-  query(question: Question, options?: Omit<ProposeOptions, 'idempotent'>): Promise<Answer>;
-  /**
-   * Hears of each change of leadership as we see it, `undefined` when nobody is known to lead; and at voters of each command as it is
-   * applied to our copy of the machine (not of those that came within a snapshot: hear `restored` for that).
-   * @returns a function that stops it.
-   */
-  on(
-    event: 'leadership',
-    handler: (now: Leadership | undefined, before: Leadership | undefined) => unknown,
-  ): () => void;
-  on(
-    event: 'applied',
-    handler: (command: Command, result: Result, at: { index: number; term: number }) => unknown,
-  ): () => void;
-  on(event: 'restored', handler: () => unknown): () => void;
-  /** Hands over when we lead: to the voter that has all and may lead, at once. Resolves when we lead no more. */
-  resign(): Promise<void>;
-  /**
-   * Replaces the set of voters, by joint consensus: at each moment one set, or both, decide.
-   * @throws GossipError `ERR_OPTION` (the list), `ERR_UNREACHABLE` (a new voter has not caught up in time, nothing was changed), and as {@link propose}.
-   */
-  changeVoters(voters: readonly string[], options?: Omit<ProposeOptions, 'idempotent'>): Promise<void>;
-  /** The voters as far as we know. */
+/** What they answer: what came of it, and who leads. */
+interface Told {
+  readonly outcome?: Outcome | undefined;
+  readonly leader?: string | undefined;
+  readonly token: number;
   readonly voters: readonly string[];
-  /** Counters, and the present size of what can grow. */
-  stats(): Record<string, number>;
-  /** Hands over when we lead, and stops. Idempotent. */
-  close(): Promise<void>;
 }
 
-/** Starts a quorum at this member. */
-export type CreateQuorum = <C, R, Q = never, A = never>(
+const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> = {
+  'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
+  overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],
+  unreachable: ['ERR_UNREACHABLE', 'a new voter did not catch up; nothing was changed'],
+  strangers: ['ERR_OPTION', 'without storage, voters must be among those that the option voters names'],
+};
+
+/** Starts a quorum at this member. @throws GossipError `ERR_OPTION`, and what `storage.load` rejects with. */
+export async function createQuorum<C, R, Q = never, A = never>(
   cluster: Cluster,
   options: QuorumOptions<C, R, Q, A>,
-) => Promise<Quorum<C, R, Q, A>>;
+): Promise<Quorum<C, R, Q, A>> {
+  checkQuorumOptions(options);
+  const saved = readSavedState(await options.storage?.load());
+  const quorum = new QuorumMember(cluster, options as unknown as AnyOptions);
+  quorum.start(saved);
+  return quorum as unknown as Quorum<C, R, Q, A>;
+}
+
+type AnyOptions = QuorumOptions<unknown, unknown, unknown, unknown>;
+type Handler = (event: never) => unknown;
+
+class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
+  readonly name: string;
+  readonly clock: LeaseClock;
+  readonly storage: AnyOptions['storage'];
+  readonly #leaseMs: number;
+  readonly #counters: Record<string, number> = {};
+  readonly #handlers = new Map<string, Set<{ handler: Handler }>>();
+  readonly #closing = new AbortController();
+  /** Who waits for a change of who leads. */
+  readonly #waiting = new Set<() => void>();
+  #voter: Voter | undefined;
+  #told: { leadership: Leadership | undefined; untilMs: number } = { leadership: undefined, untilMs: 0 };
+  #voters: readonly string[];
+  #last: Leadership | undefined;
+  #stopListening: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    readonly cluster: Cluster,
+    private readonly options: AnyOptions,
+  ) {
+    this.name = options.name;
+    this.clock = options.clock ?? platformClock();
+    this.storage = options.storage;
+    this.#leaseMs = options.leaseMs ?? 2000;
+    this.#voters = options.voters;
+  }
+
+  start(saved: ReplicaOptions['saved']): void {
+    const { cluster, options } = this;
+    this.#stopListening = listen(cluster, this.name, this);
+    if (!this.#stopListening) bad('name', `"${this.name}" is in use at this member`);
+    const own = saved ? nameOf(saved.id) : options.voters.find((name) => this.#isOurs(name));
+    if (own !== undefined) this.#vote(own, saved);
+    void this.#watch();
+    const { signal } = options;
+    const stop = () => void this.close();
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { signal: this.#closing.signal });
+  }
+
+  #isOurs(name: string): boolean {
+    return name === this.cluster.id || name === this.cluster.address;
+  }
+
+  #vote(name: string, saved?: ReplicaOptions['saved']): Voter {
+    const { voters: names, machine, random = Math.random } = this.options;
+    const { epochMs } = this.clock;
+    const bootMs = Math.floor(epochMs + this.clock.now());
+    this.#voter = new Voter(this, {
+      name,
+      names,
+      machine: machine as ReplicatedMachine<unknown, unknown, unknown, unknown>,
+      leaseMs: this.#leaseMs,
+      random,
+      epochMs,
+      boot: `${bootMs.toString(36)}${Math.floor(random() * 2 ** 32).toString(36)}`,
+      durable: this.storage !== undefined,
+      saved,
+    });
+    this.#voter.start();
+    return this.#voter;
+  }
+
+  eligible(): boolean {
+    try {
+      return this.options.eligible?.() ?? true;
+    } catch {
+      this.count('handlersFailed');
+      return false;
+    }
+  }
+
+  count(counter: string): void {
+    this.#counters[counter] = (this.#counters[counter] ?? 0) + 1;
+  }
+
+  get leadership(): Leadership | undefined {
+    const nowMs = this.clock.now();
+    if (this.#voter?.replica.votes) return this.#closed ? undefined : this.#voter.replica.leadershipAt(nowMs);
+    return nowMs < this.#told.untilMs ? this.#told.leadership : undefined;
+  }
+
+  get voters(): readonly string[] {
+    const replica = this.#voter?.replica;
+    if (!replica || replica.fresh) return this.#voters;
+    const { voters, next = voters } = replica.log.configuration;
+    return next.map(nameOf);
+  }
+
+  isLeader(): boolean {
+    return !this.#closed && (this.#voter?.leads() ?? false);
+  }
+
+  // What the voter calls.
+
+  handled(effects: readonly ReplicaEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'applied') this.#tell('applied', effect);
+      if (effect.type === 'restored') this.#tell('restored', {});
+    }
+    this.#look();
+  }
+
+  failed(): void {
+    this.count('storageFailed');
+    void this.close();
+  }
+
+  /** Tells of a change of who leads, when there is one. */
+  #look(): void {
+    const now = this.leadership;
+    const before = this.#last;
+    if (now?.leader === before?.leader && now?.token === before?.token) return;
+    this.#last = now;
+    for (const wake of this.#waiting) wake();
+    this.#tell('leadership', { now, before });
+  }
+
+  on(event: string, handler: Handler): () => void {
+    const entry = { handler };
+    const entries = this.#handlers.get(event) ?? new Set();
+    this.#handlers.set(event, entries.add(entry));
+    return () => void entries.delete(entry);
+  }
+
+  #tell(event: string, value: unknown): void {
+    for (const { handler } of [...(this.#handlers.get(event) ?? [])]) {
+      Promise.resolve()
+        .then(() => handler(value as never))
+        .catch(() => this.count('handlersFailed'));
+    }
+  }
+
+  // What other members say and ask.
+
+  said(value: unknown, from: Member): void {
+    const to = (value as { to?: unknown } | null)?.to;
+    const name = typeof to === 'string' ? nameOf(to) : '';
+    // Somebody wants us for a voter.
+    const voter = this.#voter ?? (this.#isOurs(name) ? this.#vote(name) : undefined);
+    voter?.said(value, from);
+  }
+
+  async asked(value: unknown, _from: Member, signal: AbortSignal): Promise<Told | undefined> {
+    const ask = value as Partial<Ask> | null;
+    const voter = this.#voter;
+    if (!voter || this.#closed || !ask) return undefined;
+    if (ask.do === 'watch') {
+      if ((this.leadership?.token ?? 0) === ask.token) await this.#changed(2 * this.#leaseMs, signal);
+      return this.#tells();
+    }
+    if (ask.do === 'propose') return this.#tells(await voter.propose(ask.value));
+    if (ask.do === 'query') return this.#tells(await voter.query(ask.value));
+    if (ask.do !== 'change' || !isVoters(ask.value)) return undefined;
+    return this.#tells(await voter.change(ask.value));
+  }
+
+  #tells(outcome?: Outcome): Told {
+    const { leadership, voters } = this;
+    return { outcome, leader: leadership?.leader, token: leadership?.token ?? 0, voters };
+  }
+
+  /** Until who leads has changed, as we see it, or time has passed. */
+  #changed(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.#waiting.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const cancel = this.clock.schedule(ms, done);
+      this.#waiting.add(done);
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  /** As long as we do not vote, voters are asked, one at a time: who has answered is asked again. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let at = 0; !signal.aborted; ) {
+      const { voters } = this;
+      const votes = this.#voter?.replica.votes;
+      const target = votes ? undefined : findMember(this.cluster, voters[at % voters.length] as string);
+      let told: Told | undefined;
+      if (target && target.id !== this.cluster.id) {
+        const { token = 0 } = this.leadership ?? {};
+        told = await this.#ask(target, { do: 'watch', token }, 4 * this.#leaseMs).catch(() => undefined);
+      }
+      const heard = told && this.#hear(told);
+      this.#look();
+      if (heard) continue;
+      at++;
+      await this.#changed(votes ? 4 * this.#leaseMs : this.#leaseMs / 4, signal);
+    }
+  }
+
+  /** @returns whether it is worth to ask the same one again. */
+  #hear({ leader, token, voters }: Told): boolean {
+    this.#voters = voters;
+    const known = this.#told.leadership;
+    if (leader === undefined || token < (known?.token ?? 0)) return false;
+    const leadership = known?.token === token ? known : { leader, token, mine: false };
+    this.#told = { leadership, untilMs: this.clock.now() + 4 * this.#leaseMs };
+    return true;
+  }
+
+  async #ask(target: Member, ask: Ask, timeoutMs: number, signal = this.#closing.signal): Promise<Told | undefined> {
+    const told = await this.cluster.request(target, ASK, { q: this.name, m: ask }, { timeoutMs, signal });
+    return isTold(told) ? told : undefined;
+  }
+
+  // What the application asks.
+
+  async propose(command: unknown, options: ProposeOptions = {}): Promise<unknown> {
+    return this.#wish({ do: 'propose', value: copyOf(command) }, options);
+  }
+
+  query(question: unknown, options: ProposeOptions = {}): Promise<unknown> {
+    return this.#wish({ do: 'query', value: question }, { ...options, idempotent: true });
+  }
+
+  async changeVoters(voters: readonly string[], options: ProposeOptions = {}): Promise<void> {
+    checkVoters(voters);
+    await this.#wish({ do: 'change', value: [...voters] }, options);
+  }
+
+  /** Brings a wish to whoever leads: those who do not say who does. What certainly was not done is tried again until the deadline. */
+  async #wish(ask: Exclude<Ask, { do: 'watch' }>, options: ProposeOptions): Promise<unknown> {
+    const { timeoutMs = 10_000, signal, idempotent = false } = options;
+    const untilMs = this.clock.now() + timeoutMs;
+    let unknown: unknown;
+    let hint: string | undefined;
+    for (let at = 0; ; at++) {
+      if (this.#closed) throw new GossipError('ERR_CLOSED', `the quorum "${this.name}" is closed`);
+      if (signal?.aborted) throw new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal.reason });
+      const leftMs = untilMs - this.clock.now();
+      if (leftMs <= 0) break;
+      const { voters } = this;
+      const name = hint ?? this.leadership?.leader ?? (voters[at % voters.length] as string);
+      hint = undefined;
+      try {
+        const told = await this.#bring(name, ask, idempotent ? Math.min(leftMs, 2 * this.#leaseMs) : leftMs, signal);
+        const { outcome } = told ?? {};
+        if (outcome && !('refused' in outcome)) return outcome.result;
+        if (outcome?.refused === 'lost')
+          throw new GossipError('ERR_TIMEOUT', 'the leader lost its leadership meanwhile');
+        const refused = outcome && REFUSED[outcome.refused];
+        if (refused) throw new GossipError(...refused);
+        if (told?.leader !== undefined && told.leader !== name) hint = told.leader;
+      } catch (error) {
+        const { code } = error as GossipError;
+        if (code === 'ERR_TIMEOUT' || code === 'ERR_HANDLER' || (code === 'ERR_UNREACHABLE' && !isRefusal(error))) {
+          unknown = error;
+          if (!idempotent) break;
+        } else if (code !== 'ERR_UNKNOWN_MEMBER' && code !== 'ERR_NO_HANDLER') throw error;
+      }
+      if (hint === undefined) await this.#changed(Math.min(leftMs, this.#leaseMs / 8), signal ?? this.#closing.signal);
+    }
+    if (unknown) throw new GossipError('ERR_TIMEOUT', 'nobody knows whether it was done', { cause: unknown });
+    throw new GossipError(
+      'ERR_UNREACHABLE',
+      `no leader of "${this.name}" was found within ${timeoutMs} ms; nothing was done`,
+    );
+  }
+
+  async #bring(
+    name: string,
+    ask: Exclude<Ask, { do: 'watch' }>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Told | undefined> {
+    const voter = this.#voter;
+    if (voter?.name === name) {
+      const outcome =
+        ask.do === 'propose'
+          ? voter.propose(ask.value)
+          : ask.do === 'query'
+            ? voter.query(ask.value)
+            : voter.change(ask.value);
+      return this.#tells(await this.#within(outcome, timeoutMs, signal));
+    }
+    const target = findMember(this.cluster, name);
+    return target && target.id !== this.cluster.id ? this.#ask(target, ask, timeoutMs, signal) : undefined;
+  }
+
+  /** What becomes of a wish of our own, or that nobody knows. */
+  async #within(outcome: Promise<Outcome>, timeoutMs: number, signal?: AbortSignal): Promise<Outcome> {
+    let cancel = () => {};
+    let aborted = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.clock.schedule(timeoutMs, () =>
+        reject(new GossipError('ERR_TIMEOUT', `not within ${timeoutMs} ms`)),
+      );
+      aborted = () => reject(new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason }));
+      signal?.addEventListener('abort', aborted);
+    });
+    try {
+      return await Promise.race([outcome, late]);
+    } finally {
+      cancel();
+      signal?.removeEventListener('abort', aborted);
+    }
+  }
+
+  async resign(): Promise<void> {
+    const voter = this.#voter;
+    const leader = voter?.replica.leader;
+    if (!leader) return;
+    voter.resign();
+    while (voter.replica.leader === leader && !this.#closing.signal.aborted)
+      await this.#changed(this.#leaseMs / 8, this.#closing.signal);
+  }
+
+  stats(): Record<string, number> {
+    return { ...this.#counters, ...this.#voter?.stats(), watchersWaiting: this.#waiting.size };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await this.resign();
+      this.#voter?.stop();
+      this.#stopListening?.();
+      this.#closing.abort();
+      for (const wake of this.#waiting) wake();
+      this.#look();
+    })();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** What stands in the log is nobody's to change. */
+function copyOf(command: unknown): unknown {
+  try {
+    return structuredClone(command);
+  } catch (error) {
+    throw new GossipError('ERR_CODEC', `cannot carry the command: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** It is we who say that nothing was done. */
+function isRefusal(error: unknown): boolean {
+  return Object.values(REFUSED).some(([, text]) => text === (error as Error).message);
+}
+
+function isVoters(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) && value.length > 0 && value.length <= 9 && value.every((name) => typeof name === 'string')
+  );
+}
+
+function isTold(value: unknown): value is Told {
+  const told = value as Partial<Told> | null;
+  const { outcome } = told ?? {};
+  return (
+    typeof told === 'object' &&
+    told !== null &&
+    Number.isSafeInteger(told.token) &&
+    (told.leader === undefined || typeof told.leader === 'string') &&
+    isVoters(told.voters) &&
+    (outcome === undefined || (typeof outcome === 'object' && outcome !== null))
+  );
+}

@@ -6,7 +6,7 @@
  */
 import { Leader } from './leader.js';
 import { type Configuration, type Entry, isQuorum, Log, nameOf, votersOf } from './log.js';
-import type { ReplicatedMachine } from './machine.js';
+import type { Leadership, ReplicatedMachine } from './machine.js';
 import type { QuorumMessage, SavedState, Unsigned } from './messages.js';
 
 /** What a replica is made of. */
@@ -35,11 +35,13 @@ export type ReplicaInput =
   | { readonly type: 'propose'; readonly command: unknown; readonly ref: number }
   | { readonly type: 'change-voters'; readonly names: readonly string[]; readonly ref: number }
   | { readonly type: 'resign' }
+  /** Our clock has stood still, for we do not know how long. */
+  | { readonly type: 'slept' }
   /** Whether this replica may lead from now on. */
   | { readonly type: 'eligible'; readonly eligible: boolean };
 
 /** Why a wish was not granted. `lost`: it may be, or not. All others: it will not. */
-export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable' | 'strangers';
+export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable' | 'strangers' | 'too-large';
 
 /** What is to be done, in order; what follows a `save` waits until that is safe. */
 export type ReplicaEffect =
@@ -120,11 +122,10 @@ export class Replica {
     return this.leader ? this.leader.wakeAtMs : this.#electionAtMs;
   }
 
-  /** The name of who leads, and its token; read it after `handle`. */
-  get leadership(): { leader: string; token: number; mine: boolean } | undefined {
-    if (this.leader)
-      return this.leads(this.nowMs) ? { leader: this.options.name, token: this.term, mine: true } : undefined;
-    if (!this.following?.leads || this.nowMs >= this.#promisedUntilMs) return undefined;
+  /** The name of who leads, and its token, as far as we know at a time. */
+  leadershipAt(nowMs: number): Leadership | undefined {
+    if (this.leads(nowMs)) return { leader: this.options.name, token: this.term, mine: true };
+    if (!this.following?.leads || nowMs >= this.#promisedUntilMs) return undefined;
     return { leader: nameOf(this.following.id), token: this.term, mine: false };
   }
 
@@ -152,6 +153,9 @@ export class Replica {
         break;
       case 'resign':
         this.leader?.resign();
+        break;
+      case 'slept':
+        if (this.leader) this.follow(this.term, 'leasesSlept');
         break;
       case 'eligible':
         // Who has led in a term and may not any more does not come back in it: its token has been seen to end.
@@ -186,7 +190,7 @@ export class Replica {
 
   #waitForElection(): void {
     // Who could only hand over, or save what is left when all voters have forgotten, lets the others try first.
-    const patience = this.eligible && this.#votes ? 1 : 3;
+    const patience = this.eligible && this.votes ? 1 : 3;
     this.#electionAtMs = this.nowMs + this.electionMs * (patience + this.options.random());
   }
 
@@ -208,11 +212,12 @@ export class Replica {
   /** Nobody has been heard for long. */
   #timeOut(): void {
     this.following = undefined;
-    if (this.#votes || !this.fresh) this.#stand({ pre: true });
+    if (this.votes || !this.fresh) this.#stand({ pre: true });
     else this.#waitForElection();
   }
 
-  get #votes(): boolean {
+  /** We count, as far as we know. */
+  get votes(): boolean {
     return this.fresh
       ? this.options.names.includes(this.options.name)
       : votersOf(this.log.configuration).includes(this.id);

@@ -13,6 +13,7 @@ export const UNWANTED: Record<string, RegExp> = {
   'isogossip/store': /not a message of a store/,
   'isogossip/store/file': /it is no store of isogossip/,
   'isogossip/store/indexed-db': /isogossip store /,
+  'isogossip/quorum': /nobody knows whether it was done/,
   'isogossip/testing': /a simulation needs a wire/,
   'isogossip/codec/msgpack-raw': /msgpack-raw/,
   'isogossip/codec/json': /outside the years 0 to 9999 in JSON/,

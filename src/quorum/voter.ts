@@ -1,0 +1,249 @@
+/**
+ * The shell around a replica: gives it time and messages, one after the other, and does what it says. What has to be saved is
+ * saved before anything else happens.
+ */
+import type { Cluster, Member, MemberId } from '../index.js';
+import type { LeaseClock } from './clock.js';
+import { nameOf } from './log.js';
+import { type QuorumMessage, readMessage } from './messages.js';
+import type { QuorumStorage } from './options.js';
+import { type Refusal, Replica, type ReplicaEffect, type ReplicaInput, type ReplicaOptions } from './replica.js';
+import { bytesAtMost, COMMAND_BYTES_MAX } from './size.js';
+import { SAY } from './wire.js';
+
+/** What became of a wish. */
+export type Outcome = { readonly result: unknown } | { readonly refused: Refusal };
+
+/** What a voter stands on. */
+interface VoterOwner {
+  readonly cluster: Cluster;
+  readonly clock: LeaseClock;
+  readonly name: string;
+  readonly storage: QuorumStorage | undefined;
+  eligible(): boolean;
+  count(counter: string): void;
+  /** Something was done: who leads may have changed. */
+  handled(effects: readonly ReplicaEffect[]): void;
+  /** The storage failed. */
+  failed(error: unknown): void;
+}
+
+/** Things that wait while something is being saved. Source: guess, several seconds of messages. */
+const QUEUE_MAX = 1024;
+
+export class Voter {
+  readonly #replica: Replica;
+  readonly #queue: (() => readonly ReplicaEffect[])[] = [];
+  readonly #wishes = new Map<number, (outcome: Outcome) => void>();
+  readonly #ids = new Map<string, { id: MemberId | undefined; atMs: number }>();
+  #busy = false;
+  #stopped = false;
+  #refs = 0;
+  #aheadMs: number;
+  #cancelTimer = () => {};
+
+  constructor(
+    private readonly owner: VoterOwner,
+    options: ReplicaOptions,
+  ) {
+    this.#replica = new Replica(options, owner.clock.now());
+    this.#aheadMs = owner.clock.aheadMs?.() ?? 0;
+  }
+
+  start(): void {
+    this.#input({ type: 'tick' });
+  }
+
+  get name(): string {
+    return this.#replica.options.name;
+  }
+
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  leads(): boolean {
+    this.#look();
+    return !this.#stopped && this.#replica.leads(this.owner.clock.now());
+  }
+
+  /** Looks at what can change without anything having happened. */
+  #look(): void {
+    const { owner } = this;
+    const eligible = owner.eligible();
+    if (eligible !== this.#replica.eligible) this.#input({ type: 'eligible', eligible });
+    const aheadMs = owner.clock.aheadMs?.() ?? 0;
+    const sleptMs = aheadMs - this.#aheadMs;
+    this.#aheadMs = aheadMs;
+    // As much as the promise of those who vote is longer than the lease, less what clocks may run apart.
+    if (sleptMs > this.#replica.options.leaseMs / 50) this.#input({ type: 'slept' });
+  }
+
+  /** A message from another member. */
+  said(value: unknown, from: Member): void {
+    const message = readMessage(value);
+    const name = message && nameOf(message.from);
+    if (!message || (name !== from.id && name !== from.address)) {
+      this.owner.count('messagesMalformed');
+      return;
+    }
+    this.#ids.set(name, { id: from.id, atMs: this.owner.clock.now() });
+    this.#look();
+    this.#input({ type: 'message', message });
+  }
+
+  async propose(command: unknown): Promise<Outcome> {
+    if (bytesAtMost(command) > COMMAND_BYTES_MAX) return { refused: 'too-large' };
+    return this.#wish((ref) => ({ type: 'propose', command, ref }));
+  }
+
+  change(names: readonly string[]): Promise<Outcome> {
+    return this.#wish((ref) => ({ type: 'change-voters', names, ref }));
+  }
+
+  /** Answered in its turn: what the machine knows by then is safe. */
+  query(question: unknown): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const run = () => {
+        const { machine } = this.#replica.options;
+        resolve(this.leads() ? { result: machine.query?.(question) } : { refused: 'not-leader' });
+        return [];
+      };
+      if (!this.#enqueue(run)) resolve({ refused: 'overloaded' });
+    });
+  }
+
+  resign(): void {
+    this.#input({ type: 'resign' });
+  }
+
+  #wish(input: (ref: number) => ReplicaInput): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const ref = ++this.#refs;
+      this.#wishes.set(ref, resolve);
+      if (this.#input(input(ref))) return;
+      this.#wishes.delete(ref);
+      resolve({ refused: 'overloaded' });
+    });
+  }
+
+  #input(input: ReplicaInput): boolean {
+    return this.#enqueue(() => this.#replica.handle(input, this.owner.clock.now()));
+  }
+
+  /** @returns whether there was room. */
+  #enqueue(run: () => readonly ReplicaEffect[]): boolean {
+    if (this.#stopped || this.#queue.length >= QUEUE_MAX) {
+      this.owner.count('queueOverLimit');
+      return false;
+    }
+    this.#queue.push(run);
+    if (!this.#busy) void this.#work();
+    return true;
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    try {
+      for (let run = this.#queue.shift(); run && !this.#stopped; run = this.#queue.shift()) {
+        const effects = run();
+        for (const effect of effects) {
+          const saving = this.#perform(effect);
+          if (saving) await saving;
+          if (this.#stopped) return;
+        }
+        this.owner.handled(effects);
+      }
+    } catch (error) {
+      this.stop();
+      this.owner.failed(error);
+      return;
+    } finally {
+      this.#busy = false;
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#cancelTimer();
+    if (this.#stopped) return;
+    const { clock } = this.owner;
+    this.#cancelTimer = clock.schedule(Math.max(0, this.#replica.wakeAtMs - clock.now()), () => {
+      this.#look();
+      this.#input({ type: 'tick' });
+    });
+  }
+
+  #perform(effect: ReplicaEffect): Promise<void> | void {
+    switch (effect.type) {
+      case 'save':
+        return this.owner.storage?.save(effect.state);
+      case 'send':
+        this.#send(effect.message);
+        return;
+      case 'settled': {
+        const { ref, refused, result } = effect;
+        this.#wishes.get(ref)?.(refused ? { refused } : { result });
+        this.#wishes.delete(ref);
+      }
+    }
+  }
+
+  #send(message: QuorumMessage): void {
+    const { owner } = this;
+    const id = this.#memberOf(nameOf(message.to));
+    if (id === undefined) {
+      owner.count('votersNotFound');
+      return;
+    }
+    const reliable = message.type === 'append' && (message.entries.length > 0 || message.snapshot !== undefined);
+    owner.cluster
+      .send(id, SAY, { q: owner.name, m: message }, { reliable })
+      .catch(() => owner.count('messagesNotSent'));
+  }
+
+  /** The member that bears a name now. */
+  #memberOf(name: string): MemberId | undefined {
+    const { cluster, clock } = this.owner;
+    const nowMs = clock.now();
+    const known = this.#ids.get(name);
+    if (known?.id !== undefined && isThere(cluster.member(known.id))) return known.id;
+    // A look at all members is dear where there are thousands.
+    if (known && nowMs - known.atMs < this.#replica.options.leaseMs / 8) return undefined;
+    const id = findMember(cluster, name)?.id;
+    this.#ids.set(name, { id, atMs: nowMs });
+    return id;
+  }
+
+  stats(): Record<string, number> {
+    const { counters, log, term, committed } = this.#replica;
+    return {
+      ...counters,
+      term,
+      committed,
+      logEntries: log.entries.length,
+      wishesOpen: this.#wishes.size,
+      queued: this.#queue.length,
+    };
+  }
+
+  /** Does nothing more; what is open may be done, or not. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer();
+    for (const settle of this.#wishes.values()) settle({ refused: 'lost' });
+    this.#wishes.clear();
+  }
+}
+
+function isThere(member: Member | undefined): boolean {
+  return member?.state === 'alive' || member?.state === 'suspect';
+}
+
+/** The member that is there under a name: an id or an address. Of two at one address the one that is alive. */
+export function findMember(cluster: Cluster, name: string): Member | undefined {
+  const byId = cluster.member(name);
+  if (byId && isThere(byId)) return byId;
+  const there = cluster.members().filter((member) => member.address === name && isThere(member));
+  return there.find(({ state }) => state === 'alive') ?? there[0];
+}

@@ -1,0 +1,174 @@
+/** A quorum of real members in virtual time: from anywhere commands come to the leader, and who leads is known everywhere. */
+import { expect, test } from 'vitest';
+import type { Cluster } from '../../src/index.js';
+import {
+  createQuorum,
+  type Quorum,
+  type QuorumOptions,
+  type QuorumStorage,
+  type ReplicatedMachine,
+} from '../../src/quorum/index.js';
+import { Harness, settled } from '../unit/cluster-harness.js';
+
+/** A list to which words are added. */
+class Words implements ReplicatedMachine<string, number, null, string[]> {
+  words: string[] = [];
+  apply(word: string): number {
+    return this.words.push(word);
+  }
+  query(): string[] {
+    return [...this.words];
+  }
+  snapshot(): unknown {
+    return [...this.words];
+  }
+  restore(snapshot: unknown): void {
+    this.words = [...(snapshot as string[])];
+  }
+}
+
+type WordsQuorum = Quorum<string, number, null, string[]>;
+type WordsMember = WordsQuorum & { machine: Words };
+
+async function quorumOf(
+  harness: Harness,
+  cluster: Cluster,
+  options: Partial<QuorumOptions<string, number, null, string[]>> = {},
+): Promise<WordsMember> {
+  const machine = new Words();
+  let draw = 1;
+  const random = () => {
+    draw = (draw * 16807) % 2147483647;
+    return draw / 2147483647;
+  };
+  const quorum = await createQuorum(cluster, {
+    name: 'words',
+    voters: ['m0', 'm1', 'm2'],
+    machine,
+    leaseMs: 1000,
+    clock: harness.clock,
+    random,
+    ...options,
+  });
+  return Object.assign(quorum, { machine });
+}
+
+const leaderOf = (quorums: readonly WordsQuorum[]) => quorums.find((quorum) => quorum.isLeader());
+
+test('a leader comes, all know it, and commands and questions reach it from a member that does not vote', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const { leadership } = leaderOf(quorums) as WordsQuorum;
+  await harness.until(() => quorums.every((quorum) => quorum.leadership?.token === leadership?.token), 2000);
+  expect(quorums.map((quorum) => quorum.leadership?.leader)).toEqual(Array(4).fill(leadership?.leader));
+  for (const [i, quorum] of quorums.entries()) {
+    expect(await harness.within(quorum.propose(`word ${i}`), 2000)).toBe(i + 1);
+  }
+  const all = ['word 0', 'word 1', 'word 2', 'word 3'];
+  for (const quorum of quorums) expect(await harness.within(quorum.query(null), 2000)).toEqual(all);
+  await harness.until(() => quorums.slice(0, 3).every(({ machine }) => machine.words.length === 4), 2000);
+  await harness.within(Promise.all(quorums.map((quorum) => quorum.close())), 5000);
+});
+
+test('a leader that resigns hands over at once, and one that dies is replaced; tokens grow', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const first = leaderOf(quorums) as WordsQuorum;
+  const token = first.leadership?.token as number;
+  await harness.within(first.resign(), 1000);
+  expect(first.isLeader()).toBe(false);
+  await harness.until(() => leaderOf(quorums) !== undefined, 200);
+  const second = leaderOf(quorums) as WordsMember;
+  expect(second).not.toBe(first);
+  expect(second.leadership?.token).toBeGreaterThan(token);
+  await harness.within(second.propose('a'), 1000);
+  await (members[quorums.indexOf(second)] as Cluster).close();
+  const rest = quorums.filter((quorum) => quorum !== second);
+  await harness.until(() => leaderOf(rest) !== undefined, 5000);
+  expect(await harness.within((leaderOf(rest) as WordsQuorum).propose('b'), 1000)).toBe(2);
+  expect(await harness.within((rest[0] as WordsQuorum).query(null), 3000)).toEqual(['a', 'b']);
+});
+
+test('a voter without a disk that starts again is let in, and one with a disk is the same as before', async () => {
+  for (const durable of [false, true]) {
+    const harness = new Harness();
+    const disks = [0, 1, 2].map((): { value: unknown } => ({ value: undefined }));
+    const storage = (i: number): { storage?: QuorumStorage } => {
+      const disk = disks[i] as { value: unknown };
+      const save = async (state: unknown) => {
+        await settled();
+        disk.value = structuredClone(state);
+      };
+      return durable ? { storage: { load: () => structuredClone(disk.value), save } } : {};
+    };
+    const members = await harness.members(3);
+    const quorums: WordsMember[] = [];
+    for (const [i, member] of members.entries()) quorums.push(await quorumOf(harness, member, storage(i)));
+    await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+    for (let i = 0; i < 70; i++) await harness.within((quorums[0] as WordsQuorum).propose(`${i}`), 3000);
+    for (const [i, member] of members.entries()) {
+      const at = quorums[i] as WordsQuorum;
+      await harness.within(at.close(), 3000);
+      const again = await quorumOf(harness, member, storage(i));
+      quorums[i] = again;
+      await harness.until(() => again.leadership !== undefined && again.machine.words.length === 70, 12_000);
+    }
+    // None of them is the one that it was, and they have what the first ones agreed upon.
+    expect(await harness.within((quorums[1] as WordsQuorum).propose('last'), 3000)).toBe(71);
+    expect(quorums[0]?.stats().beginnings ?? 0).toBe(0);
+  }
+});
+
+test('voters are changed among those that are known; others only with storage', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  const [first] = quorums as [WordsMember, ...WordsMember[]];
+  await harness.within(first.propose('a'), 5000);
+  await harness.within(first.changeVoters(['m1', 'm2']), 5000);
+  await harness.until(() => quorums.every((quorum) => `${[...quorum.voters].sort()}` === 'm1,m2'), 5000);
+  expect(await harness.within(first.propose('b'), 5000)).toBe(2);
+  await expect(harness.within(first.changeVoters(['m1', 'm3']), 5000)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+  await expect(first.changeVoters([])).rejects.toMatchObject({ code: 'ERR_OPTION' });
+
+  const disks: unknown[] = [];
+  const lasting: WordsMember[] = [];
+  for (const [i, member] of members.entries()) {
+    const save = (state: unknown) => {
+      disks[i] = structuredClone(state);
+    };
+    const storage = { load: () => disks[i], save };
+    lasting.push(await quorumOf(harness, member, { name: 'lasting', storage }));
+  }
+  await harness.within((lasting[0] as WordsQuorum).propose('a'), 5000);
+  await harness.within((lasting[0] as WordsQuorum).changeVoters(['m3']), 5000);
+  await harness.until(() => (lasting[3] as WordsQuorum).isLeader(), 5000);
+  expect(await harness.within((lasting[0] as WordsQuorum).propose('b'), 5000)).toBe(2);
+  expect(lasting[3]?.machine.words).toEqual(['a', 'b']);
+});
+
+test('without a majority nothing is done, and the error says what is known', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsQuorum;
+  for (const [i, quorum] of quorums.entries()) if (quorum !== leader) await members[i]?.close();
+  const open = expect(leader.propose('x', { timeoutMs: 4000 })).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+  await harness.clock.advance(1000);
+  expect(leader.isLeader()).toBe(false);
+  await harness.clock.advance(4000);
+  await open;
+  const none = expect(leader.propose('x', { timeoutMs: 2000 })).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' });
+  await harness.clock.advance(3000);
+  await none;
+  await expect(leader.propose((() => {}) as never)).rejects.toMatchObject({ code: 'ERR_CODEC' });
+});
