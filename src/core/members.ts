@@ -95,11 +95,6 @@ export class Members {
     return this.#natives.length + this.#foreigners.length;
   }
 
-  /** Those. A copy when not all are of our own kind. */
-  peers(): readonly MemberRow[] {
-    return this.#foreigners.length > 0 ? [...this.#natives, ...this.#foreigners] : this.#natives;
-  }
-
   /** Those of them that are of our own kind. The list itself, in no order: it changes as members do. */
   natives(): readonly MemberRow[] {
     return this.#natives;
