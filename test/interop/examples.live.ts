@@ -29,7 +29,7 @@ const goId = (theirs: Program) => theirs.prints(/(?:local node ID|Node ID:?) (\S
 
 describeWithGo('an example and its Go twin', () => {
   beforeAll(() => {
-    const names = ['basic', 'events', 'health', 'tagged', 'usermessages'];
+    const names = ['basic', 'events', 'health', 'kv', 'tagged', 'usermessages'];
     goBuild(
       `${folder}/`,
       names.map((name) => `github.com/paularlott/gossip/examples/${name}`),
@@ -84,6 +84,25 @@ describeWithGo('an example and its Go twin', () => {
     theirs.type('send tagb for you');
     await ours.prints(/says to tagb: for you/);
     expect(ours.printed + theirs.printed).not.toContain('not for you');
+  });
+
+  test('kv: each has what the other writes and deletes', async () => {
+    const [ours, theirs] = await twins('kv');
+    const [our, go] = [await ourId(ours), await goId(theirs)];
+    await ours.answers('peers', new RegExp(`${go}.*alive`));
+    await theirs.answers('peers', new RegExp(`${our}.*alive`, 'i'));
+    ours.type('set colour bright green');
+    await theirs.answers('get colour', /Value: bright green/);
+    theirs.type('set shape round');
+    await ours.prints(/shape is now round/);
+    theirs.type('set colour blue');
+    await ours.prints(/colour is now blue/);
+    ours.type('delete shape');
+    await theirs.answers('get shape', /key not found/);
+    theirs.type('delete colour');
+    await ours.prints(/colour is gone/);
+    ours.type('set size large');
+    await theirs.answers('keys', /Current keys: \[size\]/);
   });
 
   test('health: each sees how the other is', async () => {

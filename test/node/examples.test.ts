@@ -90,3 +90,18 @@ test('health: who leaves and who dies is told, with how many are left', async ()
   two.kill();
   await one.prints(new RegExp(`${second}: suspect -> dead \\(1 alive, 0 suspect, 1 leaving, 1 dead\\)`));
 });
+
+test('kv: what one writes the other has, and who comes later as well', async () => {
+  const [one, two] = (await started('kv')) as [Program, Program];
+  const [, address = ''] = /I am \S+ at (\S+)/.exec(two.printed) ?? [];
+  one.type('set colour bright green');
+  one.type('set shape round');
+  await two.prints(/colour is now bright green/);
+  await two.prints(/shape is now round/);
+  await two.answers('get colour', /colour = bright green/);
+  two.type('delete shape');
+  await one.prints(/shape is gone/);
+  const three = example('kv', `--peers=${address}`);
+  await three.answers('keys', /^colour$/m);
+  await three.answers('get shape', /shape = nothing/);
+});
