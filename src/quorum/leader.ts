@@ -44,6 +44,8 @@ export class Leader {
   #change: Change | undefined;
   /** Voters to be, by name: of the change, and those that have forgotten and are somebody else. */
   readonly #newcomers = new Map<string, string>();
+  /** Voters no more, which are still told so: until when at most. */
+  readonly #dismissed = new Map<string, number>();
   /** We hand over; until then we wait for somebody who has all. */
   #leavingUntilMs: number | undefined;
 
@@ -187,7 +189,11 @@ export class Leader {
 
   /** Everybody who is told; who is told no more is forgotten. */
   #others(): string[] {
-    const ids = new Set([...votersOf(this.#configuration), ...this.#newcomers.values()]);
+    const { log, nowMs } = this.replica;
+    for (const [id, untilMs] of this.#dismissed) {
+      if (nowMs >= untilMs || this.#of(id).match >= log.configurationIndex) this.#dismissed.delete(id);
+    }
+    const ids = new Set([...votersOf(this.#configuration), ...this.#newcomers.values(), ...this.#dismissed.keys()]);
     ids.delete(this.replica.id);
     for (const known of this.#progress.keys()) if (!ids.has(known)) this.#progress.delete(known);
     return [...ids];
@@ -269,6 +275,8 @@ export class Leader {
     if (this.#ready && !wasReady) this.#heartbeatAtMs = replica.nowMs;
     const next = this.#ready && this.#nextConfiguration();
     if (next) {
+      const dismissed = votersOf(this.#configuration).filter((voter) => !votersOf(next).includes(voter));
+      for (const voter of dismissed) this.#dismissed.set(voter, replica.nowMs + 2 * replica.electionMs);
       replica.append({ type: 'voters', term, configuration: next });
       this.#advance();
       return;

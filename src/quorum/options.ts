@@ -1,10 +1,11 @@
 /** What a quorum is told when it starts, checked: every error names the option and the way out. */
-import { type Clock, GossipError } from '../index.js';
+import { GossipError } from '../errors.js';
+import type { Clock } from '../index.js';
 import type { ReplicatedMachine } from './machine.js';
 
 /** What {@link createQuorum} takes. */
 export interface QuorumOptions<Command, Result, Question = never, Answer = never> {
-  /** Names the quorum; several may live in one cluster. At most 64 characters. The same at all members. */
+  /** Names the quorum; several may live in one cluster. At most 128 characters. The same at all members. */
   name: string;
   /**
    * The voters at first, the same list at all members, in any order: 1 to 9 addresses or member ids, whichever stays the same when a
@@ -63,8 +64,8 @@ export function checkVoters(voters: readonly string[], option = 'voters'): void 
 /** @throws GossipError `ERR_OPTION` */
 export function checkQuorumOptions(options: { name: string; voters: readonly string[]; leaseMs?: number }): void {
   const { name, voters, leaseMs = 2000 } = options;
-  if (typeof name !== 'string' || name.length < 1 || name.length > 64)
-    bad('name', 'must be a string of 1 to 64 characters');
+  if (typeof name !== 'string' || name.length < 1 || name.length > 128)
+    bad('name', 'must be a string of 1 to 128 characters');
   checkVoters(voters);
   if (!(leaseMs >= 100 && leaseMs <= 600_000)) bad('leaseMs', `is ${leaseMs}; it must be 100 to 600,000 ms`);
 }

@@ -2,7 +2,8 @@
  * One quorum at one member: a voter, or a client of the voters, and the API of both. Whoever is no voter watches: it asks one of
  * them who leads, and is answered when that changes.
  */
-import { type Cluster, GossipError, type GossipErrorCode, type Member } from '../index.js';
+import { GossipError, type GossipErrorCode } from '../errors.js';
+import type { Cluster, Member } from '../index.js';
 import type { ProposeOptions, Quorum } from './api.js';
 import { type LeaseClock, platformClock } from './clock.js';
 import { nameOf } from './log.js';
@@ -130,8 +131,13 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
 
   get leadership(): Leadership | undefined {
     const nowMs = this.clock.now();
-    if (this.#voter?.replica.votes) return this.#closed ? undefined : this.#voter.replica.leadershipAt(nowMs);
-    return nowMs < this.#told.untilMs ? this.#told.leadership : undefined;
+    const replica = this.#voter?.replica;
+    if (this.#closed) return undefined;
+    const own = replica?.leadershipAt(nowMs);
+    if (own) return own;
+    // We may have been voted out without having been told so.
+    const { leadership, untilMs } = this.#told;
+    return nowMs < untilMs && leadership && leadership.token >= (replica?.term ?? 0) ? leadership : undefined;
   }
 
   get voters(): readonly string[] {
@@ -229,13 +235,13 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     });
   }
 
-  /** As long as we do not vote, voters are asked, one at a time: who has answered is asked again. */
+  /** As long as no leader speaks to us, voters are asked, one at a time: who has answered is asked again. */
   async #watch(): Promise<void> {
     const { signal } = this.#closing;
     for (let at = 0; !signal.aborted; ) {
       const { voters } = this;
-      const votes = this.#voter?.replica.votes;
-      const target = votes ? undefined : findMember(this.cluster, voters[at % voters.length] as string);
+      const follows = this.#voter?.replica.leadershipAt(this.clock.now()) !== undefined;
+      const target = follows ? undefined : findMember(this.cluster, voters[at % voters.length] as string);
       let told: Told | undefined;
       if (target && target.id !== this.cluster.id) {
         const { token = 0 } = this.leadership ?? {};
@@ -245,7 +251,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       this.#look();
       if (heard) continue;
       at++;
-      await this.#changed(votes ? 4 * this.#leaseMs : this.#leaseMs / 4, signal);
+      await this.#changed(follows ? 4 * this.#leaseMs : this.#leaseMs / 4, signal);
     }
   }
 
@@ -253,7 +259,8 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   #hear({ leader, token, voters }: Told): boolean {
     this.#voters = voters;
     const known = this.#told.leadership;
-    if (leader === undefined || token < (known?.token ?? 0)) return false;
+    // That we led once we know better.
+    if (leader === undefined || leader === this.#voter?.name || token < (known?.token ?? 0)) return false;
     const leadership = known?.token === token ? known : { leader, token, mine: false };
     this.#told = { leadership, untilMs: this.clock.now() + 4 * this.#leaseMs };
     return true;

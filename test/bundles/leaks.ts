@@ -13,6 +13,7 @@ export const UNWANTED: Record<string, RegExp> = {
   'isogossip/store': /not a message of a store/,
   'isogossip/store/file': /it is no store of isogossip/,
   'isogossip/store/indexed-db': /isogossip store /,
+  'isogossip/election': /the leadership is over/,
   'isogossip/quorum': /nobody knows whether it was done/,
   'isogossip/testing': /a simulation needs a wire/,
   'isogossip/codec/msgpack-raw': /msgpack-raw/,
