@@ -64,6 +64,7 @@ describe('code', () => {
       'docs/runtimes.md',
       'docs/guide/start.md',
       'docs/guide/groups.md',
+      'docs/guide/locks.md',
     ]) {
       expect(titles.filter((title) => title.startsWith(page)).length, page).toBeGreaterThan(1);
     }
@@ -120,12 +121,15 @@ describe('code', () => {
     }
   });
 
-  test('the quick start runs as printed and prints what is printed below it', async () => {
-    // From the repository's root, where `isogossip` is this package; the same as a file there.
-    const program = new Program(process.execPath, ['--input-type=module', '-e', block('README.md', 'js')]);
-    expect(await program.ended).toBe(0);
-    expect(program.printed).toBe(block('README.md', 'text'));
-  });
+  test.each(['README.md', 'docs/guide/locks.md'])(
+    '%s: its program runs as printed and prints what is printed below it',
+    async (page) => {
+      // From the repository's root, where `isogossip` is this package; the same as a file there.
+      const program = new Program(process.execPath, ['--input-type=module', '-e', block(page, 'js')]);
+      expect(await program.ended).toBe(0);
+      expect(program.printed).toBe(block(page, 'text'));
+    },
+  );
 });
 
 describe('commands', () => {

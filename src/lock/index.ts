@@ -1,0 +1,4 @@
+/** `isogossip/lock`: locks that a majority of voters keeps, each acquisition with a fencing token that only grows. */
+export { LOCK_LIMITS } from './commands.js';
+export type { Lock } from './lock.js';
+export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks.js';

@@ -1,0 +1,298 @@
+/** Locks on real clusters in virtual time: what an application sees, with voters, other members and leaves. */
+import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random.js';
+import { createGateway, type Gateway } from '../../src/gateway.js';
+import type { Cluster } from '../../src/index.js';
+import { createLocks, type Lock, type Locks, type LocksOptions } from '../../src/lock/index.js';
+import { Harness } from '../unit/cluster-harness.js';
+
+const VOTERS = ['m0', 'm1', 'm2'];
+const TTL_MS = 3000;
+const LEASE_MS = 500;
+
+interface Stage {
+  harness: Harness;
+  clusters: Cluster[];
+  locks: Locks[];
+  on(cluster: Cluster, more?: Partial<LocksOptions>): Promise<Locks>;
+}
+
+/** Members, the first three of them voters, each with its locks. */
+async function stage(count = 3): Promise<Stage> {
+  const harness = new Harness();
+  const clusters = await harness.members(count);
+  const random = new Random(1);
+  const on = (cluster: Cluster, more: Partial<LocksOptions> = {}) =>
+    harness.within(
+      createLocks(cluster, {
+        voters: VOTERS,
+        sessionTtlMs: TTL_MS,
+        leaseMs: LEASE_MS,
+        clock: harness.clock,
+        random: () => random.unit(),
+        ...more,
+      }),
+      1000,
+    );
+  const locks: Locks[] = [];
+  for (const cluster of clusters) locks.push(await on(cluster));
+  return { harness, clusters, locks, on };
+}
+
+/** What a promise comes to, without waiting for it. */
+function watch<T>(promise: Promise<T>): { done: boolean; value?: T; error?: unknown } {
+  const seen: { done: boolean; value?: T; error?: unknown } = { done: false };
+  promise.then(
+    (value) => Object.assign(seen, { done: true, value }),
+    (error: unknown) => Object.assign(seen, { done: true, error }),
+  );
+  return seen;
+}
+
+describe('what everybody sees', () => {
+  test('one after the other has it, in the order in which they asked, each with a higher token', async () => {
+    const { harness, locks } = await stage(4);
+    const [ada, ben, cyd, dan] = locks as [Locks, Locks, Locks, Locks];
+    const first = await harness.within(dan.acquire('a'), 5000);
+    const order: string[] = [];
+    const waiting: Promise<Lock>[] = [];
+    for (const [name, one] of Object.entries({ cyd, ada, ben })) {
+      const lock = one.acquire('a');
+      void lock.then(() => order.push(name));
+      waiting.push(lock);
+      await harness.clock.advance(200);
+    }
+    expect(order).toEqual([]);
+    let last = first;
+    for (const [at, lock] of waiting.entries()) {
+      await harness.within(last.release(), 1000);
+      const next = await harness.within(lock, 1000);
+      expect(order.length).toBe(at + 1);
+      expect(next.token).toBeGreaterThan(last.token);
+      last = next;
+    }
+    expect(order).toEqual(['cyd', 'ada', 'ben']);
+    await harness.within(last.release(), 1000);
+    expect(await harness.within(dan.tryAcquire('a'), 1000)).toMatchObject({ name: 'a' });
+  });
+
+  test('a try is answered at once, and locks of other names and other kinds are others', async () => {
+    const { harness, clusters, locks, on } = await stage();
+    const [ada, ben] = locks as [Locks, Locks];
+    const lock = await harness.within(ada.acquire('a'), 5000);
+    expect(await harness.within(ben.tryAcquire('a'), 1000)).toBeUndefined();
+    expect(await harness.within(ben.tryAcquire('b'), 1000)).toMatchObject({ name: 'b' });
+    const others: Locks[] = [];
+    for (const cluster of clusters) others.push(await on(cluster, { name: 'others' }));
+    expect(await harness.within((others[1] as Locks).tryAcquire('a', { timeoutMs: 5000 }), 6000)).toBeDefined();
+    expect(lock.remainingMs).toBeGreaterThan(0);
+  });
+
+  test('withLock gives back whatever comes, and passes the token and both signals', async () => {
+    const { harness, locks } = await stage();
+    const [ada] = locks as [Locks];
+    const within = <T>(promise: Promise<T>) => harness.within(promise, 5000);
+    expect(await within(ada.withLock('a', (token) => token > 0))).toBe(true);
+    await expect(within(ada.withLock('a', () => Promise.reject(new Error('mine'))))).rejects.toThrow('mine');
+    const caller = new AbortController();
+    const stopped = ada.withLock(
+      'a',
+      async (_token, signal) => {
+        caller.abort('enough');
+        await new Promise((_, reject) => {
+          if (signal.aborted) reject(signal.reason);
+          else signal.addEventListener('abort', () => reject(signal.reason));
+        });
+      },
+      { signal: caller.signal },
+    );
+    await expect(within(stopped)).rejects.toBe('enough');
+    expect(await within(ada.tryAcquire('a'))).toBeDefined();
+  });
+
+  test('it is held as long as it is wanted, without anybody doing anything', async () => {
+    const { harness, locks } = await stage(4);
+    const dan = locks[3] as Locks;
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    for (let i = 0; i < 20; i++) {
+      await harness.clock.advance(TTL_MS / 2);
+      expect(lock.remainingMs).toBeGreaterThan(TTL_MS / 4);
+    }
+    expect(lock.signal.aborted).toBe(false);
+    expect(await harness.within(lock.extend(), 1000)).toBeGreaterThan(TTL_MS * 0.7);
+    await harness.within(lock.release(), 1000);
+    expect(lock.remainingMs).toBe(0);
+    await expect(lock.extend()).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+    // Who holds nothing sends nothing.
+    const { locksWaiting, sessions } = (locks[0] as Locks).stats();
+    expect([locksWaiting, sessions]).toEqual([0, 1]);
+    await harness.clock.advance(2 * TTL_MS);
+    expect((locks[0] as Locks).stats().sessions).toBe(0);
+  });
+
+  test('who gives up waiting, by a deadline or a signal, is passed over', async () => {
+    const { harness, locks } = await stage();
+    const [ada, ben, cyd] = locks as [Locks, Locks, Locks];
+    const lock = await harness.within(ada.acquire('a'), 5000);
+    const stop = new AbortController();
+    const aborted = watch(ben.acquire('a', { signal: stop.signal }));
+    const late = watch(ben.acquire('a', { timeoutMs: 1000 }));
+    await harness.clock.advance(100);
+    const patient = watch(cyd.acquire('a'));
+    await harness.clock.advance(100);
+    stop.abort();
+    await harness.clock.advance(1000);
+    expect(aborted.error).toMatchObject({ code: 'ERR_ABORTED' });
+    expect(late.error).toMatchObject({ code: 'ERR_TIMEOUT' });
+    await harness.within(lock.release(), 1000);
+    await harness.until(() => patient.done, 1000);
+    expect(patient.value?.token).toBeGreaterThan(lock.token);
+    await expect(ben.acquire('a', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+
+  test('what cannot be is refused by name', async () => {
+    const { harness, clusters, locks } = await stage();
+    const [ada] = locks as [Locks];
+    await expect(ada.acquire('')).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await expect(ada.acquire('x'.repeat(101))).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await expect(ada.acquire('a', { timeoutMs: 0 })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    const options = { voters: VOTERS, sessionTtlMs: 10 };
+    await expect(createLocks(clusters[0] as Cluster, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await harness.within(ada.close(), 2000);
+    await expect(ada.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+describe('when something fails', () => {
+  test('the lock of a holder that has died passes on within its time, with a higher token', async () => {
+    const { harness, clusters, locks } = await stage(5);
+    const [, ben, , dan, eve] = locks as [Locks, Locks, Locks, Locks, Locks];
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    const waitingToo = watch(eve.acquire('a'));
+    await harness.clock.advance(300);
+    const next = watch(ben.acquire('a'));
+    // A waiter that dies with the holder is not given it first.
+    await (clusters[3] as Cluster).close();
+    await (clusters[4] as Cluster).close();
+    await harness.until(() => next.done, TTL_MS + 1500);
+    expect(next.value?.token).toBeGreaterThan(lock.token);
+    expect(lock.remainingMs).toBe(0);
+    expect(waitingToo.value).toBeUndefined();
+  });
+
+  test('a change of the leading voter is not noticed by who holds', async () => {
+    const { harness, clusters, locks } = await stage(4);
+    const dan = locks[3] as Locks;
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    const waiting = watch(dan.acquire('a'));
+    await harness.clock.advance(300);
+    const leader = locks.findIndex((one) => one.stats().locksHeld === 1);
+    await (clusters[leader] as Cluster).close();
+    await harness.clock.advance(4 * TTL_MS);
+    expect(lock.signal.aborted).toBe(false);
+    expect(lock.remainingMs).toBeGreaterThan(0);
+    await harness.within(lock.release(), 1000);
+    await harness.until(() => waiting.done, 1000);
+    expect(waiting.value?.token).toBeGreaterThan(lock.token);
+  });
+
+  test('without a majority the answer is no, and what is held is lost', async () => {
+    const { harness, clusters, locks } = await stage(4);
+    const dan = locks[3] as Locks;
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    await (clusters[0] as Cluster).close();
+    await (clusters[1] as Cluster).close();
+    const quick = watch(dan.acquire('b', { timeoutMs: 500 }));
+    const patient = watch(dan.acquire('c'));
+    const tried = watch(dan.tryAcquire('d'));
+    await harness.clock.advance(600);
+    expect(quick.error).toMatchObject({ code: 'ERR_NO_QUORUM' });
+    await harness.clock.advance(TTL_MS);
+    expect(lock.remainingMs).toBe(0);
+    expect(lock.signal.aborted && lock.signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST' });
+    await harness.clock.advance(TTL_MS);
+    expect([patient.error, tried.error]).toMatchObject([{ code: 'ERR_NO_QUORUM' }, { code: 'ERR_NO_QUORUM' }]);
+  });
+
+  test('work whose lock was lost fails, however well it ended', async () => {
+    const { harness, clusters, locks } = await stage(4);
+    const dan = locks[3] as Locks;
+    let lost = false;
+    const work = watch(
+      dan.withLock('a', async (_token, signal) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        lost = true;
+      }),
+    );
+    await harness.clock.advance(4000);
+    await (clusters[0] as Cluster).close();
+    await (clusters[1] as Cluster).close();
+    await harness.until(() => work.done, 2 * TTL_MS);
+    expect(lost).toBe(true);
+    expect(work.error).toMatchObject({ code: 'ERR_LOCK_LOST' });
+  });
+
+  test('who closes its locks, or leaves after that, gives everything back at once', async () => {
+    const { harness, clusters, locks } = await stage(4);
+    const [ada, , , dan] = locks as [Locks, Locks, Locks, Locks];
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    const waiting = watch(dan.acquire('a'));
+    await harness.clock.advance(100);
+    const next = watch(ada.acquire('a'));
+    await harness.within(dan.close(), 1000);
+    await (clusters[3] as Cluster).leave();
+    await harness.until(() => next.done, 500);
+    expect(next.value?.token).toBeGreaterThan(lock.token);
+    expect(lock.signal.aborted).toBe(true);
+    expect(waiting.error).toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  test('the signal given to it closes it', async () => {
+    const harness = new Harness();
+    const [cluster] = (await harness.members(1)) as [Cluster];
+    const stop = new AbortController();
+    const { clock } = harness;
+    const locks = await createLocks(cluster, {
+      voters: ['m0'],
+      clock,
+      random: () => 0.5,
+      leaseMs: 500,
+      signal: stop.signal,
+    });
+    const lock = await harness.within(locks.acquire('a'), 5000);
+    stop.abort();
+    await harness.clock.advance(1100);
+    expect(lock.remainingMs).toBe(0);
+    await expect(locks.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+});
+
+describe('leaves', () => {
+  test('a leaf holds and waits as any member; one that vanishes is waited for no longer than its time', async () => {
+    const { harness, clusters, locks, on } = await stage();
+    const [ada] = locks as [Locks];
+    const gateways = new Map<string, Gateway>();
+    gateways.set('wss://a/', await createGateway(clusters[1] as Cluster, { url: 'wss://a/' }));
+    const leaf = await harness.leaf(gateways);
+    await harness.within(leaf.join(), 5000);
+    const page = await on(leaf);
+    const first = await harness.within(page.acquire('a'), 5000);
+    expect(await harness.within(ada.tryAcquire('a'), 1000)).toBeUndefined();
+    const second = watch(ada.acquire('a'));
+    await harness.clock.advance(100);
+    const third = watch(page.acquire('a'));
+    await harness.clock.advance(2 * TTL_MS);
+    expect([second.done, third.done]).toEqual([false, false]);
+    await harness.within(first.release(), 1000);
+    await harness.until(() => second.done, 200);
+    await harness.within(second.value?.release() as Promise<void>, 1000);
+    // It is told, it need not ask.
+    await harness.until(() => third.done, 200);
+    expect(third.value?.token).toBeGreaterThan(second.value?.token as number);
+    const next = watch(ada.acquire('a'));
+    await harness.clock.advance(100);
+    await leaf.close();
+    await harness.until(() => next.done, TTL_MS + 1000);
+    expect(next.value?.token).toBeGreaterThan(third.value?.token as number);
+  });
+});
