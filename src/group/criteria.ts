@@ -57,5 +57,15 @@ function textOf(value: unknown): string | undefined {
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? undefined : value.toISOString().replace(/\.\d+/, '');
   }
-  return /^(string|number|bigint|boolean)$/.test(typeof value) ? String(value) : undefined;
+  if (typeof value === 'number') return inDigits(String(value));
+  return /^(string|bigint|boolean)$/.test(typeof value) ? String(value) : undefined;
+}
+
+/** The text of a number has all its digits: 1e-7 is 0.0000001. */
+function inDigits(text: string): string {
+  const [, sign, whole = '', part = '', power] = /^(-?)(\d+)\.?(\d*)e(.+)$/.exec(text) ?? [];
+  if (power === undefined) return text;
+  const at = whole.length + Number(power);
+  const digits = whole + part;
+  return sign + (at > 0 ? digits.padEnd(at, '0') : `0.${'0'.repeat(-at)}${digits}`);
 }
