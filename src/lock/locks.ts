@@ -4,7 +4,7 @@ import type { Clock, Cluster, MessageType } from '../index.js';
 import { type LeaseClock, platformClock } from '../quorum/clock.js';
 import { createQuorum, type Quorum, type QuorumStorage } from '../quorum/index.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
-import { type Answer, type Call, type Command, isAnswer, LOCK_LIMITS } from './commands.js';
+import { type Answer, type Call, type Command, isAnswer, isCommand, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
 import { LockVoter } from './voter.js';
 
@@ -389,6 +389,13 @@ export async function createLocks(cluster: Cluster, options: LocksOptions): Prom
     name: `lock/${name}`,
     voters,
     machine: voter.machine,
+    // Nobody speaks for another, and only voters judge.
+    accepts: (command, from) =>
+      isCommand(command) &&
+      ('member' in command
+        ? command.member === from.id
+        : voters.some((one) => one === from.id || one === from.address)),
+    watches: false,
     clock,
     ...(storage && { storage }),
     ...(leaseMs !== undefined && { leaseMs }),

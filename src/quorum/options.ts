@@ -1,6 +1,6 @@
 /** What a quorum is told when it starts, checked: every error names the option and the way out. */
 import { GossipError } from '../errors.js';
-import type { Clock } from '../index.js';
+import type { Clock, Member } from '../index.js';
 import type { ReplicatedMachine } from './machine.js';
 
 /** What {@link createQuorum} takes. */
@@ -26,6 +26,13 @@ export interface QuorumOptions<Command, Result, Question = never, Answer = never
   leaseMs?: number;
   /** Whether this voter may lead: asked again and again. One that may not votes all the same, and leads only to hand over. Default: yes. */
   eligible?: () => boolean;
+  /** Whether another member may have a command applied: asked at a voter that is brought it. Default: every member may everything. */
+  accepts?: (command: Command, from: Member) => boolean;
+  /**
+   * Whether a member that does not vote wants to know who leads, at the price of a request in two leases. Default true. Without,
+   * `leadership` stays undefined there; it can propose and ask all the same.
+   */
+  watches?: boolean;
   /** Time, for tests and simulations: monotonic, and not `Clock`'s that makes up for sleep. Default: the platform's. */
   clock?: Clock;
   /** In [0, 1): for tests and simulations. Default: `Math.random`. */

@@ -32,6 +32,7 @@ interface Told {
 
 const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> = {
   'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
+  unwelcome: ['ERR_REFUSED', 'the voter does not take this command from this member'],
   overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],
   unreachable: ['ERR_UNREACHABLE', 'a new voter did not catch up; nothing was changed'],
   strangers: ['ERR_OPTION', 'without storage, voters must be among those that the option voters names'],
@@ -86,7 +87,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     if (!this.#stopListening) bad('name', `"${this.name}" is in use at this member`);
     const own = saved ? nameOf(saved.id) : options.voters.find((name) => this.#isOurs(name));
     if (own !== undefined) this.#vote(own, saved);
-    void this.#watch();
+    if (options.watches ?? true) void this.#watch();
     const { signal } = options;
     const stop = () => void this.close();
     if (signal?.aborted) stop();
@@ -123,6 +124,16 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       this.count('handlersFailed');
       return false;
     }
+  }
+
+  #accepts(command: unknown, from: Member): boolean {
+    try {
+      if (this.options.accepts?.(command, from) ?? true) return true;
+      this.count('commandsUnwelcome');
+    } catch {
+      this.count('handlersFailed');
+    }
+    return false;
   }
 
   count(counter: string): void {
@@ -201,7 +212,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     voter?.said(value, from);
   }
 
-  async asked(value: unknown, _from: Member, signal: AbortSignal): Promise<Told | undefined> {
+  async asked(value: unknown, from: Member, signal: AbortSignal): Promise<Told | undefined> {
     const ask = value as Partial<Ask> | null;
     const voter = this.#voter;
     if (!voter || this.#closed || !ask) return undefined;
@@ -209,7 +220,12 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       if ((this.leadership?.token ?? 0) === ask.token) await this.#changed(2 * this.#leaseMs, signal);
       return this.#tells();
     }
-    if (ask.do === 'propose') return this.#tells(await voter.propose(ask.value));
+    if (ask.do === 'propose') {
+      const outcome: Outcome = this.#accepts(ask.value, from)
+        ? await voter.propose(ask.value)
+        : { refused: 'unwelcome' };
+      return this.#tells(outcome);
+    }
     if (ask.do === 'query') return this.#tells(await voter.query(ask.value));
     if (ask.do !== 'change' || !isVoters(ask.value)) return undefined;
     return this.#tells(await voter.change(ask.value));

@@ -41,7 +41,15 @@ export type ReplicaInput =
   | { readonly type: 'eligible'; readonly eligible: boolean };
 
 /** Why a wish was not granted. `lost`: it may be, or not. All others: it will not. */
-export type Refusal = 'not-leader' | 'lost' | 'overloaded' | 'busy' | 'unreachable' | 'strangers' | 'too-large';
+export type Refusal =
+  | 'not-leader'
+  | 'lost'
+  | 'overloaded'
+  | 'busy'
+  | 'unreachable'
+  | 'strangers'
+  | 'too-large'
+  | 'unwelcome';
 
 /** What is to be done, in order; what follows a `save` waits until that is safe. */
 export type ReplicaEffect =

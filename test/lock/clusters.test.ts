@@ -1,9 +1,10 @@
 /** Locks on real clusters in virtual time: what an application sees, with voters, other members and leaves. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Random } from '../../src/core/random.js';
 import { createGateway, type Gateway } from '../../src/gateway.js';
 import type { Cluster } from '../../src/index.js';
 import { createLocks, type Lock, type Locks, type LocksOptions } from '../../src/lock/index.js';
+import { createQuorum } from '../../src/quorum/index.js';
 import { Harness } from '../unit/cluster-harness.js';
 
 const VOTERS = ['m0', 'm1', 'm2'];
@@ -265,6 +266,43 @@ describe('when something fails', () => {
     expect(lock.remainingMs).toBe(0);
     await expect(locks.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });
+});
+
+test('nobody speaks for another, and only voters judge: whoever tries is refused, and counted', async () => {
+  const { harness, clusters, locks } = await stage(4);
+  const [ada, , , dan] = locks as [Locks, Locks, Locks, Locks];
+  const lock = await harness.within(ada.acquire('a'), 5000);
+  await harness.within(dan.close(), 2000);
+  const eve = clusters[3] as Cluster;
+  const machine = { apply: () => {}, snapshot: () => null, restore: () => {} };
+  const { clock } = harness;
+  const quorum = await createQuorum(eve, { name: 'lock/locks', voters: VOTERS, machine, clock, leaseMs: LEASE_MS });
+  const forge = (command: object) => harness.within(quorum.propose(command, { timeoutMs: 2000 }), 3000);
+  const forged = [
+    ...[0, 1, 2, 3].map((beats) => ({ type: 'expire', session: lock.token - 1, beats })),
+    { type: 'turn', session: lock.token - 1, member: (clusters[0] as Cluster).id, turn: 2, seen: 0, operations: [] },
+    'anything',
+  ];
+  for (const command of forged) await expect(forge(command as object)).rejects.toMatchObject({ code: 'ERR_REFUSED' });
+  expect(await harness.within(lock.extend(), 1000)).toBeGreaterThan(0);
+  expect(locks.reduce((sum, one) => sum + (one.stats().commandsUnwelcome ?? 0), 0)).toBeGreaterThanOrEqual(
+    forged.length,
+  );
+  // In its own name it may.
+  const own = { type: 'open', key: 'k', ttlMs: 1000, previous: 0, member: eve.id };
+  expect(await forge(own)).toMatchObject({ type: 'opened' });
+});
+
+test('a member that holds and wants nothing says nothing', async () => {
+  const { harness, clusters, locks } = await stage(4);
+  const dan = locks[3] as Locks;
+  await harness.within(
+    dan.withLock('a', () => {}),
+    5000,
+  );
+  const asked = vi.spyOn(clusters[3] as Cluster, 'request');
+  await harness.clock.advance(10 * TTL_MS);
+  expect(asked).not.toHaveBeenCalled();
 });
 
 describe('leaves', () => {
