@@ -7,8 +7,13 @@ const EPOCH_MS = 1_735_689_600_000;
 const COUNTS = 4096;
 
 /** A wall-clock time as a version's time, with counter 0. */
-export function timeAt(unixMs: number): number {
+function timeAt(unixMs: number): number {
   return Math.max(0, Math.floor(unixMs - EPOCH_MS)) * COUNTS;
+}
+
+/** A time so long before another. */
+export function earlier(time: number, ms: number): number {
+  return Math.max(0, Math.floor(time - ms * COUNTS));
 }
 
 /** The Unix milliseconds in a version's time. */

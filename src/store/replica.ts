@@ -7,7 +7,7 @@ import { GossipError } from '../index.js';
 import { Acks } from './acks.js';
 import { type Cell, type CellData, type Kind, makeCell, removedCell } from './cell.js';
 import { Comparison } from './comparison.js';
-import { HybridClock, timeAt, unixMsOf } from './hybrid-clock.js';
+import { earlier, HybridClock, unixMsOf } from './hybrid-clock.js';
 import { Known } from './known.js';
 import type { Change, Effect, Input, ReplicaOptions, Write } from './machine.js';
 import { fits, PAGE_BYTES, type PutAnswer, readCells, tellCells } from './messages.js';
@@ -240,7 +240,8 @@ export class Replica {
     if (this.table.empty > 0 && nowMs >= this.#collectAtMs) {
       this.#collectAtMs = nowMs + Math.max(COLLECT_EVERY_MS, this.options.syncIntervalMs);
       const stable = this.known.stable(this.mint(nowMs), this.all);
-      this.collect(Math.min(stable, timeAt(nowMs - this.options.tombstoneMs)));
+      // What a member that is no more wrote may have come to one of us late, but not as late as that.
+      this.collect(earlier(stable, this.options.tombstoneMs));
     }
     if (nowMs >= this.#tellAtMs) {
       for (const page of this.pages(this.#outbox.values())) {

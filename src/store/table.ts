@@ -3,7 +3,7 @@
  * are compared. What has been removed, or has expired, is kept as an empty cell up to the **floor**: everybody has seen everything
  * up to that time, so of what is older and not here one knows that it was removed.
  */
-import { type Cell, compareCells, expiredCell, isLive, type Kind, PARTS } from './cell.js';
+import { type Cell, compareCells, expiredCell, idOf, isLive, type Kind, PARTS } from './cell.js';
 
 /** What became of a cell that was offered. */
 export type Merged =
@@ -18,8 +18,8 @@ export type Merged =
 
 export class Table {
   readonly #cells = new Map<string, Cell>();
-  /** By kind and key, then by field. */
-  readonly #keys = new Map<string, Map<string, Map<string, Cell>>>();
+  /** By kind and key, then by field; without registers, each of which is one cell. */
+  readonly #keys = new Map<string, Map<string, Cell[]>>();
   readonly #parts: (Set<string> | undefined)[] = [];
   readonly #expiring = new Map<string, Cell>();
   readonly #empty = new Set<string>();
@@ -59,18 +59,25 @@ export class Table {
   }
 
   /** The cells of a field, one for each writer. */
-  field(kind: Kind, key: string, field: string): Iterable<Cell> {
-    return this.#keys.get(`${kind}\0${key}`)?.get(field)?.values() ?? [];
+  field(kind: Kind, key: string, field: string): readonly Cell[] {
+    if (kind !== 'register') return this.#keys.get(`${kind}\0${key}`)?.get(field) ?? [];
+    const cell = this.#cells.get(idOf({ kind, key, field, writer: '' }));
+    return cell ? [cell] : [];
   }
 
   /** The fields of a key, those that are empty too. */
   fields(kind: Kind, key: string): Iterable<string> {
+    if (kind === 'register') return [''];
     return this.#keys.get(`${kind}\0${key}`)?.keys() ?? [];
   }
 
   /** The keys of a kind, those that are empty too. */
   *keys(kind: Kind): Iterable<string> {
-    for (const name of this.#keys.keys()) if (name.startsWith(`${kind}\0`)) yield name.slice(kind.length + 1);
+    if (kind === 'register') {
+      for (const cell of this.#cells.values()) if (cell.kind === kind) yield cell.key;
+    } else {
+      for (const name of this.#keys.keys()) if (name.startsWith(`${kind}\0`)) yield name.slice(kind.length + 1);
+    }
   }
 
   /** What is to be seen of a field: of concurrent writes the latest; the sum of a counter. */
@@ -138,12 +145,7 @@ export class Table {
     this.#expiring.delete(cell.id);
     this.#empty.delete(cell.id);
     this.#sum(cell, -1);
-    const name = `${cell.kind}\0${cell.key}`;
-    const fields = this.#keys.get(name);
-    const writers = fields?.get(cell.field);
-    writers?.delete(cell.id);
-    if (writers?.size === 0) fields?.delete(cell.field);
-    if (fields?.size === 0) this.#keys.delete(name);
+    if (cell.kind !== 'register') this.#index(cell, undefined);
   }
 
   #put(cell: Cell, held: Cell | undefined): void {
@@ -158,14 +160,23 @@ export class Table {
       this.#expiring.set(cell.id, cell);
       if (cell.expiresAtMs < this.expiresAtMs) this.expiresAtMs = cell.expiresAtMs;
     } else this.#expiring.delete(cell.id);
-    const name = `${cell.kind}\0${cell.key}`;
-    const fields = this.#keys.get(name) ?? new Map<string, Map<string, Cell>>();
-    const writers = fields.get(cell.field) ?? new Map<string, Cell>();
-    this.#keys.set(name, fields.set(cell.field, writers.set(cell.id, cell)));
+    if (cell.kind !== 'register') this.#index(cell, cell);
+  }
+
+  /** Puts a cell, or nothing, in the place of the one with the same id. */
+  #index({ kind, key, field, id }: Cell, now: Cell | undefined): void {
+    const name = `${kind}\0${key}`;
+    const fields = this.#keys.get(name) ?? new Map<string, Cell[]>();
+    const cells = (fields.get(field) ?? []).filter((one) => one.id !== id);
+    if (now) cells.push(now);
+    if (cells.length > 0) fields.set(field, cells);
+    else fields.delete(field);
+    if (fields.size > 0) this.#keys.set(name, fields);
+    else this.#keys.delete(name);
   }
 
   #sum(cell: Cell, sign: 1 | -1): void {
-    const [low, high] = cell.hash;
+    const { hashLow: low, hashHigh: high } = cell;
     this.bytes += sign * cell.bytes;
     this.fingerprints[cell.part] = ((this.fingerprints[cell.part] as number) ^ low) >>> 0;
     this.root[0] = (this.root[0] ^ low) >>> 0;

@@ -27,6 +27,12 @@ function replica(writer: string): Replica {
   });
 }
 
+/** Merges cells, as a message of them does. */
+function merge(one: Replica | undefined, cells: readonly Cell[], nowMs: number): void {
+  one?.take(cells, false, nowMs);
+  one?.effects.splice(0);
+}
+
 /** What a table holds, in an order of its own. */
 const held = ({ table }: { table: Table }) =>
   Array.from(table.all(), ({ id, time, writer, removed, value }) =>
@@ -76,9 +82,10 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ type: fc.constant('increment' as const), key, by: fc.integer({ min: -3, max: 3 }) }),
 );
 /** Who writes what, and to whom it is told at once. */
-const steps = fc.array(fc.record({ at: fc.nat(2), write, to: fc.subarray([0, 1, 2]), afterMs: fc.nat(3) }), {
-  maxLength: 25,
-});
+const steps = fc.array(
+  fc.record({ at: fc.nat(2), write, to: fc.subarray([0, 1, 2]), whole: fc.boolean(), afterMs: fc.nat(3) }),
+  { maxLength: 25 },
+);
 
 /** Three replicas that write; every message they had to tell, and who of them has heard it. */
 function history(all: readonly { at: number; write: Write; to: readonly number[]; afterMs: number }[]) {
@@ -90,7 +97,7 @@ function history(all: readonly { at: number; write: Write; to: readonly number[]
     const effects = (replicas[at] as Replica).handle({ type: 'write', write, wanted: undefined }, nowMs);
     const put = effects.flatMap((effect) => (effect.type === 'save' ? effect.put : [])) as Cell[];
     told.push(put);
-    for (const other of to) if (other !== at) (replicas[other] as Replica).take(put, false, nowMs);
+    for (const other of to) if (other !== at) merge(replicas[other], put, nowMs);
   }
   return { replicas, told, nowMs };
 }
@@ -129,9 +136,9 @@ describe('merging', () => {
       fc.property(steps, (all) => {
         const { replicas, told, nowMs } = history(all);
         const byDeltas = replica('d'.repeat(16));
-        for (const cells of told) byDeltas.take(cells, false, nowMs);
+        for (const cells of told) merge(byDeltas, cells, nowMs);
         const byStates = replica('e'.repeat(16));
-        for (const { table } of replicas) byStates.take([...table.all()], false, nowMs);
+        for (const { table } of replicas) merge(byStates, [...table.all()], nowMs);
         expect(held(byDeltas)).toEqual(held(byStates));
       }),
       runs,
@@ -165,25 +172,26 @@ describe('against a model', () => {
         const replicas = WRITERS.map(replica);
         const model = WRITERS.map(() => ({ puts: new Map<number, string>(), removed: new Set<number>() }));
         let nowMs = START_MS;
-        for (const [n, { at, write, to, afterMs }] of all.entries()) {
+        for (const [n, { at, write, to, whole, afterMs }] of all.entries()) {
           nowMs += afterMs;
           const own = model[at] as (typeof model)[0];
           if (write.type === 'increment' || write.kind === 'register' || write.kind === 'counter') continue;
-          const name = (one: string | undefined) => `${write.kind} ${write.key} ${one}`;
-          const matches = (place: string) =>
-            write.field === undefined ? place.startsWith(name('').trimEnd()) : place === name(write.field);
+          const { kind, key, field } = write;
           // Whoever puts replaces what it has seen.
-          for (const [put, place] of own.puts) if (matches(place)) own.removed.add(put);
-          if (write.type === 'put') own.puts.set(n, name(write.field));
+          const seen = [...own.puts].filter(([, place]) =>
+            field === undefined ? place.startsWith(`${kind} ${key} `) : place === `${kind} ${key} ${field}`,
+          );
+          for (const [put] of seen) own.removed.add(put);
+          if (write.type === 'put') own.puts.set(n, `${kind} ${key} ${field}`);
           const effects = (replicas[at] as Replica).handle({ type: 'write', write, wanted: undefined }, nowMs);
-          const put = effects.flatMap((effect) => (effect.type === 'save' ? effect.put : [])) as Cell[];
+          const told = effects.flatMap((effect) => (effect.type === 'save' ? effect.put : [])) as Cell[];
           for (const other of to) {
             if (other === at) continue;
-            // The whole state, so that the model need not know what a message tells.
-            (replicas[other] as Replica).take([...(replicas[at] as Replica).table.all(), ...put], false, nowMs);
+            merge(replicas[other], whole ? [...(replicas[at] as Replica).table.all()] : told, nowMs);
             const theirs = model[other] as (typeof model)[0];
-            for (const [number, place] of own.puts) theirs.puts.set(number, place);
-            for (const number of own.removed) theirs.removed.add(number);
+            const puts = whole ? own.puts : new Map(write.type === 'put' ? [[n, `${kind} ${key} ${field}`]] : []);
+            for (const [number, place] of puts) theirs.puts.set(number, place);
+            for (const number of whole ? own.removed : seen.map(([put]) => put)) theirs.removed.add(number);
           }
         }
         for (const [i, { table }] of replicas.entries()) {
@@ -212,7 +220,7 @@ describe('against a model', () => {
           all.map(({ at, by }) => ({ at, write: { type: 'increment', key: 'c', by }, to: [], afterMs: 0 })),
         );
         const one = replica('d'.repeat(16));
-        for (const cells of told.reverse()) one.take(cells, false, nowMs);
+        for (const cells of told.reverse()) merge(one, cells, nowMs);
         expect(one.table.visible('counter', 'c', '', nowMs) ?? 0).toBe(all.reduce((sum, { by }) => sum + by, 0));
       }),
       runs,
@@ -232,7 +240,7 @@ describe('against a model', () => {
         });
         const { told, nowMs } = history(all.map((one) => ({ at: one.at, write: put(one), to: [], afterMs: 1 })));
         const one = replica('d'.repeat(16));
-        for (const cells of told.reverse()) one.take(cells, false, nowMs);
+        for (const cells of told.reverse()) merge(one, cells, nowMs);
         expect(one.table.visible('register', 'k', '', nowMs)).toBe(all.at(-1)?.value);
       }),
       runs,

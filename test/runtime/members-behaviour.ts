@@ -3,6 +3,8 @@
  * what it hears, and leaves when it is told to. The test on the other side knows nothing else of it.
  */
 import { type Cluster, type ClusterOptions, createCluster, defineMessage, defineRequest } from '../../src/index.js';
+import { createStore } from '../../src/store/store.js';
+import { stateOf, writeAs } from './store-behaviour.js';
 
 export const chat = defineMessage<string>(129);
 export const add = defineRequest<{ a: number; b: number }, number>(130);
@@ -13,6 +15,11 @@ export const counted = defineRequest<null, { count: number; ordered: boolean }>(
 const numbered = defineMessage<{ n: number; filling: Uint8Array }>(133);
 export const goodbye = defineMessage<null>(134);
 export const stats = defineRequest<null, Record<string, number>>(135);
+
+/** What is in its store. */
+export const storeState = defineRequest<null, string>(138);
+/** Writes into it. */
+export const storeWrite = defineRequest<{ who: string; round: number }, null>(139);
 
 /** In capitals. */
 export const upper = defineRequest<string, string>(137);
@@ -55,8 +62,21 @@ export async function startMember(options: ClusterOptions): Promise<{ cluster: C
     return null;
   });
   cluster.handle(stats, () => ({ ...cluster.stats() }));
+  const store = await createStore(cluster, { syncIntervalMs: 1000 });
+  cluster.handle(storeState, () => stateOf(store));
+  cluster.handle(storeWrite, ({ data }) => {
+    writeAs(store, data.who, data.round);
+    return null;
+  });
   const left = new Promise<void>((resolve, reject) => {
-    cluster.on(goodbye, () => void cluster.leave().then(resolve, reject));
+    cluster.on(
+      goodbye,
+      () =>
+        void store
+          .close()
+          .then(() => cluster.leave())
+          .then(resolve, reject),
+    );
   });
   return { cluster, left };
 }

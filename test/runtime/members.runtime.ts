@@ -7,12 +7,25 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import Client from 'ws';
 import { type Cluster, createCluster } from '../../src/index.js';
+import { createStore } from '../../src/store/store.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { several } from '../../src/transport/several.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
-import { add, askBack, chat, count, counted, flood, floodBack, goodbye, stats } from './members-behaviour.js';
+import {
+  add,
+  askBack,
+  chat,
+  count,
+  counted,
+  flood,
+  floodBack,
+  goodbye,
+  stats,
+  storeState,
+  storeWrite,
+} from './members-behaviour.js';
 import {
   after,
   freePort,
@@ -24,6 +37,7 @@ import {
   runInWorkerd,
   type StartHost,
 } from './members-hosts.js';
+import { stateOf, writeAs } from './store-behaviour.js';
 
 const overSockets = () => socketTransport({ bind: '127.0.0.1:0' });
 const overWebSocket = () => webSocketTransport({ listen: webSocketListener({ bind: '127.0.0.1:0', path: '/gossip' }) });
@@ -205,6 +219,30 @@ test.each([
   after(() => socket.terminate());
   await once(socket, 'open');
   expect(socket.protocol).toBe('one');
+});
+
+test('Deno, Bun, workerd and Node hold the same store', async () => {
+  const node = await inNode(overWebSocket());
+  const store = await createStore(node, { syncIntervalMs: 1000 });
+  after(() => store.close());
+  const started = await Promise.all(hosts.slice(0, 3).map(([, start]) => start(node.address)));
+  const peers = await Promise.all(started.map(({ address }) => peerOf(node, address)));
+  for (const round of [1, 2]) {
+    writeAs(store, 'node', round);
+    await Promise.all(peers.map((peer, i) => node.request(peer, storeWrite, { who: hosts[i]?.[0] ?? '', round })));
+  }
+  const states = async () =>
+    new Set([stateOf(store), ...(await Promise.all(peers.map((peer) => node.request(peer, storeState, null))))]);
+  await vi.waitFor(
+    async () => {
+      expect((await states()).size).toBe(1);
+      expect([store.counter('writes').value, store.setOf('all').size]).toEqual([12, 4]);
+    },
+    { timeout: 15_000, interval: 100 },
+  );
+  await store.set('confirmed', true, { acks: 3 });
+  for (const peer of peers) await seeOff(node, peer);
+  await Promise.all(started.map(({ ended }) => ended));
 });
 
 /** The programs of docs/runtimes.md, which stand there with a port that is taken elsewhere. */

@@ -343,10 +343,10 @@ export class World {
     let [low, high, bytes, empty] = [0, 0, 0, 0];
     const parts = new Uint32Array(table.fingerprints.length);
     for (const cell of table.all()) {
-      low = (low ^ cell.hash[0]) >>> 0;
-      high = (high ^ cell.hash[1]) >>> 0;
+      low = (low ^ cell.hashLow) >>> 0;
+      high = (high ^ cell.hashHigh) >>> 0;
       bytes += cell.bytes;
-      parts[cell.part] = ((parts[cell.part] as number) ^ cell.hash[0]) >>> 0;
+      parts[cell.part] = ((parts[cell.part] as number) ^ cell.hashLow) >>> 0;
       if (cell.value === undefined) empty++;
       if (![...table.field(cell.kind, cell.key, cell.field)].includes(cell)) throw new Error('an index is wrong');
     }
