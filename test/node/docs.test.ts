@@ -65,6 +65,7 @@ describe('code', () => {
       'docs/guide/start.md',
       'docs/guide/groups.md',
       'docs/guide/locks.md',
+      'docs/guide/store.md',
     ]) {
       expect(titles.filter((title) => title.startsWith(page)).length, page).toBeGreaterThan(1);
     }
@@ -262,7 +263,7 @@ describe('references', () => {
     );
     expect(scripts.length).toBeGreaterThan(20);
     expect(scripts.filter((one) => !((one.split(': ')[1] ?? '') in manifest.scripts))).toEqual([]);
-    const subpaths = [...readme.matchAll(/`((?:codec|cipher|compressor|transport)\/[\w-]+|testing|group)`/g)].map(
+    const subpaths = [...readme.matchAll(/`((?:codec|cipher|compressor|transport)\/[\w-]+|testing|group|store)`/g)].map(
       ([, path]) => path,
     );
     expect(subpaths.length).toBeGreaterThan(8);
