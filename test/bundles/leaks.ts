@@ -14,6 +14,7 @@ export const UNWANTED: Record<string, RegExp> = {
   'isogossip/store/file': /it is no store of isogossip/,
   'isogossip/store/indexed-db': /isogossip store /,
   'isogossip/election': /the leadership is over/,
+  'isogossip/election/go': /heartbeatsMalformed/,
   'isogossip/quorum': /nobody knows whether it was done/,
   'isogossip/lock': /held by others until the deadline/,
   'isogossip/testing': /a simulation needs a wire/,

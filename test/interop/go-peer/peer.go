@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/paularlott/gossip"
+	"github.com/paularlott/gossip/leader"
 )
 
 type peer struct {
@@ -36,6 +37,22 @@ type command struct {
 	Set       map[string]json.RawMessage `json:"set"`
 	Delete    []string                   `json:"delete"`
 	Addresses []string                   `json:"addresses"`
+}
+
+// elect takes part in the library's own leader election and prints what it tells.
+func (p *peer) elect() {
+	election := leader.NewLeaderElection(p.cluster, leader.DefaultConfig())
+	for event, name := range map[leader.EventType]string{
+		leader.LeaderElectedEvent: "elected",
+		leader.LeaderLostEvent:    "lost",
+		leader.BecameLeaderEvent:  "became",
+		leader.SteppedDownEvent:   "stepped-down",
+	} {
+		election.HandleEventFunc(event, func(_ leader.EventType, id gossip.NodeID) {
+			p.emit(map[string]any{"event": "leader", "state": name, "id": id.String()})
+		})
+	}
+	election.Start()
 }
 
 func (p *peer) emit(event map[string]any) {
@@ -171,6 +188,9 @@ func (p *peer) readCommands(input io.Reader) {
 
 func (p *peer) run(c command) {
 	switch c.Cmd {
+	case "elect":
+		p.elect()
+		p.answer(c.Ref, map[string]any{"event": "ok"})
 	case "members":
 		members := []any{}
 		for _, node := range p.cluster.Nodes() {
