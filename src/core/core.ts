@@ -324,9 +324,9 @@ export class Core extends Machine {
     this.leaves.changed(row);
   }
 
-  override stats(): Record<string, number> {
+  override sizes(): Record<string, number> {
     return {
-      ...super.stats(),
+      ...super.sizes(),
       members: this.members.size,
       membersAlive: this.members.count('alive'),
       membersSuspect: this.members.count('suspect'),

@@ -388,9 +388,9 @@ export class LeafCore extends Machine {
     if (row !== this.self) this.members.setState(row, news.state);
   }
 
-  override stats(): Record<string, number> {
+  override sizes(): Record<string, number> {
     return {
-      ...super.stats(),
+      ...super.sizes(),
       members: this.members.size,
       waiting: this.#wishes.size,
       attachedNow: Number(this.#attached),

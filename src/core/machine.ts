@@ -144,10 +144,18 @@ export abstract class Machine {
     this.count(name);
   }
 
+  /** How often something was counted. */
+  counted(name: string): number {
+    return this.#counters.get(name) ?? 0;
+  }
+
   /** Every counter and the present sizes of everything that can grow. */
   stats(): Record<string, number> {
+    return { ...Object.fromEntries([...this.#counters].sort()), ...this.sizes() };
+  }
+
+  sizes(): Record<string, number> {
     return {
-      ...Object.fromEntries([...this.#counters].sort()),
       historySize: this.history.size,
       requestsPending: this.requests.pending,
       requestsIncoming: this.requests.incoming,

@@ -25,6 +25,7 @@ function madeUp() {
     unwell: new Set<number>(),
     upSinceMs: 0,
     sizes: {} as Record<string, number>,
+    tableFrom: '',
     holds(at: number, about: number, state: Opinion['state'], incarnation: bigint) {
       opinions.set(`${at} ${about}`, { state, incarnation });
     },
@@ -33,6 +34,7 @@ function madeUp() {
     {
       nowMs: () => world.nowMs,
       isWell: (member) => !world.unwell.has(member),
+      tableFrom: () => world.tableFrom,
       upSinceMs: () => world.upSinceMs,
       observers: () => [0, 1, 2],
       opinion: (at, about) => opinions.get(`${at} ${about}`),
@@ -102,6 +104,10 @@ describe('each rule catches what breaks it', () => {
     see('alive', 5n);
     see('alive', 8n);
     expect(broken()).toEqual(['merge-law', 'merge-law', 'merge-law']);
+    world.tableFrom = 'another gateway';
+    world.holds(0, 1, 'alive', 1n);
+    checker.heldBy(0, 1);
+    expect(broken()).toHaveLength(3);
     // Whoever was forgotten, and who begins anew, is met for the first time.
     checker.heldBy(0, 1, true);
     see('alive', 1n);

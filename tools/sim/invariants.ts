@@ -46,6 +46,8 @@ export interface Facts {
   nowMs(): number;
   /** Whether a member has been well for so long. */
   isWell(member: number, forMs: number): boolean;
+  /** Of a leaf: which life of which gateway it has its table from; of others always the same. */
+  tableFrom(member: number): string;
   /** Since when a member's process has run; infinity when it does not. */
   upSinceMs(member: number): number;
   /** Our own kind, leaves included, that run. */
@@ -97,6 +99,7 @@ export class Checker {
   readonly looks: Partial<Record<Rule, number>> = {};
   /** By observer, then by whom it is about. */
   readonly #held = new Map<number, Map<number, Opinion>>();
+  readonly #tableFrom = new Map<number, string>();
   readonly #own = new Map<number, bigint>();
   /** Declared dead, with the incarnation, so that only the first to hold it counts as having declared it. */
   readonly #declared = new Map<number, bigint>();
@@ -127,6 +130,10 @@ export class Checker {
   heldBy(at: number, about: number, forgotten = false): void {
     const held = this.#held.get(at) ?? new Map<number, Opinion>();
     this.#held.set(at, held);
+    // A leaf takes over what its gateway holds, which may be less than another held.
+    const from = this.facts.tableFrom(at);
+    if (this.#tableFrom.get(at) !== from) held.clear();
+    this.#tableFrom.set(at, from);
     const opinion = forgotten ? undefined : this.facts.opinion(at, about);
     if (!opinion) {
       held.delete(about);

@@ -53,6 +53,9 @@ const QUEUES = [
   'probesOpen',
 ];
 
+/** Members whose sizes are looked at each second: all, up to so many, in turn. */
+const MEMBERS_EACH_SECOND = 100;
+
 /** All that was noted of a run, as plain data; of several runs it can be put together. */
 export interface Samples {
   /** One number for each member and second. */
@@ -133,7 +136,7 @@ export class Meter {
     const held = this.#held.get(accused) ?? new Map<number, 'suspect' | 'dead'>();
     this.#held.set(accused, held);
     const before = this.#verdicts.get(accuser)?.[state] ?? 0;
-    const now = this.#lookAtVerdicts(accuser, this.world.sim.stats(accuser));
+    const now = this.#lookAtVerdicts(accuser);
     const first = ![...held.values()].some((one) => one === 'dead' || one === state);
     const kind = (member: number): Accusation['of'] =>
       this.health.isWell(member, this.bounds.recoveryMs) ? 'healthy' : 'faulty';
@@ -144,8 +147,12 @@ export class Meter {
     held.set(accuser, state);
   }
 
-  #lookAtVerdicts(member: number, stats: Record<string, number>): Record<'suspect' | 'dead', number> {
-    const verdicts = { suspect: stats.probesFailed ?? 0, dead: stats.deathsDeclared ?? 0 };
+  #lookAtVerdicts(member: number): Record<'suspect' | 'dead', number> {
+    const { sim } = this.world;
+    const verdicts = {
+      suspect: sim.core(member).counted('probesFailed'),
+      dead: sim.core(member).counted('deathsDeclared'),
+    };
     this.#verdicts.set(member, verdicts);
     return verdicts;
   }
@@ -189,14 +196,18 @@ export class Meter {
       if (before) for (const what of TRAFFIC) this.#traffic[what].push(now[what] - before[what]);
       if (before) bytes += now.bytesOut - before.bytesOut;
     }
-    for (const member of this.world.observers()) {
-      const stats = sim.stats(member);
-      this.#lookAtVerdicts(member, stats);
-      rows += (stats.members ?? 1) - 1;
-      alive += (stats.membersAlive ?? 1) - 1;
-      suspect += stats.membersSuspect ?? 0;
-      dead += stats.membersDead ?? 0;
-      this.#queueMax = Math.max(this.#queueMax, ...QUEUES.map((name) => stats[name] ?? 0));
+    const observers = this.world.observers();
+    // Looking at all of thousands would cost more than what they do in a second.
+    const step = Math.ceil(observers.length / MEMBERS_EACH_SECOND);
+    for (const [i, member] of observers.entries()) {
+      this.#lookAtVerdicts(member);
+      if ((i + this.moments.length) % step !== 0) continue;
+      const sizes = sim.core(member).sizes();
+      rows += (sizes.members ?? 1) - 1;
+      alive += (sizes.membersAlive ?? 1) - 1;
+      suspect += sizes.membersSuspect ?? 0;
+      dead += sizes.membersDead ?? 0;
+      for (const name of QUEUES) this.#queueMax = Math.max(this.#queueMax, sizes[name] ?? 0);
     }
     if (this.#traffic.bytesOut.length === 0) return;
     const share = (n: number) => (rows > 0 ? n / rows : 0);

@@ -107,10 +107,14 @@ class Runner {
     return {
       nowMs: () => sim.nowMs,
       isWell: (member, forMs) => health.isWell(member, forMs),
+      tableFrom: (member) => {
+        const gateway = this.#world.isLeaf(member) ? sim.gatewayOf(member) : undefined;
+        return gateway === undefined ? '' : `${gateway} since ${health.upSinceMs(gateway)}`;
+      },
       upSinceMs: (member) => health.upSinceMs(member),
       observers: () => this.#world.observers(),
       opinion: (at, about) => (at >= V1_FROM || sim.state(at, about) === 'unknown' ? undefined : sim.record(at, about)),
-      sizes: (member) => sim.stats(member),
+      sizes: (member) => sim.core(member).sizes(),
     };
   }
 

@@ -155,7 +155,7 @@ export class World {
     const up = this.health.up();
     for (const at of this.observers()) {
       if (this.isLeaf(at)) continue;
-      const { membersAlive, membersSuspect } = this.sim.stats(at);
+      const { membersAlive, membersSuspect } = this.sim.core(at).sizes();
       if (membersAlive !== up.length || membersSuspect !== 0) {
         return `${at} sees ${membersAlive} alive and ${membersSuspect} suspect of ${up.length}`;
       }
