@@ -231,7 +231,8 @@ export class WebSocketConnection {
     try {
       this.#socket.send(`isogossip 1 ${this.#options.ownAddress}${wish}`);
     } catch (error) {
-      this.#onError(errorMessage(error));
+      // Not before whoever makes a connection of an open socket has it.
+      queueMicrotask(() => this.#onError(errorMessage(error)));
     }
   }
 

@@ -166,6 +166,19 @@ test('a socket of any server can be accepted, open or not, and is closed when th
   await rawClient(url, 'isogossip 1 -', frame);
   await host.frames(1);
 
+  // Open, and lost before the hello.
+  const lost = {
+    ...{ binaryType: '', readyState: 1, bufferedAmount: 0, addEventListener() {}, close() {} },
+    send() {
+      throw new Error('the socket is gone');
+    },
+  };
+  for (let i = 0; i < host.limits.connectionsMax; i++) {
+    transport.accept(lost as never);
+    await undefined;
+  }
+  assert.deepEqual([...host.counts], []);
+
   // Not open yet: as Deno's are when its server hands them over.
   const other = await member();
   transport.accept(new Client(other.address));
