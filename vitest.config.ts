@@ -3,7 +3,14 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest, in this order, before all others: a run ends when its longest file does. */
-const LONG = ['runtimes.test.ts', 'fuzz.test.ts', 'v1-failure.test.ts', 'demo.test.ts'];
+const LONG = [
+  'runtimes.test.ts',
+  'fuzz.test.ts',
+  'v1-failure.test.ts',
+  'demo.test.ts',
+  'docs.test.ts',
+  'examples.test.ts',
+];
 
 /** As vitest sorts files, but the long ones first. */
 class LongFirst extends BaseSequencer {

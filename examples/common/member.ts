@@ -15,6 +15,9 @@ const { values: args } = parseArgs({
 
 const listOf = (list: string | undefined) => list?.split(',').filter(Boolean) ?? [];
 
+/** Addresses of the others, by the command line; our own may be among them. */
+export const peers: readonly string[] = listOf(args.peers);
+
 /** Starts a member by the options of the command line, and prints who it is. */
 export async function start(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
   const { port = '0', 'web-port': webPort, 'node-id': id } = args;
@@ -36,7 +39,6 @@ export async function start(options: Partial<ClusterOptions> = {}): Promise<Clus
 
 /** Joins those whom the command line names; whoever is the first need not find anybody. */
 export async function join(cluster: Cluster): Promise<void> {
-  const peers = listOf(args.peers);
   if (peers.length === 0) return;
   try {
     await cluster.join(peers);

@@ -5,8 +5,8 @@ import type { Cluster } from 'isogossip';
 /** What a command does; `words` are what follows its name. */
 export type Command = (words: string[]) => unknown;
 
-/** Reads commands until `exit`, the end of the input or Ctrl-C; then the member leaves. */
-export function terminal(cluster: Cluster, own: Record<string, Command> = {}): void {
+/** Reads commands until `exit`, the end of the input or Ctrl-C; then closes what is to be closed before, and the member leaves. */
+export function terminal(cluster: Cluster, own: Record<string, Command> = {}, close?: () => Promise<void>): void {
   const show = (values: object) =>
     Object.entries(values)
       .map(([key, value]) => `${key} = ${value}`)
@@ -35,6 +35,7 @@ export function terminal(cluster: Cluster, own: Record<string, Command> = {}): v
     }
   });
   input.once('close', async () => {
+    await close?.();
     await cluster.leave();
     // Whoever still holds its other end would keep us.
     process.stdin.destroy();

@@ -29,7 +29,7 @@ const goId = (theirs: Program) => theirs.prints(/(?:local node ID|Node ID:?) (\S
 
 describeWithGo('an example and its Go twin', () => {
   beforeAll(() => {
-    const names = ['basic', 'events', 'health', 'kv', 'tagged', 'usermessages'];
+    const names = ['basic', 'events', 'health', 'kv', 'leader', 'tagged', 'usermessages'];
     goBuild(
       `${folder}/`,
       names.map((name) => `github.com/paularlott/gossip/examples/${name}`),
@@ -103,6 +103,22 @@ describeWithGo('an example and its Go twin', () => {
     await ours.prints(/colour is gone/);
     ours.type('set size large');
     await theirs.answers('keys', /Current keys: \[size\]/);
+  });
+
+  test('leader: ours leads among ours and sees whom Go peers follow', async () => {
+    const port = await freePort();
+    const address = `127.0.0.1:${port}`;
+    const ours = example('leader', `--port=${port}`, `--peers=${address}`);
+    // A voter alone leads before anybody could hear of it.
+    await ours.answers('leader', new RegExp(`^${address} leads`, 'm'));
+    const goPort = await freePort();
+    const theirs = new Program(join(folder, 'leader'), [`-port=${goPort}`, `-peers=${address}`]);
+    const go = await goId(theirs);
+    await ours.prints(new RegExp(`Go peers follow ${go}`));
+    await theirs.prints(/Became leader/);
+    expect(ours.printed).not.toContain('I lead no more');
+    theirs.kill();
+    await ours.prints(/Go peers follow nobody/);
   });
 
   test('health: each sees how the other is', async () => {

@@ -6,10 +6,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { blocksOf, commandsOf, pages, ROOT, saveFiles, textOf } from './docs.js';
 import { endAll, freePort, Program } from './program.js';
 
+// On a busy machine a process takes seconds to start.
+vi.setConfig({ testTimeout: 60_000 });
 afterEach(endAll);
 
 const blocks = pages.flatMap(blocksOf);

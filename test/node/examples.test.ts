@@ -1,9 +1,11 @@
 /** The examples for Node by the commands of their READMEs, as a person would run and use them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { endAll, example, freePort, type Program } from './program.js';
 
+// On a busy machine a process takes seconds to start.
+vi.setConfig({ testTimeout: 60_000 });
 afterEach(endAll);
 
 /** The members that an example's README starts in one of its blocks, all at ports of their own. */
@@ -104,4 +106,23 @@ test('kv: what one writes the other has, and who comes later as well', async () 
   const three = example('kv', `--peers=${address}`);
   await three.answers('keys', /^colour$/m);
   await three.answers('get shape', /shape = nothing/);
+});
+
+test('leader: one of three leads, all know it, and another one when it is killed', async () => {
+  const all = await started('leader');
+  const elected = async (program: Program) => {
+    await program.prints(/I lead, with token/);
+    return program;
+  };
+  const leader = await Promise.any(all.map(elected));
+  const [, address = ''] = /I am \S+ at (\S+)/.exec(leader.printed) ?? [];
+  for (const each of all) await each.prints(new RegExp(`^${address} leads`, 'm'));
+  expect(all.filter(({ printed }) => printed.includes('I lead,'))).toEqual([leader]);
+  leader.kill();
+  const others = all.filter((each) => each !== leader);
+  const next = await Promise.any(others.map(elected));
+  next.type('exit');
+  expect(await next.ended).toBe(0);
+  const [last] = others.filter((each) => each !== next);
+  await last?.answers('leader', /^nobody leads$/m);
 });
