@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { first } from './test/first.js';
 
-/** Files that take longest, in this order, before all others: a run ends when its longest file does. */
+/** Files that take longest: a run ends when its longest file does. */
 const LONG = [
   'runtimes.test.ts',
   'fuzz.test.ts',
@@ -12,17 +12,6 @@ const LONG = [
   'examples.test.ts',
 ];
 
-/** As vitest sorts files, but the long ones first. */
-class LongFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification) => {
-      const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}`));
-      return at < 0 ? LONG.length : at;
-    };
-    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
-  }
-}
-
 const common = { environment: 'node', pool: 'forks' } as const;
 
 /** `npm test`: everything but the suite that needs Go (`npm run test:go`); the public types are checked by the compiler. */
@@ -30,7 +19,7 @@ export default defineConfig({
   test: {
     // Half of the tests wait for sockets and processes, the others compute. As a number: vitest cuts percentages at 100.
     maxWorkers: 2 * availableParallelism(),
-    sequence: { sequencer: LongFirst },
+    sequence: { sequencer: first(LONG) },
     projects: [
       {
         test: {

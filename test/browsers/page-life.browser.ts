@@ -3,77 +3,24 @@
  * back-forward cache, closed, crashed, cut off, stopped with their whole browser; and what the members of their cluster
  * see of it. Time passes by the clock of the wall here, and so all of it passes at once.
  */
-import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { defineMessage, defineRequest } from '../../src/message.js';
-import type { Entry, Known } from './agent.js';
-import { type DevtoolsPage, openDevtools } from './devtools.js';
-import { openWay, openWorld, PING_MS } from './life.js';
-import { ask, browsers, openSite } from './site.js';
+import { defineRequest } from '../../src/message.js';
+import { openDevtools } from './devtools.js';
+import { openWay, PING_MS } from './life.js';
+import { CURRENT_MS, openLives, pause, say } from './lives.js';
+import { ask, browsers } from './site.js';
 
-const TEXT = defineMessage<string>(129);
 const SUM = defineRequest<number[], number>(130);
-/** A tab that wakes is current within this. */
-const CURRENT_MS = 2_000;
 /** A page that cannot answer is not suspected before this. */
 const FROZEN_MS = 70_000;
-/** In the life of a hidden page. Chromium begins after this long instead of five minutes. */
-const THROTTLED_S = 10;
 
-let site: Awaited<ReturnType<typeof openSite>>;
-let world: Awaited<ReturnType<typeof openWorld>>;
-let browser: Awaited<ReturnType<typeof openDevtools>>;
+let lives: Awaited<ReturnType<typeof openLives>>;
+let { site, world, urls, openLeaf, current } = {} as typeof lives;
 beforeAll(async () => {
-  [site, world, browser] = await Promise.all([
-    openSite(),
-    openWorld(),
-    openDevtools([`--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/${THROTTLED_S}`]),
-  ]);
+  lives = await openLives();
+  ({ site, world, urls, openLeaf, current } = lives);
 });
-afterAll(async () => {
-  await browser?.close();
-  await world?.close();
-  site?.close();
-});
-
-const urls = () => world.gateways.map(({ url }) => url);
-
-/** A page in a window of its own, with a leaf. */
-async function openLeaf(at = urls(), { open, window } = browser) {
-  const name = await window();
-  const page = await open(site.url, name);
-  const id = (await page.run(`agent.leaf(${JSON.stringify(at)})`)) as string;
-  await world.when(id, 'alive', 0, 5_000);
-  const journal = async () => (await page.run('agent.journal()')) as Entry[];
-  /** What its journal has of a kind. */
-  const noted = async (what: string) => (await journal()).filter((entry) => entry.what === what);
-  return {
-    id,
-    page,
-    journal,
-    /** Another tab in front of it. */
-    hide: () => open('about:blank', name),
-    noted,
-    /** Waits until its journal has something of a kind. */
-    notes: (what: string, withinMs: number) =>
-      vi.waitUntil(async () => (await noted(what))[0], { timeout: withinMs, interval: 100 }),
-  };
-}
-
-/** Waits until a page knows what there is to know, and the others see it alive. @returns how long that took. */
-async function current({ page, id }: { page: DevtoolsPage; id: string }, known: Partial<Known>, sinceMs: number) {
-  const { a, b, observer } = world;
-  const there = [a, b, observer].map((member) => member.id);
-  const all: Partial<Known> = { gone: [], of: a.id, value: 1, ...known, there: [...there, ...(known.there ?? [])] };
-  const [knownMs] = await Promise.all([
-    page.run(`agent.knows(${JSON.stringify(all)})`) as Promise<number>,
-    vi.waitUntil(() => observer.member(id)?.state === 'alive', { timeout: CURRENT_MS, interval: 25 }),
-  ]);
-  return knownMs - sinceMs;
-}
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const say = (name: string, text: string) => console.log(`${name}: ${text}`);
+afterAll(() => lives?.close());
 
 test('a page that Firefox closes, or that goes to another site, has left', async () => {
   const firefox = await browsers.firefox();
@@ -99,50 +46,6 @@ test('a page that Firefox closes, or that goes to another site, has left', async
 });
 
 describe.concurrent('chromium', { timeout: 200_000 }, () => {
-  test('a hidden page, whose timers run once a minute, answers at once and is never suspected', async () => {
-    const { id, page, hide, noted } = await openLeaf();
-    await page.run('agent.beats()');
-    await hide();
-    const hiddenMs = Date.now();
-    expect(await noted('hidden')).toHaveLength(1);
-    let slowest = 0;
-    for (let i = 0; Date.now() - hiddenMs < 150_000; i++) {
-      await pause(10_000);
-      const askedMs = performance.now();
-      await world.observer.send(id, TEXT, `text ${i}`);
-      expect(await world.observer.request(id, SUM, [i, 1], { timeoutMs: 1_000 })).toBe(i + 1);
-      slowest = Math.max(slowest, performance.now() - askedMs);
-      expect(await noted(`text ${i}`)).toHaveLength(1);
-    }
-    const late = await noted('a timer was late');
-    say(
-      'hidden',
-      `timers late by ${late.map(({ awayMs }) => awayMs)} ms; the slowest answer took ${slowest.toFixed(0)} ms`,
-    );
-    expect(late.length).toBeGreaterThan(0);
-    expect(world.states(id)).toEqual(['alive']);
-    expect(await noted('resumed')).toEqual([]);
-  });
-
-  test('a hidden page that is cut off comes back unseen, also when its timers run once a minute', async () => {
-    const way = await openWay(world.gateways[0].url);
-    try {
-      const { id, page, hide, notes } = await openLeaf([way.url]);
-      await page.run('agent.beats()');
-      await hide();
-      await notes('a timer was late', 100_000);
-      const cutMs = Date.now();
-      way.cut();
-      const { atMs } = await notes('resumed', 70_000);
-      say('hidden and cut off', `back after ${atMs - cutMs} ms`);
-      expect(way.taken).toBe(2);
-      await pause(2 * PING_MS);
-      expect(world.states(id)).toEqual(['alive']);
-    } finally {
-      way.close();
-    }
-  });
-
   test('a frozen page is suspect after 70 s and then dead, and is current within 2 s of going on', async () => {
     const early = await world.member();
     const leaf = await openLeaf();
