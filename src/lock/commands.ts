@@ -64,7 +64,7 @@ export type Command =
 export type OperationAnswer = number | 'waiting' | 'held' | 'limit' | 'done' | 'old';
 
 /** A claim and the token with which it was granted after it had waited. */
-export type Grant = readonly [claim: number, token: number];
+type Grant = readonly [claim: number, token: number];
 
 export type Answer =
   | { readonly type: 'opened'; readonly session: number }

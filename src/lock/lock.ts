@@ -55,7 +55,7 @@ export class Lock implements AsyncDisposable {
    * @throws GossipError `ERR_LOCK_LOST`: it was lost, or released.
    */
   async extend(): Promise<number> {
-    if (this.remainingMs === 0) throw this.#lostError();
+    if (this.#released || this.signal.aborted) throw this.#lostError();
     await this.#owner.extend(this.#claim);
     return this.remainingMs;
   }

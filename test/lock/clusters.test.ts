@@ -4,7 +4,7 @@ import { Random } from '../../src/core/random.js';
 import { createGateway, type Gateway } from '../../src/gateway.js';
 import type { Cluster } from '../../src/index.js';
 import { createLocks, type Lock, type Locks, type LocksOptions } from '../../src/lock/index.js';
-import { createQuorum } from '../../src/quorum/index.js';
+import { createQuorum, type QuorumStorage } from '../../src/quorum/index.js';
 import { Harness } from '../unit/cluster-harness.js';
 
 const VOTERS = ['m0', 'm1', 'm2'];
@@ -268,6 +268,62 @@ describe('when something fails', () => {
   });
 });
 
+describe('when all voters start again', () => {
+  /** A disk. */
+  const disk = () => {
+    let saved: unknown;
+    const storage: QuorumStorage = {
+      load: () => structuredClone(saved),
+      save: (state) => {
+        saved = structuredClone(state);
+      },
+    };
+    return storage;
+  };
+
+  /** Three voters and somebody who holds a lock; then the voters are killed, and others start at their addresses. */
+  async function restarted(disks: readonly (QuorumStorage | undefined)[]) {
+    const harness = new Harness();
+    const clusters = await harness.members(4);
+    const random = new Random(1);
+    const start = async (cluster: Cluster, storage?: QuorumStorage) => {
+      const { clock } = harness;
+      const options = { voters: VOTERS, sessionTtlMs: 8000, leaseMs: 300, clock, random: () => random.unit() };
+      return harness.within(createLocks(cluster, { ...options, ...(storage && { storage }) }), 1000);
+    };
+    for (const [at, storage] of disks.entries()) await start(clusters[at] as Cluster, storage);
+    const dan = await start(clusters[3] as Cluster);
+    const lock = await harness.within(dan.acquire('a'), 5000);
+    for (const cluster of clusters.slice(0, 3)) await cluster.close();
+    await harness.clock.advance(100);
+    const again: Locks[] = [];
+    for (const [at, storage] of disks.entries()) {
+      const cluster = await harness.member({ transport: harness.network.transport({ address: `m${at}` }) });
+      await harness.within(cluster.join('m3'), 3000);
+      again.push(await start(cluster, storage));
+    }
+    return { harness, lock, again };
+  }
+
+  test('with storage they know who holds', async () => {
+    const { harness, lock, again } = await restarted([disk(), disk(), disk()]);
+    const ada = again[0] as Locks;
+    expect(await harness.within(ada.tryAcquire('a'), 6000)).toBeUndefined();
+    await harness.clock.advance(9000);
+    expect(lock.signal.aborted).toBe(false);
+    await harness.within(lock.release(), 1000);
+    expect((await harness.within(ada.acquire('a'), 1000)).token).toBeGreaterThan(lock.token);
+  });
+
+  test('without they have forgotten, and tokens grow all the same: the holder of before is kept out by its own', async () => {
+    const { harness, lock, again } = await restarted([undefined, undefined, undefined]);
+    const next = await harness.within((again[0] as Locks).acquire('a'), 10_000);
+    expect(next.token).toBeGreaterThan(lock.token);
+    await harness.clock.advance(8000);
+    expect(lock.remainingMs).toBe(0);
+  });
+});
+
 test('nobody speaks for another, and only voters judge: whoever tries is refused, and counted', async () => {
   const { harness, clusters, locks } = await stage(4);
   const [ada, , , dan] = locks as [Locks, Locks, Locks, Locks];
@@ -291,6 +347,30 @@ test('nobody speaks for another, and only voters judge: whoever tries is refused
   // In its own name it may.
   const own = { type: 'open', key: 'k', ttlMs: 1000, previous: 0, member: eve.id };
   expect(await forge(own)).toMatchObject({ type: 'opened' });
+});
+
+test('a holder whose machine has slept knows that its time is over before anything tells it', async () => {
+  const { harness, on } = await stage();
+  const { clock } = harness;
+  let aheadMs = 0;
+  // As the platform's where it sleeps: the clock of timers stands still, the time of day does not.
+  const sleeping = {
+    epochMs: clock.epochMs,
+    now: () => clock.now(),
+    schedule: (delayMs: number, run: () => void) => clock.schedule(delayMs, run),
+    aheadMs: () => aheadMs,
+  };
+  const dan = await harness.member();
+  await harness.within(dan.join('m0'), 3000);
+  const locks = await on(dan, { clock: sleeping });
+  const lock = await harness.within(locks.acquire('a'), 5000);
+  aheadMs = TTL_MS;
+  expect(lock.remainingMs).toBe(0);
+  // The time of day was set back meanwhile: what has passed has passed.
+  aheadMs = 0;
+  expect(lock.remainingMs).toBe(0);
+  await expect(lock.extend()).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+  expect(lock.signal.aborted).toBe(true);
 });
 
 test('a member that holds and wants nothing says nothing', async () => {
