@@ -70,8 +70,10 @@ export class Comparison {
     if (this.#session && nowMs >= this.#session.untilMs) this.#end(false, nowMs);
     const { alive, options } = this.replica;
     if (this.#session || nowMs < this.#nextAtMs || alive.length === 0) return;
-    for (const one of this.#wanted) if (!alive.includes(one)) this.#wanted.delete(one);
-    const from = this.#wanted.size > 0 ? [...this.#wanted] : alive;
+    const wanted = this.#wanted.size > 0 ? alive.filter((one) => this.#wanted.has(one)) : [];
+    // Those that are left are not there any more.
+    if (wanted.length === 0) this.#wanted.clear();
+    const from = wanted.length > 0 ? wanted : alive;
     const member = from[Math.floor(options.random() * from.length)] as string;
     this.#wanted.delete(member);
     this.#session = {
@@ -139,8 +141,8 @@ export class Comparison {
     if (!session || session.ref !== ref) return false;
     session.ref = 0;
     try {
-      if (message === null) this.replica.known.without(session.member);
-      if (message === undefined || message === null) this.#end(false, nowMs);
+      if (message === null) this.#without(session.member, nowMs);
+      else if (message === undefined) this.#end(false, nowMs);
       else if (session.has.size === 0) this.#compare(session, message, nowMs);
       else this.#fetched(session, message, nowMs);
     } catch (error) {
@@ -148,6 +150,15 @@ export class Comparison {
       throw error;
     }
     return true;
+  }
+
+  /** A member keeps no such store. When nobody does, we have all there is. */
+  #without(member: string, nowMs: number): void {
+    const { known, alive, effects } = this.replica;
+    known.without(member);
+    this.#end(false, nowMs);
+    if (known.allWithout(alive)) effects.push({ type: 'synced' });
+    else if (this.#wanted.size > 0) this.#soon(nowMs, 0);
   }
 
   #compare(session: Session, message: unknown, nowMs: number): void {
@@ -274,9 +285,10 @@ function partsOf(value: unknown): number {
 /** The fingerprints put together to fewer, four bytes each. */
 function digest(fingerprints: Uint32Array, parts: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(parts * 4));
-  for (const [part, one] of fingerprints.entries()) {
+  // Not by an iterator, which takes ten times as long.
+  for (let part = 0; part < PARTS; part++) {
     const at = (part % parts) * 4;
-    view.setUint32(at, view.getUint32(at) ^ one);
+    view.setUint32(at, view.getUint32(at) ^ (fingerprints[part] as number));
   }
   return new Uint8Array(view.buffer);
 }

@@ -55,6 +55,11 @@ export class Known {
     this.#without.add(member);
   }
 
+  /** Whether all of these keep no such store. */
+  allWithout(members: readonly string[]): boolean {
+    return members.every((one) => this.#without.has(one));
+  }
+
   /** We have everything that somebody had. */
   synced(has: ReadonlyMap<string, number>): void {
     for (const [writer, time] of has) this.#has.set(writer, Math.max(time, this.#has.get(writer) ?? 0));

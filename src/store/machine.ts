@@ -86,7 +86,7 @@ export type Effect =
     }
   /** A write has the members that were wanted, or not. */
   | { readonly type: 'settled'; readonly ref: number; readonly error: GossipError | undefined }
-  /** We have had everything that another member had. */
+  /** We have had everything that another member had, or no other has any. */
   | { readonly type: 'synced' };
 
 /** Upper bounds of a store. What comes in and is above is refused and counted. */

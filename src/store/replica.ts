@@ -76,7 +76,8 @@ export class Replica {
       }
       case 'members': {
         const { alive, all } = input;
-        const fresh = alive.filter((one) => !this.alive.includes(one));
+        const before = new Set(this.alive);
+        const fresh = alive.filter((one) => !before.has(one));
         this.alive = alive;
         this.all = all;
         this.known.keep(new Set(all));

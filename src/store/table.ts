@@ -20,7 +20,7 @@ export class Table {
   readonly #cells = new Map<string, Cell>();
   /** By kind and key, then by field; without registers, each of which is one cell. */
   readonly #keys = new Map<string, Map<string, Cell[]>>();
-  readonly #parts: (Set<string> | undefined)[] = [];
+  readonly #parts: (Set<string> | undefined)[] = new Array(PARTS).fill(undefined);
   readonly #expiring = new Map<string, Cell>();
   readonly #empty = new Set<string>();
   /** One for each part. */
@@ -54,7 +54,8 @@ export class Table {
   /** The cells of one of so many parts. */
   *inPart(part: number, of: number): Iterable<Cell> {
     for (let at = part; at < PARTS; at += of) {
-      for (const id of this.#parts[at] ?? []) yield this.#cells.get(id) as Cell;
+      const ids = this.#parts[at];
+      if (ids) for (const id of ids) yield this.#cells.get(id) as Cell;
     }
   }
 

@@ -226,6 +226,38 @@ describe('members that come, go and miss something', () => {
     expect(b.stats()).toMatchObject({ cells: 900, comparisonsDiffering: 1 });
   });
 
+  test('who opens it first is ready when the others have said that they have none', async () => {
+    const h = new Harness();
+    const members = await h.members(4);
+    const a = await storeOn(h, members[0] as Cluster);
+    await h.within(a.ready, 5000);
+    a.set('k', 1);
+    // Some have another one, and know of none with that name.
+    await storeOn(h, members[1] as Cluster, { name: 'other' });
+    const b = await storeOn(h, members[2] as Cluster);
+    await h.within(b.ready, 5000);
+    expect(b.get('k')).toBe(1);
+  });
+
+  test('peers of the Go library are told nothing: each other member is, by itself', async () => {
+    const h = new Harness();
+    const members = (await h.members(3)) as [Cluster, Cluster, Cluster];
+    const go = { ...members[0].self, id: '00000000-0000-4000-8000-000000000001', protocol: 'v1' as const };
+    const known = members[0].members.bind(members[0]);
+    const broadcasts: unknown[] = [];
+    Object.assign(members[0], {
+      members: () => [...known(), go],
+      broadcast: async (type: unknown) => void broadcasts.push(type),
+    });
+    const all: Store[] = [];
+    for (const member of members) all.push(await storeOn(h, member));
+    await h.clock.advance(2000);
+    all[0]?.set('k', 1);
+    await h.clock.advance(50);
+    expect(all.map((store) => store.get('k'))).toEqual([1, 1, 1]);
+    expect(broadcasts).toEqual([]);
+  });
+
   test('what was lost on the way is found by comparing', async () => {
     const { h, all, members } = await stores(3);
     const [a, b] = all as [Store, Store];
