@@ -212,6 +212,18 @@ describe('against a model', () => {
     );
   });
 
+  test('a put takes the place of what it has seen, also where that comes later', () => {
+    const put = (value: number): Write => ({ type: 'put', kind: 'map', key: 'k', field: 'x', value, ttlMs: 0 });
+    const { told } = history([
+      { at: 0, write: put(1), to: [1], afterMs: 0 },
+      { at: 1, write: put(2), to: [2], afterMs: 1 },
+      { at: 2, write: { type: 'remove', kind: 'map', key: 'k', field: 'x' }, to: [], afterMs: 1 },
+    ]);
+    const one = replica('d'.repeat(16));
+    for (const cells of told.reverse()) merge(one, cells, START_MS);
+    expect(one.table.visible('map', 'k', 'x', START_MS)).toBe(undefined);
+  });
+
   test('a counter is the sum of all that was added', () => {
     const adding = fc.array(fc.record({ at: fc.nat(2), by: fc.integer({ min: -5, max: 5 }) }), { maxLength: 20 });
     fc.assert(
