@@ -178,8 +178,10 @@ describe('against a model', () => {
           if (write.type === 'increment' || write.kind === 'register' || write.kind === 'counter') continue;
           const { kind, key, field } = write;
           // Whoever puts replaces what it has seen.
-          const seen = [...own.puts].filter(([, place]) =>
-            field === undefined ? place.startsWith(`${kind} ${key} `) : place === `${kind} ${key} ${field}`,
+          const seen = [...own.puts].filter(
+            ([put, place]) =>
+              !own.removed.has(put) &&
+              (field === undefined ? place.startsWith(`${kind} ${key} `) : place === `${kind} ${key} ${field}`),
           );
           for (const [put] of seen) own.removed.add(put);
           if (write.type === 'put') own.puts.set(n, `${kind} ${key} ${field}`);
