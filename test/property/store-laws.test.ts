@@ -171,6 +171,19 @@ describe('against a model', () => {
         /** Of each put of an element or field its number, and which of them each replica has seen removed. */
         const replicas = WRITERS.map(replica);
         const model = WRITERS.map(() => ({ puts: new Map<number, string>(), removed: new Set<number>() }));
+        /** Who hears of a put knows that its writer's earlier ones in the same place are replaced. */
+        const before = (n: number) =>
+          [...all.entries()].filter(([earlier, { at, write }]) => {
+            const later = all[n];
+            return (
+              earlier < n &&
+              at === later?.at &&
+              write.type === 'put' &&
+              later.write.type === 'put' &&
+              `${write.kind} ${write.key} ${write.field}` ===
+                `${later.write.kind} ${later.write.key} ${later.write.field}`
+            );
+          });
         let nowMs = START_MS;
         for (const [n, { at, write, to, whole, afterMs }] of all.entries()) {
           nowMs += afterMs;
@@ -194,6 +207,9 @@ describe('against a model', () => {
             const puts = whole ? own.puts : new Map(write.type === 'put' ? [[n, `${kind} ${key} ${field}`]] : []);
             for (const [number, place] of puts) theirs.puts.set(number, place);
             for (const number of whole ? own.removed : seen.map(([put]) => put)) theirs.removed.add(number);
+            for (const number of [...theirs.puts.keys(), ...theirs.removed]) {
+              for (const [earlier] of before(number)) theirs.removed.add(earlier);
+            }
           }
         }
         for (const [i, { table }] of replicas.entries()) {

@@ -30,6 +30,8 @@ export interface HistoryOptions {
   limits?: Partial<StoreLimits>;
   /** Members that cannot be reached are members no more, so that the others do not wait for them. */
   forgets?: boolean;
+  /** All have a disk; otherwise by chance. */
+  disks?: boolean;
   /** The limits are too low for all that is written: there is no agreement to be had. */
   small?: boolean;
 }
@@ -97,6 +99,7 @@ export class World {
       tombstoneMs: 86_400_000,
       forgets: false,
       small: false,
+      disks: false,
       ...options,
       limits: { ...DEFAULT_STORE_LIMITS, ...options.limits },
     };
@@ -104,7 +107,7 @@ export class World {
     this.places = Array.from({ length: this.options.replicas }, (_, index) => ({
       index,
       member: `m${index}`,
-      hasDisk: this.random.below(2) === 0,
+      hasDisk: this.random.below(2) === 0 || this.options.disks,
       skewMs: 0,
       replica: undefined,
       life: 0,

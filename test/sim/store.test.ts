@@ -80,3 +80,36 @@ test('who was away for longer than anybody remembers brings nothing back, and lo
   }
   expect([a, b, c].map(({ replica }) => replica?.table.size)).toEqual([2, 2, 2]);
 });
+
+test('nothing is forgotten before each member has been heard of, so that what one of them has alone on its disk is not lost', () => {
+  const world = new World({ seed: 1, replicas: 3, tombstoneMs: 4000, disks: true });
+  const [a, b, c] = world.places as [World['places'][0], World['places'][0], World['places'][0]];
+  const element = (type: 'put' | 'remove', field: string): Write =>
+    type === 'put'
+      ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
+      : { type, kind: 'set', key: 'k', field };
+  for (const place of world.places) world.start(place);
+  world.lookAround();
+  world.run(2000);
+  world.write(a, element('put', 'x'));
+  world.run(10_000);
+  world.network.partition([[0, 1], [2]]);
+  world.lookAround();
+  world.write(c, element('put', 'of c alone'));
+  world.run(2000);
+  // All end, and two begin anew.
+  for (const place of world.places) world.crash(place);
+  for (const place of [a, b]) world.start(place);
+  world.run(2000);
+  world.write(a, element('remove', 'x'));
+  world.run(60_000);
+  expect([a, b].map(({ replica }) => replica?.table.empty)).toEqual([1, 1]);
+  world.network.heal();
+  world.start(c);
+  world.lookAround();
+  world.run(60_000);
+  for (const { replica } of world.places) {
+    const has = (field: string) => replica?.table.visible('set', 'k', field, Date.UTC(2027, 0, 1));
+    expect([has('x'), has('of c alone'), replica?.table.size]).toEqual([undefined, true, 1]);
+  }
+});
