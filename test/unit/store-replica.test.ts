@@ -1,0 +1,120 @@
+/** One replica of a store, question by question: when it believes that it has everything, and when not. */
+import { expect, test } from 'vitest';
+import type { Effect } from '../../src/store/machine.js';
+import { DEFAULT_STORE_LIMITS } from '../../src/store/options.js';
+import { Replica } from '../../src/store/replica.js';
+
+const START_MS = Date.UTC(2026, 0, 1);
+
+function replica(letter: string, limits = {}): Replica {
+  return new Replica({
+    name: 's',
+    writer: letter.repeat(16),
+    random: () => 0.5,
+    limits: { ...DEFAULT_STORE_LIMITS, ...limits },
+    syncIntervalMs: 1000,
+    tombstoneMs: 86_400_000,
+    clockDriftMaxMs: 60_000,
+  });
+}
+
+/** The first members that a replica hears of are asked at once. */
+const begin = (one: Replica, atMs: number, all = ['other']) => one.handle({ type: 'members', alive: all, all }, atMs);
+
+const write = (one: Replica, key: string, atMs: number) =>
+  one.handle(
+    { type: 'write', write: { type: 'put', kind: 'register', key, field: '', value: 1, ttlMs: 0 }, wanted: undefined },
+    atMs,
+  );
+
+type Ask = Extract<Effect, { type: 'ask' }>;
+const asks = (effects: Effect[]) => effects.filter((effect): effect is Ask => effect.type === 'ask');
+const synced = (effects: Effect[]) => effects.some(({ type }) => type === 'synced');
+
+/** One comparison of a replica with another, from its first question to the end. @returns all that it did. */
+function compare(one: Replica, other: Replica, atMs: number): Effect[] {
+  const done: Effect[] = [];
+  let effects = begin(one, atMs);
+  for (;;) {
+    done.push(...effects);
+    const [ask] = asks(effects);
+    if (!ask) return done;
+    const answer = other
+      .handle({ type: 'asked', from: 'one', what: ask.what, message: ask.message, ref: 1 }, atMs)
+      .find(({ type }) => type === 'answer') as Extract<Effect, { type: 'answer' }>;
+    effects = one.handle({ type: 'answered', from: 'other', message: answer.message, ref: ask.ref }, atMs);
+  }
+}
+
+test('with an answer to everything it has all that the other had', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  for (const key of ['k', 'l', 'm']) write(other, key, START_MS);
+  expect(synced(compare(one, other, START_MS + 2000))).toBe(true);
+  expect(one.table.root).toEqual(other.table.root);
+  expect(one.known.tell(0)[1][1]).toBeGreaterThan(0);
+});
+
+test('without an answer, or with one that is none, it has not', () => {
+  for (const message of [undefined, {}, { w: [] }]) {
+    const one = replica('a');
+    const [ask] = asks(begin(one, START_MS + 2000));
+    const effects = one.handle({ type: 'answered', from: 'other', message, ref: (ask as Ask).ref }, START_MS + 2001);
+    expect(synced(effects)).toBe(false);
+    expect(one.counters.comparisonsFailed).toBe(1);
+  }
+  const one = replica('a');
+  begin(one, START_MS + 2000);
+  expect(synced(one.handle({ type: 'tick' }, START_MS + 10_000))).toBe(false);
+});
+
+test('when something had to be refused it has not, and takes over no floor', () => {
+  for (const [limits, atMs] of [
+    [{ cellsMax: 2 }, START_MS],
+    [{ keyBytesMax: 2 }, START_MS],
+    // The other's clock is ahead.
+    [{}, START_MS + 120_000],
+  ] as const) {
+    const [one, other] = [replica('a', limits), replica('b')];
+    for (const key of ['k', 'l', 'long']) write(other, key, atMs);
+    other.collect(1);
+    expect(synced(compare(one, other, START_MS + 2000))).toBe(false);
+    expect(one.table.floor).toBe(0);
+    expect(one.known.tell(0)[1]).toEqual([0, 0]);
+  }
+});
+
+test('members that keep no such store are asked once, and when there are no others it has everything', () => {
+  const one = replica('a');
+  const [first] = asks(begin(one, START_MS + 2000, ['other', 'another']));
+  const after = one.handle(
+    { type: 'answered', from: 'other', message: null, ref: (first as Ask).ref },
+    START_MS + 2000,
+  );
+  const [second] = asks([...after, ...one.handle({ type: 'tick' }, START_MS + 2000)]);
+  expect(new Set([first?.to, second?.to])).toEqual(new Set(['other', 'another']));
+  const end = one.handle({ type: 'answered', from: 'other', message: null, ref: (second as Ask).ref }, START_MS + 2001);
+  expect([synced(after), synced(end)]).toEqual([false, true]);
+});
+
+test('parts that are the same by chance are fetched all, when the whole is not', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  for (const key of ['k', 'l', 'm']) write(other, key, START_MS);
+  const [ask] = asks(begin(one, START_MS + 2000)) as [Ask];
+  const answer = other
+    .handle({ type: 'asked', from: 'one', what: 'compare', message: ask.message, ref: 1 }, START_MS + 2000)
+    .find(({ type }) => type === 'answer') as Extract<Effect, { type: 'answer' }>;
+  const lying = { ...answer.message, p: new Uint8Array(4) };
+  const [pull] = asks(one.handle({ type: 'answered', from: 'other', message: lying, ref: ask.ref }, START_MS + 2000));
+  expect(pull).toMatchObject({ what: 'pull', message: { m: 1, p: [0] } });
+});
+
+test('a removal takes no room, so a store that is full can be emptied', () => {
+  const one = replica('a', { cellsMax: 1 });
+  write(one, 'k', START_MS);
+  expect(() => write(one, 'l', START_MS)).toThrow(/cellsMax/);
+  one.handle(
+    { type: 'write', write: { type: 'remove', kind: 'register', key: 'k', field: '' }, wanted: undefined },
+    START_MS,
+  );
+  expect(one.table.visible('register', 'k', '', START_MS)).toBe(undefined);
+});
