@@ -53,7 +53,7 @@ export class Acks {
     this.#waiting.add(waiting);
   }
 
-  answered(from: string, message: unknown, ref: number, nowMs: number): void {
+  answered(from: string, message: unknown, ref: number): void {
     const asked = this.#asked.get(ref);
     this.#asked.delete(ref);
     if (

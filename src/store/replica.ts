@@ -106,7 +106,7 @@ export class Replica {
       case 'answered':
         this.#reading(() => {
           const { from, message, ref } = input;
-          if (!this.#comparison.answered(message, ref, nowMs)) this.#acks.answered(from, message, ref, nowMs);
+          if (!this.#comparison.answered(message, ref, nowMs)) this.#acks.answered(from, message, ref);
         });
         break;
       case 'missed':
