@@ -11,6 +11,7 @@ import {
   number,
   PAGE_BYTES,
   type PullAnswer,
+  type PullMessage,
   readHas,
   readNumbers,
   readVersions,
@@ -195,11 +196,13 @@ export class Comparison {
       for (const cell of table.inPart(part, session.of)) session.told.push(cell);
       if (session.told.length >= VERSIONS_MAX) break;
     }
-    this.#ask(
-      'pull',
-      { ...tellCells(options.name, session.told, false), f: table.floor, m: session.of, p: parts },
-      nowMs,
-    );
+    const message: PullMessage = {
+      ...tellCells(options.name, session.told, false),
+      f: table.floor,
+      m: session.of,
+      p: parts,
+    };
+    this.#ask('pull', message, nowMs);
   }
 
   #fetched(session: Session, message: unknown, nowMs: number): void {

@@ -87,6 +87,25 @@ const steps = fc.array(
   { maxLength: 25 },
 );
 
+/** Few places, so that much happens in each. */
+const crowded = fc.array(
+  fc.record({
+    at: fc.nat(2),
+    write: fc.record({
+      type: fc.constantFrom('put' as const, 'put' as const, 'remove' as const),
+      kind: fc.constant('set' as const),
+      key: fc.constant('k'),
+      field: fc.constantFrom('x', 'x', 'x', 'y'),
+      value: fc.constant(true),
+      ttlMs: fc.constant(0),
+    }),
+    to: fc.subarray([0, 1, 2]),
+    whole: fc.boolean(),
+    afterMs: fc.nat(3),
+  }),
+  { maxLength: 12 },
+);
+
 /** Three replicas that write; every message they had to tell, and who of them has heard it. */
 function history(all: readonly { at: number; write: Write; to: readonly number[]; afterMs: number }[]) {
   const replicas = WRITERS.map(replica);
@@ -167,7 +186,7 @@ describe('merging', () => {
 describe('against a model', () => {
   test('a removal wins over what it has seen, and over nothing else', () => {
     fc.assert(
-      fc.property(steps, (all) => {
+      fc.property(fc.oneof(steps, crowded), (all) => {
         /** Of each put of an element or field its number, and which of them each replica has seen removed. */
         const replicas = WRITERS.map(replica);
         const model = WRITERS.map(() => ({ puts: new Map<number, string>(), removed: new Set<number>() }));
@@ -226,7 +245,7 @@ describe('against a model', () => {
           expect(is).toEqual(ought);
         }
       }),
-      runs,
+      { numRuns: 600 },
     );
   });
 
@@ -243,11 +262,14 @@ describe('against a model', () => {
   });
 
   test('a counter is the sum of all that was added', () => {
-    const adding = fc.array(fc.record({ at: fc.nat(2), by: fc.integer({ min: -5, max: 5 }) }), { maxLength: 20 });
+    const adding = fc.array(
+      fc.record({ at: fc.nat(2), by: fc.integer({ min: -5, max: 5 }), to: fc.subarray([0, 1, 2]) }),
+      { maxLength: 20 },
+    );
     fc.assert(
       fc.property(adding, (all) => {
         const { told, nowMs } = history(
-          all.map(({ at, by }) => ({ at, write: { type: 'increment', key: 'c', by }, to: [], afterMs: 0 })),
+          all.map(({ at, by, to }) => ({ at, write: { type: 'increment', key: 'c', by }, to, afterMs: 0 })),
         );
         const one = replica('d'.repeat(16));
         for (const cells of told.reverse()) merge(one, cells, nowMs);

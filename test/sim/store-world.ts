@@ -224,7 +224,7 @@ export class World {
       if (cell.removed || cell.expiresAtMs > 0) this.#ended.set(id, Math.max(cell.time, this.#ended.get(id) ?? 0));
       if (cell.kind === 'counter' && cell.writer === replica.options.writer) {
         const sums = this.#sums.get(id) ?? { place: place.index, life, sums: [0], lost: false };
-        sums.sums.push(cell.value as number);
+        if (write.type === 'increment') sums.sums.push((sums.sums.at(-1) as number) + write.by);
         this.#sums.set(id, sums);
       }
     }

@@ -118,3 +118,29 @@ test('a removal takes no room, so a store that is full can be emptied', () => {
   );
   expect(one.table.visible('register', 'k', '', START_MS)).toBe(undefined);
 });
+
+test('who has seen a write of a clock that is ahead can still write over it', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  write(other, 'k', START_MS + 30_000);
+  compare(one, other, START_MS);
+  one.handle(
+    {
+      type: 'write',
+      write: { type: 'put', kind: 'register', key: 'k', field: '', value: 'later', ttlMs: 0 },
+      wanted: undefined,
+    },
+    START_MS + 1,
+  );
+  expect(one.table.visible('register', 'k', '', START_MS + 1)).toBe('later');
+});
+
+test('who has seen what others have added adds no more than its own', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  const increment = (who: Replica, by: number) =>
+    who.handle({ type: 'write', write: { type: 'increment', key: 'c', by }, wanted: undefined }, START_MS);
+  increment(other, 5);
+  compare(one, other, START_MS);
+  increment(one, 1);
+  increment(one, 1);
+  expect(one.table.visible('counter', 'c', '', START_MS)).toBe(7);
+});
