@@ -25,6 +25,7 @@ export type ClusterEvent =
   | { readonly type: 'joined'; readonly member: Member; readonly previous: VisibleState }
   /** It became suspect, alive again, or dead. */
   | { readonly type: 'state'; readonly member: Member; readonly previous: VisibleState }
+  /** It says something else of itself: its metadata; or its tags, gateway or version, after a restart under its id. */
   | { readonly type: 'metadata'; readonly member: Member }
   /** It said that it leaves. */
   | { readonly type: 'left'; readonly member: Member; readonly previous: VisibleState }

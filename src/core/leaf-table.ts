@@ -54,7 +54,7 @@ export class LeafTable implements MemberTable {
       if (added.metadataBytes > 0) core.emit({ type: 'change', change: { kind: 'metadata', row: added } });
       return;
     }
-    const told = record.version !== row.version && row.metadataBytes + record.metadataBytes > 0;
+    const told = record.version !== row.version;
     const { state, ...rest } = record;
     Object.assign(row, rest);
     if (told) core.emit({ type: 'change', change: { kind: 'metadata', row } });

@@ -155,13 +155,17 @@ export class Members {
   mergeInfo(row: MemberRow, record: MemberRecord, known = false): void {
     // Without its metadata it waits: it is taken as a whole, when it has been pulled.
     if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
-    const hasMetadata = row.metadataBytes > 0 || record.metadataBytes > 0;
+    const hasMetadata = row.metadataBytes + record.metadataBytes > 0;
+    const { traits } = row.info;
     this.#change(row, {
       info: toInfo(record.address === '' ? { ...record, address: row.address } : record, this.#alike),
     });
     this.epoch++;
     this.core.leaves.changed(row);
-    if (hasMetadata) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    // Without metadata only those are told of who began anew with other tags, at another gateway or so.
+    if (hasMetadata || row.info.traits !== traits) {
+      this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
+    }
     if (!known) this.core.news.addRecord(row);
   }
 

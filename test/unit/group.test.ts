@@ -71,6 +71,18 @@ describe('who is in', () => {
     expect(told).toEqual(['left Ben removed', 'entered Ben']);
   });
 
+  test('a member that starts again under its id with other tags is in other groups, though nobody has missed it', async () => {
+    const harness = new Harness();
+    const [ada, ben] = await harness.pair({}, { tags: ['web'] });
+    const [web, db] = [createGroup(ada, { tag: 'web' }), createGroup(ada, { tag: 'db' })];
+    await ben.close();
+    const transport = harness.network.transport({ address: 'm1' });
+    const again = await harness.member({ id: ben.id, tags: ['db'], transport });
+    await harness.within(again.join('m0'), 5000);
+    await harness.clock.advance(200);
+    expect([web.has(ben.id), db.has(ben.id), ada.member(ben.id)?.state]).toEqual([false, true, 'alive']);
+  });
+
   test('a handler that is taken away or a group that is closed hears nothing, and holds nothing', async () => {
     const harness = new Harness();
     const ada = await harness.member(named('Ada'));
