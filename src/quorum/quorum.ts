@@ -174,6 +174,10 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
 
   failed(): void {
     this.count('storageFailed');
+    this.ended();
+  }
+
+  ended(): void {
     void this.close();
   }
 
@@ -261,7 +265,10 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       let told: Told | undefined;
       if (target && target.id !== this.cluster.id) {
         const { token = 0 } = this.leadership ?? {};
-        told = await this.#ask(target, { do: 'watch', token }, 4 * this.#leaseMs).catch(() => undefined);
+        told = await this.#ask(target, { do: 'watch', token }, 4 * this.#leaseMs).catch((error) => {
+          if ((error as GossipError).code === 'ERR_CLOSED') this.ended();
+          return undefined;
+        });
       }
       const heard = told && this.#hear(told);
       this.#look();
@@ -383,9 +390,10 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   async resign(): Promise<void> {
     const voter = this.#voter;
     const leader = voter?.replica.leader;
-    if (!leader) return;
-    voter.resign();
-    while (voter.replica.leader === leader && !this.#closing.signal.aborted)
+    if (!leader || !voter.resign()) return;
+    // A disk may take its time.
+    const untilMs = this.clock.now() + this.#leaseMs;
+    while (voter.replica.leader === leader && this.clock.now() < untilMs)
       await this.#changed(this.#leaseMs / 8, this.#closing.signal);
   }
 

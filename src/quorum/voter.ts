@@ -2,6 +2,7 @@
  * The shell around a replica: gives it time and messages, one after the other, and does what it says. What has to be saved is
  * saved before anything else happens.
  */
+import type { GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId } from '../index.js';
 import type { LeaseClock } from './clock.js';
 import { nameOf } from './log.js';
@@ -25,7 +26,9 @@ interface VoterOwner {
   /** Something was done: who leads may have changed. */
   handled(effects: readonly ReplicaEffect[]): void;
   /** The storage failed. */
-  failed(error: unknown): void;
+  failed(): void;
+  /** The cluster was closed. */
+  ended(): void;
 }
 
 /** Things that wait while something is being saved. Source: guess, several seconds of messages. */
@@ -87,7 +90,7 @@ export class Voter {
       this.owner.count('messagesMalformed');
       return;
     }
-    this.#ids.set(name, { id: from.id, atMs: this.owner.clock.now() });
+    if (this.#ids.has(name)) this.#ids.set(name, { id: from.id, atMs: this.owner.clock.now() });
     this.#look();
     this.#input({ type: 'message', message });
   }
@@ -113,8 +116,9 @@ export class Voter {
     });
   }
 
-  resign(): void {
-    this.#input({ type: 'resign' });
+  /** @returns whether it will. */
+  resign(): boolean {
+    return this.#input({ type: 'resign' });
   }
 
   #wish(input: (ref: number) => ReplicaInput): Promise<Outcome> {
@@ -154,9 +158,9 @@ export class Voter {
         }
         this.owner.handled(effects);
       }
-    } catch (error) {
+    } catch {
       this.stop();
-      this.owner.failed(error);
+      this.owner.failed();
       return;
     } finally {
       this.#busy = false;
@@ -197,9 +201,11 @@ export class Voter {
       return;
     }
     const reliable = message.type === 'append' && (message.entries.length > 0 || message.snapshot !== undefined);
-    owner.cluster
-      .send(id, SAY, { q: owner.name, m: message }, { reliable })
-      .catch(() => owner.count('messagesNotSent'));
+    owner.cluster.send(id, SAY, { q: owner.name, m: message }, { reliable }).catch((error) => {
+      owner.count('messagesNotSent');
+      // Whoever closes a cluster has done with what stands on it.
+      if ((error as GossipError).code === 'ERR_CLOSED') owner.ended();
+    });
   }
 
   /** The member that bears a name now. */

@@ -172,3 +172,94 @@ test('without a majority nothing is done, and the error says what is known', asy
   await none;
   await expect(leader.propose((() => {}) as never)).rejects.toMatchObject({ code: 'ERR_CODEC' });
 });
+
+test('what is no message of a quorum is counted and harms nobody; neither does a message in the name of another', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members.slice(0, 3)) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  const at = members[quorums.indexOf(leader)] as Cluster;
+  const [stranger] = members.slice(3) as [Cluster];
+  const token = leader.leadership?.token as number;
+  const append = {
+    ...{ type: 'append', from: 'm3#1', to: 'm0#1', term: 1, sentAtMs: 0, previousIndex: 0, previousTerm: 0 },
+    ...{ entries: [], commit: 0, leads: true },
+  };
+  const junk = [
+    ...[null, 7, 'x', [], {}, { type: 'who' }, { ...append, type: 'toString' }, { ...append, from: 'm1#1' }],
+    ...[
+      { ...append, term: -1 },
+      { ...append, term: 1.5 },
+      { ...append, entries: [{ type: 'command' }] },
+    ],
+    ...[
+      { ...append, entries: {} },
+      { ...append, snapshot: { index: 1 } },
+      { ...append, commit: 'x' },
+    ],
+  ];
+  const say = { type: 96, schema: undefined };
+  for (const m of junk) await stranger.send(at.id, say, { q: 'words', m });
+  for (const data of [null, 'words', { q: 7 }, { q: 'nobody', m: append }]) await stranger.send(at.id, say, data);
+  const ask = { type: 97, schema: undefined, answerSchema: undefined };
+  for (const m of [null, 7, {}, { do: 'change', value: [7] }, { do: 'toString' }]) {
+    expect(await harness.within(stranger.request(at.id, ask, { q: 'words', m }), 2000)).toBe(null);
+  }
+  await harness.clock.advance(3000);
+  expect(leader.stats().messagesMalformed).toBe(junk.length);
+  expect(at.stats().handlersFailed ?? 0).toBe(0);
+  expect(leader.leadership).toMatchObject({ token, mine: true });
+});
+
+test('a voter whose disk fails, or whose cluster is closed, takes part no more', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  let fails = false;
+  const quorums: WordsMember[] = [];
+  for (const [i, member] of members.entries()) {
+    const save = () => {
+      if (fails && i === 0) throw new Error('the disk is full');
+    };
+    const storage = { load: () => undefined, save };
+    quorums.push(await quorumOf(harness, member, { storage, eligible: () => fails || i === 0 }));
+  }
+  const [first, ...others] = quorums as [WordsMember, ...WordsMember[]];
+  await harness.until(() => first.isLeader(), 10_000);
+  fails = true;
+  const open = expect(first.propose('lost')).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+  await harness.clock.advance(100);
+  await open;
+  expect([first.isLeader(), first.leadership, first.stats().storageFailed]).toEqual([false, undefined, 1]);
+  await expect(first.propose('x')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  await harness.until(() => leaderOf(others) !== undefined, 5000);
+  expect(await harness.within((others[0] as WordsMember).propose('a'), 5000)).toBe(1);
+  // Nothing is left that would keep a process alive.
+  for (const member of members) await member.close();
+  await harness.clock.advance(20_000);
+  expect(harness.clock.pending).toBe(0);
+});
+
+test('a leader whose machine has slept gives its lease up, though its clock has stood still', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  let aheadMs = 0;
+  const { clock } = harness;
+  const sleepy = {
+    epochMs: clock.epochMs,
+    now: () => clock.now(),
+    schedule: (ms: number, run: () => void) => clock.schedule(ms, run),
+    aheadMs: () => aheadMs,
+  };
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member, { clock: sleepy }));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  aheadMs = 10;
+  expect(leader.isLeader()).toBe(true);
+  aheadMs = 5000;
+  expect(leader.isLeader()).toBe(false);
+  expect(leader.stats().leasesSlept).toBe(1);
+  await harness.until(() => leaderOf(quorums) !== undefined, 5000);
+});
