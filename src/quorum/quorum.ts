@@ -2,41 +2,18 @@
  * One quorum at one member: a voter, or a client of the voters, and the API of both. Whoever is no voter watches: it asks one of
  * them who leads, and is answered when that changes.
  */
-import { GossipError, type GossipErrorCode } from '../errors.js';
+import { GossipError } from '../errors.js';
 import type { Cluster, Member } from '../index.js';
 import type { ProposeOptions, Quorum } from './api.js';
+import { type Ask, isTold, isVoters, refusal, type Told } from './ask.js';
 import { type LeaseClock, platformClock } from './clock.js';
 import { nameOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
 import { readSavedState } from './messages.js';
 import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
-import type { Refusal, ReplicaEffect, ReplicaOptions } from './replica.js';
+import type { ReplicaEffect, ReplicaOptions } from './replica.js';
 import { findMember, type Outcome, Voter } from './voter.js';
 import { ASK, listen } from './wire.js';
-
-/** What members ask voters. */
-type Ask =
-  | { readonly do: 'propose'; readonly value: unknown }
-  | { readonly do: 'query'; readonly value: unknown }
-  | { readonly do: 'change'; readonly value: readonly string[] }
-  /** Who leads? Answered when it is not who we say, or after a while. */
-  | { readonly do: 'watch'; readonly token: number };
-
-/** What they answer: what came of it, and who leads. */
-interface Told {
-  readonly outcome?: Outcome | undefined;
-  readonly leader?: string | undefined;
-  readonly token: number;
-  readonly voters: readonly string[];
-}
-
-const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> = {
-  'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
-  unwelcome: ['ERR_REFUSED', 'the voter does not take this command from this member'],
-  overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],
-  unreachable: ['ERR_UNREACHABLE', 'a new voter did not catch up; nothing was changed'],
-  strangers: ['ERR_OPTION', 'without storage, voters must be among those that the option voters names'],
-};
 
 /** Starts a quorum at this member. @throws GossipError `ERR_OPTION`, and what `storage.load` rejects with. */
 export async function createQuorum<C, R, Q = never, A = never>(
@@ -323,22 +300,22 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       const { voters } = this;
       const name = hint ?? this.leadership?.leader ?? (voters[at % voters.length] as string);
       hint = undefined;
+      let told: Told | undefined;
       try {
-        const told = await this.#bring(name, ask, idempotent ? Math.min(leftMs, 2 * this.#leaseMs) : leftMs, signal);
-        const { outcome } = told ?? {};
-        if (outcome && !('refused' in outcome)) return outcome.result;
-        if (outcome?.refused === 'lost')
-          throw new GossipError('ERR_TIMEOUT', 'the leader lost its leadership meanwhile');
-        const refused = outcome && REFUSED[outcome.refused];
-        if (refused) throw new GossipError(...refused);
-        if (told?.leader !== undefined && told.leader !== name) hint = told.leader;
+        told = await this.#bring(name, ask, idempotent ? Math.min(leftMs, 2 * this.#leaseMs) : leftMs, signal);
       } catch (error) {
         const { code } = error as GossipError;
-        if (code === 'ERR_TIMEOUT' || code === 'ERR_HANDLER' || (code === 'ERR_UNREACHABLE' && !isRefusal(error))) {
-          unknown = error;
-          if (!idempotent) break;
-        } else if (code !== 'ERR_UNKNOWN_MEMBER' && code !== 'ERR_NO_HANDLER') throw error;
+        if (code === 'ERR_TIMEOUT' || code === 'ERR_HANDLER' || code === 'ERR_UNREACHABLE') unknown = error;
+        else if (code !== 'ERR_UNKNOWN_MEMBER' && code !== 'ERR_NO_HANDLER') throw error;
       }
+      const { outcome, leader } = told ?? {};
+      if (outcome && !('refused' in outcome)) return outcome.result;
+      const refused = refusal(outcome);
+      if (refused) throw refused;
+      if (outcome?.refused === 'lost')
+        unknown = new GossipError('ERR_TIMEOUT', 'the leader lost its leadership meanwhile');
+      if (unknown && !idempotent) break;
+      if (leader !== undefined && leader !== name) hint = leader;
       if (hint === undefined) await this.#changed(Math.min(leftMs, this.#leaseMs / 8), signal ?? this.#closing.signal);
     }
     if (unknown) throw new GossipError('ERR_TIMEOUT', 'nobody knows whether it was done', { cause: unknown });
@@ -425,28 +402,4 @@ function copyOf(command: unknown): unknown {
   } catch (error) {
     throw new GossipError('ERR_CODEC', `cannot carry the command: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/** It is we who say that nothing was done. */
-function isRefusal(error: unknown): boolean {
-  return Object.values(REFUSED).some(([, text]) => text === (error as Error).message);
-}
-
-function isVoters(value: unknown): value is readonly string[] {
-  return (
-    Array.isArray(value) && value.length > 0 && value.length <= 9 && value.every((name) => typeof name === 'string')
-  );
-}
-
-function isTold(value: unknown): value is Told {
-  const told = value as Partial<Told> | null;
-  const { outcome } = told ?? {};
-  return (
-    typeof told === 'object' &&
-    told !== null &&
-    Number.isSafeInteger(told.token) &&
-    (told.leader === undefined || typeof told.leader === 'string') &&
-    isVoters(told.voters) &&
-    (outcome === undefined || (typeof outcome === 'object' && outcome !== null))
-  );
 }

@@ -1,0 +1,55 @@
+/** What members ask voters, what they answer, and how an answer is read of which nothing is known. */
+import { GossipError, type GossipErrorCode } from '../errors.js';
+import type { Refusal } from './replica.js';
+import type { Outcome } from './voter.js';
+
+/** What members ask voters. */
+export type Ask =
+  | { readonly do: 'propose'; readonly value: unknown }
+  | { readonly do: 'query'; readonly value: unknown }
+  | { readonly do: 'change'; readonly value: readonly string[] }
+  /** Who leads? Answered when it is not who we say, or after a while. */
+  | { readonly do: 'watch'; readonly token: number };
+
+/** What they answer: what came of it, and who leads. */
+export interface Told {
+  readonly outcome?: Outcome | undefined;
+  readonly leader?: string | undefined;
+  readonly token: number;
+  readonly voters: readonly string[];
+}
+
+const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> = {
+  'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
+  unwelcome: ['ERR_REFUSED', 'the voter does not take this command from this member'],
+  overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],
+  unreachable: ['ERR_UNREACHABLE', 'a new voter did not catch up; nothing was changed'],
+  strangers: ['ERR_OPTION', 'without storage, voters must be among those that the option voters names'],
+};
+
+/** The error for a wish that was certainly not granted; `undefined`: it may be, if it is brought again. */
+export function refusal(outcome: Outcome | undefined): GossipError | undefined {
+  const why = outcome && 'refused' in outcome ? REFUSED[outcome.refused] : undefined;
+  return why && new GossipError(...why);
+}
+
+/** Names of voters, as somebody else says them. */
+export function isVoters(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) && value.length > 0 && value.length <= 9 && value.every((name) => typeof name === 'string')
+  );
+}
+
+/** Whether it is an answer. */
+export function isTold(value: unknown): value is Told {
+  const told = value as Partial<Told> | null;
+  const { outcome } = told ?? {};
+  return (
+    typeof told === 'object' &&
+    told !== null &&
+    Number.isSafeInteger(told.token) &&
+    (told.leader === undefined || typeof told.leader === 'string') &&
+    isVoters(told.voters) &&
+    (outcome === undefined || (typeof outcome === 'object' && outcome !== null))
+  );
+}
