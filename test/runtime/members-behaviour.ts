@@ -4,6 +4,7 @@
  */
 import { type Cluster, type ClusterOptions, createCluster, defineMessage, defineRequest } from '../../src/index.js';
 import { createStore } from '../../src/store/store.js';
+import { takesPart } from './lock-behaviour.js';
 import { stateOf, writeAs } from './store-behaviour.js';
 
 export const chat = defineMessage<string>(129);
@@ -68,12 +69,12 @@ export async function startMember(options: ClusterOptions): Promise<{ cluster: C
     writeAs(store, data.who, data.round);
     return null;
   });
+  const endLocks = takesPart(cluster);
   const left = new Promise<void>((resolve, reject) => {
     cluster.on(
       goodbye,
       () =>
-        void store
-          .close()
+        void Promise.all([store.close(), endLocks()])
           .then(() => cluster.leave())
           .then(resolve, reject),
     );

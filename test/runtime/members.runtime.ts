@@ -7,12 +7,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import Client from 'ws';
 import { type Cluster, createCluster } from '../../src/index.js';
+import { createLocks } from '../../src/lock/index.js';
 import { createStore } from '../../src/store/store.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { several } from '../../src/transport/several.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
+import { keepsNumber, lockAdd, lockStart } from './lock-behaviour.js';
 import {
   add,
   askBack,
@@ -241,6 +243,27 @@ test('Deno, Bun, workerd and Node hold the same store', async () => {
     { timeout: 15_000, interval: 100 },
   );
   await store.set('confirmed', true, { acks: 3 });
+  for (const peer of peers) await seeOff(node, peer);
+  await Promise.all(started.map(({ ended }) => ended));
+});
+
+test('Deno, Bun, workerd and Node take turns by a lock of which Deno, Bun and Node are the voters', async () => {
+  const node = await inNode(overWebSocket());
+  const started = await Promise.all(hosts.slice(0, 3).map(([, start]) => start(node.address)));
+  const peers = await Promise.all(started.map(({ address }) => peerOf(node, address)));
+  const voters = [node.address, ...started.slice(0, 2).map(({ address }) => address)];
+  const locks = await createLocks(node, { voters, sessionTtlMs: 5000, leaseMs: 500 });
+  after(() => locks.close());
+  const value = keepsNumber(node);
+  await Promise.all(peers.map((peer) => node.request(peer, lockStart, { voters })));
+  const first = await locks.acquire('number', { timeoutMs: 15_000 });
+  const adding = peers.map((peer) => node.request(peer, lockAdd, { times: 5 }));
+  await expect(locks.tryAcquire('number')).resolves.toBeUndefined();
+  await first.release();
+  const tokens = (await Promise.all(adding)).flat();
+  expect(value()).toBe(15);
+  expect(new Set([first.token, ...tokens]).size).toBe(16);
+  expect(Math.min(...tokens)).toBeGreaterThan(first.token);
   for (const peer of peers) await seeOff(node, peer);
   await Promise.all(started.map(({ ended }) => ended));
 });
