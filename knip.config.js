@@ -9,7 +9,7 @@ export default {
     'demo/page/main.ts',
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
-    'test/browsers/store-page.ts',
+    'test/browsers/{store,lock}-page.ts',
     'test/runtime/contracts.{node,web}.ts',
     'test/types-consumer/app.ts',
     'test/interop/leaf-member.ts',

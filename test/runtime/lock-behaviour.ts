@@ -41,3 +41,8 @@ export function keepsNumber(cluster: Cluster): () => number {
   });
   return () => value;
 }
+
+/** Leaves whoever wants to read its number waiting, with the lock in hand. */
+export function keepsWaiting(cluster: Cluster): void {
+  cluster.handle(number, () => new Promise<never>(() => {}));
+}
