@@ -30,7 +30,7 @@ export interface StoreSnapshot {
 /**
  * Opens a store on a member, be it a leaf or a full one.
  * @returns when what is kept on a disk has been read; what the others have comes later, see {@link Store.ready}.
- * @throws GossipError `ERR_OPTION`, `ERR_STORAGE`, `ERR_CLOSED`.
+ * @throws GossipError `ERR_OPTION`, `ERR_STORAGE`.
  */
 export async function createStore(cluster: Cluster, options: StoreOptions = {}): Promise<Store> {
   const resolved = resolveStoreOptions(options);
