@@ -13,6 +13,7 @@ export class Keeper {
   #floor = 0;
   #waiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
+  #failing = false;
   #closed = false;
   saves = 0;
   failed = 0;
@@ -59,9 +60,11 @@ export class Keeper {
       try {
         await this.place.save({ put, drop: [...drop], floor: this.#floor });
         this.saves++;
+        this.#failing = false;
         for (const resolve of waiting) resolve();
       } catch {
         this.failed++;
+        this.#failing = true;
         // What has come meanwhile is newer.
         for (const [id, cell] of put) if (!this.#put.has(id) && !this.#drop.has(id)) this.#put.set(id, cell);
         for (const id of drop) if (!this.#put.has(id)) this.#drop.add(id);
@@ -76,7 +79,7 @@ export class Keeper {
   /** Saves what there is, once, and closes the place. */
   async close(): Promise<void> {
     // One that waits to try again is not waited for.
-    if (this.failed === 0) await this.#running;
+    if (!this.#failing) await this.#running;
     this.#closed = true;
     await this.place.close();
   }

@@ -37,6 +37,7 @@ export class Shell implements Backing {
   #isReady = () => {};
   #cancelTimer = () => {};
   #timerAtMs: number | undefined;
+  #started = false;
   #looking = false;
   /** Whether all whom a broadcast reaches are to hear of the store. */
   #byBroadcast = false;
@@ -59,11 +60,11 @@ export class Shell implements Backing {
 
   async start(): Promise<void> {
     const { name, persistence } = this.#options;
-    // Held already while the disk is read, so that there are no two of a name.
+    // The name is taken while the disk is read, so that there are no two; what comes before it has been is not heard.
     this.#stops.push(
       receive(this.#cluster, name, {
         told: (from, message) => {
-          if (this.#belongs(from)) this.#handle({ type: 'told', from: from.id, message });
+          if (this.#started && this.#belongs(from)) this.#handle({ type: 'told', from: from.id, message });
         },
         asked: (from, what, message) => this.#answer(from, what, message),
       }),
@@ -80,6 +81,7 @@ export class Shell implements Backing {
       for (const stop of this.#stops) stop();
       throw error;
     }
+    this.#started = true;
     const changed = () => this.#lookSoon();
     for (const event of ['joined', 'state', 'left', 'removed', 'metadata'] as const) {
       this.#stops.push(this.#cluster.on(event, changed));
@@ -200,7 +202,7 @@ export class Shell implements Backing {
   }
 
   async #answer(from: Member, what: Question, message: unknown): Promise<object | undefined> {
-    if (!this.#belongs(from)) return undefined;
+    if (!this.#belongs(from) || !this.#started) return undefined;
     const ref = ++this.#refs;
     let answer: object | undefined;
     this.#answers.set(ref, (given) => {

@@ -485,6 +485,33 @@ describe('a place that keeps it', () => {
         ['l', 1],
       ],
     ]);
+    // That it has failed once is over: closing waits for what is to be saved.
+    a.set('k', 3);
+    await a.close();
+    expect([...(kept.at(-1)?.put.values() ?? [])].map((cell) => cell[7])).toEqual([3]);
+  });
+
+  test('is read before anything else is heard, so that all of it is kept', async () => {
+    const h = new Harness();
+    const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+    const a = await storeOn(h, m0);
+    const { persistence, kept } = place();
+    let read = () => {};
+    const reading = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    const slow: StorePersistence = { ...persistence, open: (whole) => reading.then(() => persistence.open(whole)) };
+    const opening = storeOn(h, m1, { persistence: slow });
+    let confirmed = false;
+    const written = a.set('k', 1, { acks: 1 }).then(() => {
+      confirmed = true;
+    });
+    await h.clock.advance(3000);
+    expect([confirmed, kept.length]).toEqual([false, 0]);
+    read();
+    const b = await opening;
+    await h.within(written, 5000);
+    expect([b.get('k'), kept.length]).toEqual([1, 1]);
   });
 
   test('has what a member confirms', async () => {
