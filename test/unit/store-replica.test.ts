@@ -144,3 +144,10 @@ test('who has seen what others have added adds no more than its own', () => {
   increment(one, 1);
   expect(one.table.visible('counter', 'c', '', START_MS)).toBe(7);
 });
+
+test('who was out of touch compares at once, and else only in its turn', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  compare(one, other, START_MS);
+  expect(asks(one.handle({ type: 'tick' }, START_MS + 1))).toEqual([]);
+  expect(asks(one.handle({ type: 'missed' }, START_MS + 2))).toMatchObject([{ to: 'other', what: 'compare' }]);
+});
