@@ -33,7 +33,7 @@ export interface Snapshot {
 }
 
 /** Before anything was agreed upon. */
-export const EMPTY: Snapshot = { index: 0, term: 0, configuration: { voters: [] }, state: null };
+const EMPTY: Snapshot = { index: 0, term: 0, configuration: { voters: [] }, state: null };
 
 /** Whether those for whom `has` holds decide. */
 export function isQuorum(configuration: Configuration, has: (id: string) => boolean): boolean {

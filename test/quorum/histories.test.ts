@@ -2,9 +2,13 @@
 import { expect, test } from 'vitest';
 import { play } from './history.js';
 
+/** Histories in which one rule or another was seen to be needed, when it was left out. */
+const TELLING = [166, 329, 336, 369, 413, 662, 816, 1085, 1388, 2581];
+
 test('in no history are there two leaders in a term, two leases at a time, or lost commands', () => {
   const { SEED, SEEDS = 150, FROM = 1 } = process.env;
-  const seeds = SEED ? [Number(SEED)] : Array.from({ length: Number(SEEDS) }, (_, i) => Number(FROM) + i);
+  const some = Array.from({ length: Number(SEEDS) }, (_, i) => Number(FROM) + i);
+  const seeds = SEED ? [Number(SEED)] : process.env.SEEDS ? some : [...some, ...TELLING];
   let leaderships = 0;
   let commands = 0;
   let slowestMs = 0;

@@ -3,10 +3,10 @@ import { Random } from '../../src/core/random.js';
 import { type Faults, LEASE_MS, World } from './world.js';
 
 /** A leader is there, and takes commands, so long after the last fault. Source: guess; of some 10,000 the slowest took 7 leases. */
-export const HEALED_MS = 30 * LEASE_MS;
+const HEALED_MS = 30 * LEASE_MS;
 
 /** Draws what happens in a history. */
-export function faultsOf(seed: number): Faults {
+function faultsOf(seed: number): Faults {
   const random = new Random(seed * 7919 + 1);
   const often = (most: number) => (random.unit() < 0.4 ? 0 : random.unit() * most);
   return {

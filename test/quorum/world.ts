@@ -39,7 +39,7 @@ export interface Faults {
 }
 
 /** Remembers a digest of every command in order. */
-export class Chain implements ReplicatedMachine<unknown, number, null, number> {
+class Chain implements ReplicatedMachine<unknown, number, null, number> {
   digest = 0;
   count = 0;
   apply(command: unknown): number {

@@ -1,0 +1,63 @@
+/** What histories meet too rarely: single steps of one replica. */
+import { expect, test } from 'vitest';
+import type { QuorumMessage } from '../../src/quorum/messages.js';
+import { Replica } from '../../src/quorum/replica.js';
+
+const IDS = ['a#1', 'b#1', 'c#1'];
+const names = ['a', 'b', 'c'];
+const NOTHING = { apply: () => null, snapshot: () => null, restore: () => {} };
+
+/** A voter with a disk that has started again at time 0: its lease is 1000, its promise 1250. */
+function restarted(): Replica {
+  const saved = {
+    ...{ id: 'a#1', term: 3, votedFor: 'a#1' },
+    snapshot: { index: 0, term: 0, configuration: { voters: [] }, state: null },
+    entries: [
+      { type: 'voters', term: 1, configuration: { voters: IDS } } as const,
+      { type: 'command', term: 2, command: 'old' } as const,
+    ],
+  };
+  const options = {
+    name: 'a',
+    names,
+    machine: NOTHING,
+    leaseMs: 1000,
+    random: () => 0,
+    epochMs: 0,
+    boot: '2',
+    durable: true,
+  };
+  return new Replica({ ...options, saved }, 0);
+}
+
+const hear = (replica: Replica, message: object, atMs: number) =>
+  replica
+    .handle({ type: 'message', message: { from: 'b#1', to: 'a#1', ...message } as QuorumMessage }, atMs)
+    .flatMap((effect) => (effect.type === 'send' ? [effect.message] : []));
+
+test('a voter that has started again does not vote for as long as it may have promised somebody before', () => {
+  const vote = { type: 'vote', term: 4, lastIndex: 9, lastTerm: 3, forced: false, anew: false, names };
+  for (const pre of [true, false]) {
+    expect(hear(restarted(), { ...vote, pre }, 1249)).toEqual([]);
+    expect(hear(restarted(), { ...vote, pre }, 1251)).toContainEqual(
+      expect.objectContaining({ type: 'vote-reply', to: 'b#1', pre, granted: true }),
+    );
+  }
+  // Its leader has given its lease up itself.
+  expect(hear(restarted(), { ...vote, pre: false, forced: true }, 1)).toHaveLength(1);
+});
+
+test('an entry of a former term is not committed because a majority has it, but with one of the leader’s own', () => {
+  const replica = restarted();
+  replica.handle({ type: 'tick' }, 1251);
+  hear(replica, { type: 'vote-reply', term: 4, pre: true, granted: true }, 1252);
+  const said = hear(replica, { type: 'vote-reply', term: 4, pre: false, granted: true }, 1253);
+  expect(said.filter(({ type }) => type === 'append')).toHaveLength(2);
+  const reply = { type: 'append-reply', term: 4, sentAtMs: 1253, lastIndex: 3, eligible: true };
+  hear(replica, { ...reply, match: 2 }, 1254);
+  expect([replica.committed, replica.leads(1254)]).toEqual([0, false]);
+  hear(replica, { ...reply, match: 3 }, 1255);
+  expect([replica.committed, replica.leads(1255)]).toEqual([3, true]);
+  // From when the word was sent, not from the answer.
+  expect([replica.leads(2252), replica.leads(2253)]).toEqual([true, false]);
+});
