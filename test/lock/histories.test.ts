@@ -8,17 +8,17 @@ import { PlainVoters } from './plain-voters.js';
 import { RaftVoters } from './raft-voters.js';
 import { LockHistory, noFigures } from './world.js';
 
-/** As many as take two seconds each in CI. */
+/** As many as take two seconds each in CI, and below that as many as try everything at least once. */
 test.each([
-  ['a plain list', PlainVoters, 500],
-  ['Raft', RaftVoters, 40],
+  ['a plain list', PlainVoters, 400, 50],
+  ['Raft', RaftVoters, 20, 10],
 ] as const)(
   'in no history a lock has two holders, a token falls, or somebody is passed over or waits for ever: voters agree by %s',
   {
     timeout: 36_000_000,
   },
-  (_, Voters, count) => {
-    const { SEED, SEEDS = tries(count), FROM = 1 } = process.env;
+  (_, Voters, all, few) => {
+    const { SEED, SEEDS = tries(all, few), FROM = 1 } = process.env;
     const seeds = SEED ? [Number(SEED)] : Array.from({ length: Number(SEEDS) }, (_, i) => Number(FROM) + i);
     const sum = noFigures();
     for (const seed of seeds) {
@@ -33,6 +33,6 @@ test.each([
     if (process.env.SEEDS) console.log({ histories: seeds.length, ...sum });
     if (SEED) return;
     // They have tried something.
-    for (const [what, times] of Object.entries(sum)) expect(times, what).toBeGreaterThan(seeds.length / 10);
+    for (const [what, times] of Object.entries(sum)) expect(times, what).toBeGreaterThan(0);
   },
 );
