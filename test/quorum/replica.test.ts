@@ -61,3 +61,33 @@ test('an entry of a former term is not committed because a majority has it, but 
   // From when the word was sent, not from the answer.
   expect([replica.leads(2252), replica.leads(2253)]).toEqual([true, false]);
 });
+
+test('what a candidate begins whom all follow needs all of them, and majorities only then', () => {
+  const options = {
+    name: 'a',
+    names,
+    machine: NOTHING,
+    leaseMs: 1000,
+    random: () => 0,
+    epochMs: 5000,
+    boot: '1',
+    durable: false,
+  };
+  const replica = new Replica(options, 0);
+  replica.handle({ type: 'tick' }, 0);
+  for (const from of ['b#1', 'c#1']) hear(replica, { type: 'vote-reply', from, term: 1, pre: true, granted: true }, 1);
+  // The wall's clock, so that no former token is greater.
+  expect(replica.term).toBe(5001);
+  const vote = { type: 'vote-reply', term: 5001, pre: false, granted: true };
+  hear(replica, vote, 2);
+  expect(replica.leader).toBeUndefined();
+  hear(replica, { ...vote, from: 'c#1' }, 2);
+  expect(replica.leader).toBeDefined();
+  const reply = { type: 'append-reply', term: 5001, sentAtMs: 2, lastIndex: 1, match: 1, eligible: true };
+  hear(replica, reply, 3);
+  expect([replica.committed, replica.leads(3)]).toEqual([0, false]);
+  hear(replica, { ...reply, from: 'c#1' }, 3);
+  expect([replica.committed, replica.leads(3)]).toEqual([1, true]);
+  hear(replica, { ...reply, sentAtMs: 3, lastIndex: 2, match: 2 }, 4);
+  expect(replica.committed).toBe(2);
+});
