@@ -48,8 +48,8 @@ export interface Quorum<Command, Result, Question = never, Answer = never> exten
   resign(): Promise<void>;
   /**
    * Replaces the set of voters, by joint consensus: at each moment one set decides, or both. Without `storage` it must be some of those
-   * that the option `voters` names.
-   * @throws GossipError `ERR_OPTION` (the list), `ERR_UNREACHABLE` (a new voter has not caught up in time; nothing was changed), and as
+   * that the option `voters` names. A leaf may ask for it only if it is a voter.
+   * @throws GossipError `ERR_OPTION` (the list), `ERR_REFUSED`, `ERR_UNREACHABLE` (a new voter has not caught up in time; nothing was changed), and as
    *   {@link propose}.
    */
   changeVoters(voters: readonly string[], options?: Omit<ProposeOptions, 'idempotent'>): Promise<void>;

@@ -21,7 +21,7 @@ export interface Told {
 
 const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> = {
   'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
-  unwelcome: ['ERR_REFUSED', 'the voter does not take this command from this member'],
+  unwelcome: ['ERR_REFUSED', 'the voter does not take this from this member'],
   overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],
   unreachable: ['ERR_UNREACHABLE', 'a new voter did not catch up; nothing was changed'],
   strangers: ['ERR_OPTION', 'without storage, voters must be among those that the option voters names'],

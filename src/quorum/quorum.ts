@@ -209,6 +209,8 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     }
     if (ask.do === 'query') return this.#tells(await voter.query(ask.value));
     if (ask.do !== 'change' || !isVoters(ask.value)) return undefined;
+    // A leaf may be anybody's page: unless it votes, who does is not for it to say.
+    if (from.via && !this.voters.includes(from.id)) return this.#tells({ refused: 'unwelcome' });
     return this.#tells(await voter.change(ask.value));
   }
 

@@ -172,7 +172,12 @@ test('a leaf watches, and stands when it is made a voter', async () => {
   await harness.within(leaderOf(all).election.resign(), 1000);
   await harness.until(() => (page.election.leader?.token ?? 0) > token, 3000);
 
-  await harness.within(page.election.changeVoters(['m0', 'm1', leaf.id]), 10_000);
+  const voters = ['m0', 'm1', leaf.id];
+  // It does not make itself one.
+  const refused = expect(page.election.changeVoters(voters)).rejects.toMatchObject({ code: 'ERR_REFUSED' });
+  await harness.within(refused, 10_000);
+  await harness.within((all[1] as Told).election.changeVoters(voters), 10_000);
+  await harness.until(() => page.election.voters.includes(leaf.id), 5000);
   expect([...page.election.voters].sort()).toEqual(['m0', 'm1', leaf.id].sort());
   expect(page.election.isLeader()).toBe(false);
   for (const member of members) member.setMetadata({ tired: true });
