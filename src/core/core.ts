@@ -325,8 +325,7 @@ export class Core extends Machine {
   }
 
   override sizes(): Record<string, number> {
-    return {
-      ...super.sizes(),
+    const own = {
       members: this.members.size,
       membersAlive: this.members.count('alive'),
       membersSuspect: this.members.count('suspect'),
@@ -339,7 +338,8 @@ export class Core extends Machine {
       contactsPending: this.contacts.pending,
       strangersWaiting: this.strangers.size,
       neighbours: this.neighbours.size,
-      ...this.dissemination.stats(),
     };
+    // Objects with spreads in them take V8 forty times as long.
+    return Object.assign(super.sizes(), own, this.dissemination.stats());
   }
 }

@@ -389,11 +389,10 @@ export class LeafCore extends Machine {
   }
 
   override sizes(): Record<string, number> {
-    return {
-      ...super.sizes(),
+    return Object.assign(super.sizes(), {
       members: this.members.size,
       waiting: this.#wishes.size,
       attachedNow: Number(this.#attached),
-    };
+    });
   }
 }

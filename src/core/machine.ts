@@ -151,7 +151,7 @@ export abstract class Machine {
 
   /** Every counter and the present sizes of everything that can grow. */
   stats(): Record<string, number> {
-    return { ...Object.fromEntries([...this.#counters].sort()), ...this.sizes() };
+    return Object.assign(Object.fromEntries([...this.#counters].sort()), this.sizes());
   }
 
   sizes(): Record<string, number> {
