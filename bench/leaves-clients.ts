@@ -12,10 +12,9 @@ import { encodeNativeFrame } from '../src/wire/native/frame.js';
 import { LEAF_PACKETS } from '../src/wire/native/leaf-packets.js';
 import type { MemberRecord, NativePacket } from '../src/wire/packet.js';
 
-/** A packet's place in the table of types is its first byte, after the two of the frame. */
-const PING = 0;
-const STATE = 8;
 const DIALLING_MAX = 500;
+/** Who is not let in within this time is given up. */
+const PATIENCE_MS = 180_000;
 
 const [url = '', count = '0'] = process.argv.slice(2);
 const env = {
@@ -25,6 +24,11 @@ const env = {
   packets: LEAF_PACKETS,
 };
 const frame = (packet: NativePacket) => encodeNativeFrame(packet, env) as Uint8Array;
+/** The type of a packet is its first byte, after the two of the frame. */
+const typeOf = (packet: NativePacket) => frame(packet)[2];
+const nobody = uuidV7();
+const PING = typeOf({ type: 'ping', seq: 0, from: nobody, news: [] });
+const STATE = typeOf({ type: 'state', from: nobody, last: true, whole: true, records: [] });
 const seen = { shown: 0, frames: 0, bytes: 0, closed: 0, open: 0 };
 
 function leaf(): Promise<void> {
@@ -79,11 +83,11 @@ function leaf(): Promise<void> {
 
 let dialling = 0;
 for (let i = 0; i < Number(count); i++) {
-  while (dialling >= DIALLING_MAX) await sleep(1);
+  while (dialling >= DIALLING_MAX && performance.now() < PATIENCE_MS) await sleep(1);
   dialling++;
   void leaf().then(() => dialling--);
 }
-while (dialling > 0) await sleep(10);
+while (dialling > 0 && performance.now() < PATIENCE_MS) await sleep(10);
 const say = () => process.stdout.write(`${JSON.stringify(seen)}\n`);
 say();
 createInterface({ input: process.stdin })
