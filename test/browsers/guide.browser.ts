@@ -2,9 +2,10 @@
 import { copyFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { freePort } from '../free-port.js';
 import { goBuild } from '../interop/go-build.js';
 import { commandsOf, ROOT, saveFiles } from '../node/docs.js';
-import { endAll, freePort, Program } from '../node/program.js';
+import { endAll, Program } from '../node/program.js';
 import { browsers } from './site.js';
 
 const PAGE = 'docs/guide/start.md';

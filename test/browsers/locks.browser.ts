@@ -1,8 +1,4 @@
 /** One lock in three browsers and Node: each page adds to a number under it, none of them loses what another has added. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterEach, expect, test } from 'vitest';
 import { createGateway } from '../../src/gateway.js';
 import { type Cluster, createCluster } from '../../src/index.js';
@@ -10,6 +6,7 @@ import { createLocks, type Locks } from '../../src/lock/index.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { keepsNumber, keepsWaiting, lockAdd, lockStart } from '../runtime/lock-behaviour.js';
+import { openPageSite } from './site.js';
 import { visits } from './visitors.js';
 
 /** Far above what anything takes, for a busy machine. */
@@ -46,52 +43,18 @@ async function members(): Promise<{ clusters: Cluster[]; locks: Locks[]; voters:
   return { clusters, locks, voters, gateways };
 }
 
-/** A site with the page. */
-async function openSite(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('lock-page.ts', import.meta.url))],
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    write: false,
-    // What the members of other runtimes import, a page gets as leaf.
-    plugins: [
-      {
-        name: 'leaf',
-        setup({ onResolve }) {
-          const browser = fileURLToPath(new URL('../../src/index.browser.ts', import.meta.url));
-          onResolve({ filter: /\/src\/index\.js$/ }, () => ({ path: browser }));
-        },
-      },
-    ],
-  });
-  const html = `<!doctype html><title>locks</title><script type="module" src="/page.js"></script>
-    <div role="status" id="state">not yet</div>`;
-  const server: Server = createServer(({ url }, response) => {
-    const script = url === '/page.js';
-    response.setHeader('content-type', script ? 'text/javascript' : 'text/html; charset=utf-8');
-    response.end(script ? outputFiles[0]?.text : html);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
-
 test('pages in three browsers take turns; one that is closed while it holds is waited for no longer than its time', {
   timeout: 180_000,
 }, async () => {
   const { clusters, locks, voters, gateways } = await members();
   const [ada, ben] = clusters as [Cluster, Cluster];
-  const site = await openSite();
+  const site = await openPageSite('lock-page');
+  cleanups.push(site.close);
   const pages: { close(): Promise<void>; id: string }[] = [];
   for (const [name, visit] of Object.entries(visits)) {
     const query = new URLSearchParams({ who: name });
     for (const gateway of name === 'firefox' ? [...gateways].reverse() : gateways) query.append('gateway', gateway);
-    const page = await visit(`${site}?${query}`);
+    const page = await visit(`${site.url}?${query}`);
     let closed: Promise<void> | undefined;
     const close = () => {
       closed ??= page.close();

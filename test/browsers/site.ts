@@ -5,13 +5,22 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { type Browser, chromium, firefox, type Page } from 'playwright';
 import type { Agent } from './agent.js';
 
 declare global {
   var agent: Agent;
 }
+
+/** What the members of other runtimes import, a page gets as leaf. */
+const asInPages: Plugin = {
+  name: 'as in pages',
+  setup({ onResolve }) {
+    const browser = fileURLToPath(new URL('../../src/index.browser.ts', import.meta.url));
+    onResolve({ filter: /\/src\/index\.js$/ }, () => ({ path: browser }));
+  },
+};
 
 /** Debian's, and what keeps it off the network. */
 export const CHROMIUM = '/usr/bin/chromium';
@@ -42,21 +51,42 @@ export const browsers: Record<'chromium' | 'firefox', () => Promise<Browser>> = 
     }),
 };
 
+interface Site {
+  server: Server;
+  url: string;
+  close(): void;
+}
+
 /** A site that serves the agent to pages and workers. */
-export async function openSite(): Promise<{ server: Server; url: string; close(): void }> {
+export function openSite(): Promise<Site> {
+  return serve('agent', 'iife', '<!doctype html><title>tab</title><script src="/agent.js"></script>');
+}
+
+/**
+ * A site with one page, whose module is a file of this folder.
+ * @param body - what is there beside `#state`, in which the page says how it is.
+ */
+export function openPageSite(name: string, body = ''): Promise<Site> {
+  const html = `<!doctype html><title>${name}</title><script type="module" src="/${name}.js"></script>${body}
+    <div role="status" id="state">not yet</div>`;
+  return serve(name, 'esm', html);
+}
+
+async function serve(name: string, format: 'iife' | 'esm', html: string): Promise<Site> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('agent.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
     bundle: true,
-    format: 'iife',
+    format,
     platform: 'browser',
     target: 'es2022',
     write: false,
+    plugins: [asInPages],
   });
-  const agent = outputFiles[0]?.text ?? '';
+  const script = outputFiles[0]?.text ?? '';
   const server = createServer(({ url }, response) => {
-    const script = url === '/agent.js';
-    response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
-    response.end(script ? agent : '<!doctype html><title>tab</title><script src="/agent.js"></script>');
+    const wanted = url === `/${name}.js`;
+    response.setHeader('content-type', wanted ? 'text/javascript' : 'text/html; charset=utf-8');
+    response.end(wanted ? script : html);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -2,10 +2,6 @@
  * One store in three browsers, Deno, Bun and Node: what each of them writes is everywhere, the same, also after a gateway has died; and
  * what a page keeps in IndexedDB is there when it is opened again.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterEach, expect, test } from 'vitest';
 import { createGateway } from '../../src/gateway.js';
 import { type Cluster, createCluster } from '../../src/index.js';
@@ -15,6 +11,7 @@ import { webSocketTransport } from '../../src/transport/websocket.js';
 import { storeState, storeWrite } from '../runtime/members-behaviour.js';
 import { inBun, inDeno } from '../runtime/members-hosts.js';
 import { stateOf, writeAs } from '../runtime/store-behaviour.js';
+import { openPageSite } from './site.js';
 import { type Visitor, visits } from './visitors.js';
 
 /** Far above what anything takes, for a busy machine. */
@@ -37,31 +34,8 @@ async function inNode(join?: string): Promise<{ cluster: Cluster; store: Store; 
   return { cluster, store, gateway: url };
 }
 
-/** A site with the page. */
-async function openSite(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('store-page.ts', import.meta.url))],
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    write: false,
-  });
-  const html = `<!doctype html><title>store</title><script type="module" src="/page.js"></script>
-    <button id="write">Write</button><button id="keep">Keep</button>
-    <div role="status" id="state">not yet</div><section aria-label="Kept"><h2>Kept</h2><p id="kept">not yet</p></section>`;
-  const server: Server = createServer(({ url }, response) => {
-    const script = url === '/page.js';
-    response.setHeader('content-type', script ? 'text/javascript' : 'text/html; charset=utf-8');
-    response.end(script ? outputFiles[0]?.text : html);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
+const BODY = `<button id="write">Write</button><button id="keep">Keep</button>
+  <section aria-label="Kept"><h2>Kept</h2><p id="kept">not yet</p></section>`;
 
 test('three browsers, Deno, Bun and Node hold the same, also after a gateway has died', {
   timeout: 180_000,
@@ -69,12 +43,13 @@ test('three browsers, Deno, Bun and Node hold the same, also after a gateway has
   const ada = await inNode();
   const ben = await inNode(ada.cluster.address);
   const hosts = { deno: await inDeno('ws')(ada.cluster.address), bun: await inBun('ws')(ada.cluster.address) };
-  const site = await openSite();
+  const site = await openPageSite('store-page', BODY);
+  cleanups.push(site.close);
   const pages = new Map<string, Visitor>();
   for (const [name, visit] of Object.entries(visits)) {
     const query = new URLSearchParams({ who: name });
     for (const { gateway } of name === 'firefox' ? [ben, ada] : [ada, ben]) query.append('gateway', gateway);
-    const page = await visit(`${site}?${query}`);
+    const page = await visit(`${site.url}?${query}`);
     cleanups.push(() => page.close());
     pages.set(name, page);
   }

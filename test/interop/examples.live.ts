@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { endAll, example, freePort, Program } from '../node/program.js';
+import { freePort } from '../free-port.js';
+import { endAll, example, Program } from '../node/program.js';
 import { goBuild } from './go-build.js';
 import { describeWithGo } from './harness.js';
 

@@ -4,8 +4,6 @@
  * handle. `ISO_KIND=go` puts Go peers in the place of ours, to try the harness and to learn what Go itself does.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, inject } from 'vitest';
 
@@ -139,16 +137,6 @@ export function createHarness(): Harness {
       await Promise.all(exits);
     },
   };
-}
-
-/** A port on loopback that was free a moment ago, for a gateway whose URL others must know before it starts. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A process that is expected to refuse to start: its exit code and what it wrote to standard error. */

@@ -3,7 +3,8 @@
  * them or their gateway is alive, nobody is suspected, and nobody reports metadata.
  */
 import { expect, test } from 'vitest';
-import { createHarness, describeLeaves, freePort, type Peer, waitForAllAlive } from './harness.js';
+import { freePort } from '../free-port.js';
+import { createHarness, describeLeaves, type Peer, waitForAllAlive } from './harness.js';
 
 const QUIET_MS = 60_000;
 const DEADLINE_MS = 130_000;

@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { createHarness, describeLeaves, freePort, type Peer, waitForAllAlive } from './harness.js';
+import { freePort } from '../free-port.js';
+import { createHarness, describeLeaves, type Peer, waitForAllAlive } from './harness.js';
 
 const CARRIERS = [
   { name: 'sockets', args: [] },

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../free-port.js';
 import { blocksOf, commandsOf, pages, ROOT, saveFiles, textOf } from './docs.js';
-import { endAll, freePort, Program } from './program.js';
+import { endAll, Program } from './program.js';
 
 // On a busy machine a process takes seconds to start.
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,6 +1,7 @@
 /** An election among processes on real sockets: one is stopped and wakes, one is killed. */
 import { afterEach, expect, test } from 'vitest';
-import { endAll, freePort, Program } from './program.js';
+import { freePort } from '../free-port.js';
+import { endAll, Program } from './program.js';
 
 afterEach(endAll);
 

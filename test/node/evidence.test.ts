@@ -4,29 +4,12 @@
  * a test may.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type Cluster, createCluster, defineMessage, type Member } from '../../src/index.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
+import { built } from './built.js';
 
-const scratch = mkdtempSync(join(tmpdir(), 'isogossip-'));
-const program = join(scratch, 'member.mjs');
-beforeAll(async () => {
-  const entryPoints = [fileURLToPath(new URL('evidence-member.ts', import.meta.url))];
-  await build({
-    entryPoints,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: program,
-    external: ['isomorphic-ws'],
-  });
-});
-afterAll(() => rmSync(scratch, { recursive: true }));
+const program = built('evidence-member');
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test, vi } from 'vitest';
-import { endAll, example, freePort, type Program } from './program.js';
+import { freePort } from '../free-port.js';
+import { endAll, example, type Program } from './program.js';
 
 // On a busy machine a process takes seconds to start.
 vi.setConfig({ testTimeout: 60_000 });

@@ -3,32 +3,15 @@
  * when the lock is somebody else's.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type Cluster, createCluster } from '../../src/index.js';
 import { createLocks, type Locks } from '../../src/lock/index.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
+import { freePort } from '../free-port.js';
+import { built } from './built.js';
 
-const scratch = mkdtempSync(join(tmpdir(), 'isogossip-'));
-const program = join(scratch, 'member.mjs');
-beforeAll(async () => {
-  const entryPoints = [fileURLToPath(new URL('locks-member.ts', import.meta.url))];
-  await build({
-    entryPoints,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: program,
-    external: ['isomorphic-ws'],
-  });
-});
-afterAll(() => rmSync(scratch, { recursive: true }));
+const program = built('locks-member');
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -37,15 +20,6 @@ afterEach(async () => {
 
 const TTL_MS = 3000;
 const LEASE_MS = 500;
-
-/** A port that nobody has at the moment. */
-async function freeAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
-}
 
 /** Members of this process that vote; `other` votes too, or will. */
 async function here(count: number, other: readonly string[]): Promise<{ voters: string[]; locks: Locks[] }> {
@@ -91,7 +65,7 @@ test('a holder that is killed is waited for no longer than its time', { timeout:
 });
 
 test('so is one that was a voter, and perhaps led the others', { timeout: 60_000 }, async () => {
-  const bind = await freeAddress();
+  const bind = `127.0.0.1:${await freePort()}`;
   const { voters, locks } = await here(2, [bind]);
   const { child, token } = await holder(bind, voters);
   child.kill('SIGKILL');

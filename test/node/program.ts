@@ -1,7 +1,6 @@
 /** A program as a person runs it at a terminal: what it has printed, what is typed into it, how it ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -96,14 +95,4 @@ export class Program {
 /** An example of this package, as its README starts it. */
 export function example(name: string, ...options: string[]): Program {
   return new Program(process.execPath, ['examples/run.mjs', name, ...options]);
-}
-
-/** A port on loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { assert, test } from 'vitest';
 import { GossipError } from '../../src/errors.js';
 import { parseAddress } from '../../src/transport/address.js';
@@ -6,19 +5,11 @@ import { systemResolver } from '../../src/transport/node/resolver.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
 import { createLookup } from '../../src/transport/resolver.js';
 import { createFakeHost } from '../contract/fake-host.js';
+import { freePort } from '../free-port.js';
 import { startDnsServer } from './dns-server.js';
 
 const SHARED = { reliable: true, connection: 'shared' } as const;
 const BEST_EFFORT = { reliable: false, connection: 'shared' } as const;
-
-/** A port of 127.0.0.1 that was free a moment ago and is bound by nobody. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test('A, AAAA and SRV are read from a DNS server', async () => {
   const dns = await startDnsServer([

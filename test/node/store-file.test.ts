@@ -4,14 +4,13 @@ import { once } from 'node:events';
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createCluster } from '../../src/index.js';
 import { fileStorage } from '../../src/store/file.node.js';
 import type { StoredCell, StoredChange } from '../../src/store/persistence.js';
 import { createStore, type Store } from '../../src/store/store.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
+import { built } from './built.js';
 import { cleanups } from './peers.js';
 
 let folder: string;
@@ -149,19 +148,11 @@ describe('is refused by name', () => {
   });
 });
 
+const program = built('store-file-member');
+
 test('a process that is killed while it writes loses nothing that it called safe, time after time', {
   timeout: 120_000,
 }, async () => {
-  const program = join(folder, 'member.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('store-file-member.ts', import.meta.url))],
-    outfile: program,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    logLevel: 'warning',
-  });
   let next = 0;
   for (let round = 0; round < 6; round++) {
     const child = spawn(process.execPath, [program, path, String(next)], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -11,7 +11,8 @@ import { socketTransport } from '../../src/transport/node/socket.js';
 import { webSocketListener } from '../../src/transport/node/websocket-listener.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
-import { after, freePort, runEdgeExample, runExample } from './members-hosts.js';
+import { freePort } from '../free-port.js';
+import { after, runEdgeExample, runExample } from './members-hosts.js';
 
 const chat = defineMessage<string>(129);
 const question = defineRequest<unknown, string>(130);

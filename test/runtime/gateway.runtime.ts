@@ -6,8 +6,9 @@ import { afterAll, assert, describe, expect, test, vi } from 'vitest';
 import { type Cluster, createCluster, defineMessage } from '../../src/index.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
 import { gatewayContract } from '../contract/gateway.js';
+import { freePort } from '../free-port.js';
 import { upper } from './members-behaviour.js';
-import { after, freePort, startContractGateways, startGatewayInWorkerd } from './members-hosts.js';
+import { after, startContractGateways, startGatewayInWorkerd } from './members-hosts.js';
 
 describe('gateways in one object, leaves in Node', async () => {
   const { gateways, close } = await startContractGateways();

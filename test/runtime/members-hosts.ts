@@ -3,10 +3,8 @@
  * a Miniflare of its own, and ends those that are left when a test is over.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -183,15 +181,6 @@ export const inWorkerd =
     if (!response.ok) throw new Error(`workerd did not start: ${text}`);
     return { address: text, ended: Promise.resolve() };
   };
-
-/** A port of which nobody has heard yet. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Runs a program as a user would, from a file of the project; it imports the package by its name. */
 async function runProgram(name: string, program: string, command: string, args: string[]): Promise<void> {

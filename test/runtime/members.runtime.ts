@@ -14,6 +14,7 @@ import { webSocketListener } from '../../src/transport/node/websocket-listener.j
 import { several } from '../../src/transport/several.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { webSocketTransport } from '../../src/transport/websocket.js';
+import { freePort } from '../free-port.js';
 import { keepsNumber, lockAdd, lockStart } from './lock-behaviour.js';
 import {
   add,
@@ -28,17 +29,7 @@ import {
   storeState,
   storeWrite,
 } from './members-behaviour.js';
-import {
-  after,
-  freePort,
-  inBun,
-  inDeno,
-  inWorkerd,
-  runInBun,
-  runInDeno,
-  runInWorkerd,
-  type StartHost,
-} from './members-hosts.js';
+import { after, inBun, inDeno, inWorkerd, runInBun, runInDeno, runInWorkerd, type StartHost } from './members-hosts.js';
 import { stateOf, writeAs } from './store-behaviour.js';
 
 const overSockets = () => socketTransport({ bind: '127.0.0.1:0' });

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
-import { endAll, freePort, Program } from '../node/program.js';
+import { freePort } from '../free-port.js';
+import { endAll, Program } from '../node/program.js';
 import { binary } from './members-hosts.js';
 
 afterEach(endAll);
