@@ -48,7 +48,7 @@ test('pages in three browsers take turns; one that is closed while it holds is w
 }, async () => {
   const { clusters, locks, voters, gateways } = await members();
   const [ada, ben] = clusters as [Cluster, Cluster];
-  const site = await openPageSite('lock-page');
+  const site = await openPageSite(new URL('lock-page.ts', import.meta.url));
   cleanups.push(site.close);
   const pages: { close(): Promise<void>; id: string }[] = [];
   for (const [name, visit] of Object.entries(visits)) {

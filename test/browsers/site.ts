@@ -59,22 +59,26 @@ interface Site {
 
 /** A site that serves the agent to pages and workers. */
 export function openSite(): Promise<Site> {
-  return serve('agent', 'iife', '<!doctype html><title>tab</title><script src="/agent.js"></script>');
+  return serve(
+    new URL('agent.ts', import.meta.url),
+    'iife',
+    '<!doctype html><title>tab</title><script src="/agent.js"></script>',
+  );
 }
 
 /**
- * A site with one page, whose module is a file of this folder.
+ * A site with one page.
  * @param body - what is there beside `#state`, in which the page says how it is.
  */
-export function openPageSite(name: string, body = ''): Promise<Site> {
-  const html = `<!doctype html><title>${name}</title><script type="module" src="/${name}.js"></script>${body}
+export function openPageSite(module: URL, body = ''): Promise<Site> {
+  const html = `<!doctype html><title>page</title><script type="module" src="/page.js"></script>${body}
     <div role="status" id="state">not yet</div>`;
-  return serve(name, 'esm', html);
+  return serve(module, 'esm', html);
 }
 
-async function serve(name: string, format: 'iife' | 'esm', html: string): Promise<Site> {
+async function serve(program: URL, format: 'iife' | 'esm', html: string): Promise<Site> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
+    entryPoints: [fileURLToPath(program)],
     bundle: true,
     format,
     platform: 'browser',
@@ -84,7 +88,7 @@ async function serve(name: string, format: 'iife' | 'esm', html: string): Promis
   });
   const script = outputFiles[0]?.text ?? '';
   const server = createServer(({ url }, response) => {
-    const wanted = url === `/${name}.js`;
+    const wanted = url?.endsWith('.js');
     response.setHeader('content-type', wanted ? 'text/javascript' : 'text/html; charset=utf-8');
     response.end(wanted ? script : html);
   });

@@ -43,7 +43,7 @@ test('three browsers, Deno, Bun and Node hold the same, also after a gateway has
   const ada = await inNode();
   const ben = await inNode(ada.cluster.address);
   const hosts = { deno: await inDeno('ws')(ada.cluster.address), bun: await inBun('ws')(ada.cluster.address) };
-  const site = await openPageSite('store-page', BODY);
+  const site = await openPageSite(new URL('store-page.ts', import.meta.url), BODY);
   cleanups.push(site.close);
   const pages = new Map<string, Visitor>();
   for (const [name, visit] of Object.entries(visits)) {

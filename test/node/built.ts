@@ -1,4 +1,4 @@
-/** Programs of this folder that tests start as processes of their own. */
+/** Programs that tests start as processes of their own. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,12 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll } from 'vitest';
 
 /** Bundles one before the tests of a file, and removes it after them. @returns where it is then. */
-export function built(name: string): string {
+export function built(program: URL): string {
   const scratch = mkdtempSync(join(tmpdir(), 'isogossip-'));
-  const outfile = join(scratch, `${name}.mjs`);
+  const outfile = join(scratch, 'program.mjs');
   beforeAll(async () => {
     await build({
-      entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
+      entryPoints: [fileURLToPath(program)],
       bundle: true,
       platform: 'node',
       format: 'esm',

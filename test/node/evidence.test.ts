@@ -9,7 +9,7 @@ import { type Cluster, createCluster, defineMessage, type Member } from '../../s
 import { socketTransport } from '../../src/transport/node/socket.js';
 import { built } from './built.js';
 
-const program = built('evidence-member');
+const program = built(new URL('evidence-member.ts', import.meta.url));
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

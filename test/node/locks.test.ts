@@ -11,7 +11,7 @@ import { socketTransport } from '../../src/transport/node/socket.js';
 import { freePort } from '../free-port.js';
 import { built } from './built.js';
 
-const program = built('locks-member');
+const program = built(new URL('locks-member.ts', import.meta.url));
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -148,7 +148,7 @@ describe('is refused by name', () => {
   });
 });
 
-const program = built('store-file-member');
+const program = built(new URL('store-file-member.ts', import.meta.url));
 
 test('a process that is killed while it writes loses nothing that it called safe, time after time', {
   timeout: 120_000,
