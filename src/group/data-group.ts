@@ -59,6 +59,8 @@ export class DataGroup<T> extends Group {
     super.close();
     const dropped = [...this.#values.values()];
     this.#values.clear();
-    for (const [member, value] of dropped) this.#drop?.(value, member);
+    for (const [member, value] of dropped) {
+      this.call(() => this.#drop?.(value, member), { type: 'left', member, previous: member });
+    }
   }
 }

@@ -177,7 +177,10 @@ export class Group implements Disposable, Iterable<Member> {
         this.#counters.handlersFailed++;
         throw error;
       };
-      this.#results.push(Promise.resolve(result).catch(failed));
+      const settled = Promise.resolve(result).catch(failed);
+      // Nobody waits for it when the group is closed first.
+      settled.catch(() => {});
+      this.#results.push(settled);
     } catch (error) {
       this.#failed('handlersFailed', error);
     }

@@ -353,6 +353,24 @@ describe('values', () => {
     expect(ada.stats().handlersFailed).toBe(2);
   });
 
+  test('at the end each value is taken back, also when taking one back fails', async () => {
+    const harness = new Harness();
+    const [cluster] = await harness.members(3);
+    const dropped: string[] = [];
+    const group = createDataGroup(cluster as Cluster, {
+      create: ({ id }) => id,
+      drop: (id) => {
+        dropped.push(id);
+        if (dropped.length === 1) throw new Error('no');
+        return Promise.reject(new Error('not later either'));
+      },
+    });
+    group.close();
+    await settled();
+    expect(dropped).toHaveLength(3);
+    expect(group.stats()).toMatchObject({ handlersFailed: 3 });
+  });
+
   test('without an update a value stays what it is', async () => {
     const harness = new Harness();
     const ada = await harness.member(named('Ada'));
