@@ -1,4 +1,5 @@
 /** Brings what changes to a store's persistence: one save at a time, with all that came meanwhile in the next. */
+import { GossipError } from '../index.js';
 import type { CellData } from './cell.js';
 import { idOf } from './cell.js';
 import { storedCell } from './messages.js';
@@ -11,10 +12,11 @@ export class Keeper {
   #put = new Map<string, StoredCell>();
   #drop = new Set<string>();
   #floor = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: { resolve(): void; reject(error: GossipError): void }[] = [];
   #running: Promise<void> | undefined;
-  #failing = false;
-  #closed = false;
+  /** Ends the wait after a save that has failed. */
+  #again = () => {};
+  #closing = false;
   saves = 0;
   failed = 0;
 
@@ -43,16 +45,17 @@ export class Keeper {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when all that has come until now is safe; never, when it cannot be. */
-  saved(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when all that has come until now is safe. @throws GossipError `ERR_CLOSED`: it was closed, and never will be. */
+  async saved(): Promise<void> {
+    if (this.#running) {
+      await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    } else if (this.unsaved > 0) throw unsafe();
   }
 
   async #run(): Promise<void> {
     // What comes in the same turn is saved together.
     await undefined;
-    while (this.unsaved > 0 && !this.#closed) {
+    while (this.unsaved > 0) {
       const [put, drop, waiting] = [this.#put, this.#drop, this.#waiting];
       this.#put = new Map();
       this.#drop = new Set();
@@ -60,27 +63,40 @@ export class Keeper {
       try {
         await this.place.save({ put, drop: [...drop], floor: this.#floor });
         this.saves++;
-        this.#failing = false;
-        for (const resolve of waiting) resolve();
+        for (const { resolve } of waiting) resolve();
       } catch {
         this.failed++;
-        this.#failing = true;
         // What has come meanwhile is newer.
         for (const [id, cell] of put) if (!this.#put.has(id) && !this.#drop.has(id)) this.#put.set(id, cell);
         for (const id of drop) if (!this.#put.has(id)) this.#drop.add(id);
         this.#waiting = [...waiting, ...this.#waiting];
-        if (!this.#closed) await new Promise<void>((resolve) => this.later(AGAIN_MS, resolve));
+        if (this.#closing) break;
+        await new Promise<void>((resolve) => {
+          const cancel = this.later(AGAIN_MS, resolve);
+          this.#again = () => {
+            cancel();
+            resolve();
+          };
+        });
       }
     }
     this.#running = undefined;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (this.unsaved > 0) reject(unsafe());
+      else resolve();
+    }
   }
 
-  /** Saves what there is, once, and closes the place. */
+  /** Saves what there is, unless that fails, and closes the place. */
   async close(): Promise<void> {
-    // One that waits to try again is not waited for.
-    if (!this.#failing) await this.#running;
-    this.#closed = true;
+    this.#closing = true;
+    // One that waits to try again does so now, for the last time.
+    this.#again();
+    await this.#running;
     await this.place.close();
   }
+}
+
+function unsafe(): GossipError {
+  return new GossipError('ERR_CLOSED', 'this store was closed before all of it could be saved');
 }
