@@ -235,13 +235,15 @@ export class Leader {
     });
   }
 
-  onReply({ from, sentAtMs, match, lastIndex, eligible }: QuorumMessage & { type: 'append-reply' }): void {
+  onReply({ from, term, sentAtMs, match, lastIndex, eligible }: QuorumMessage & { type: 'append-reply' }): void {
     const { log, nowMs } = this.replica;
     const progress = this.#progress.get(from);
-    if (!progress || sentAtMs > nowMs || match > log.lastIndex) {
+    if (!progress || sentAtMs > nowMs || (term === this.replica.term && match > log.lastIndex)) {
       this.replica.count('repliesNobodyAskedFor');
       return;
     }
+    if (term > this.replica.term) this.replica.follow(term, 'termsOverheard');
+    if (term !== this.replica.term || this.replica.leader !== this) return;
     progress.eligible = eligible;
     progress.ackedAtMs = Math.max(progress.ackedAtMs, sentAtMs);
     if (sentAtMs === progress.sentAtMs) progress.asked = false;

@@ -11,7 +11,8 @@
  *   randomness, no outside. Who needs a time or a random number puts it into the command.
  * - Commands, results, questions, answers and snapshots travel in the cluster's codec: plain values, no classes, `undefined` is
  *   left out. A command takes at most 32 KiB, a snapshot what `limits.frameBytesMax` of the cluster leaves room for.
- * - It does not throw. A command that does not fit is answered with a result that says so.
+ * - It does not throw. A command that does not fit is answered with a result that says so. Only `restore` may, for what no `snapshot`
+ *   has made, before it has changed anything: then it is not taken over.
  * - The same command may come twice when its proposer asked again after an unknown outcome: commands that must not count twice
  *   bear an id that the machine remembers.
  */

@@ -30,7 +30,7 @@ export interface QuorumOptions<Command, Result, Question = never, Answer = never
   accepts?: (command: Command, from: Member) => boolean;
   /**
    * Whether a member that does not vote wants to know who leads, at the price of a request in two leases. Default true. Without,
-   * `leadership` stays undefined there; it can propose and ask all the same.
+   * `leadership` stays undefined there; it can propose and ask all the same. A leaf that leads cannot make it a voter then.
    */
   watches?: boolean;
   /** Time, for tests and simulations: monotonic, and not `Clock`'s that makes up for sleep. Default: the platform's. */

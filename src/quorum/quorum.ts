@@ -7,7 +7,7 @@ import type { Cluster, Member } from '../index.js';
 import type { ProposeOptions, Quorum } from './api.js';
 import { type Ask, isTold, isVoters, refusal, type Told } from './ask.js';
 import { type LeaseClock, platformClock } from './clock.js';
-import { nameOf } from './log.js';
+import { nameOf, votersOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
 import { readSavedState } from './messages.js';
 import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
@@ -188,9 +188,22 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   said(value: unknown, from: Member): void {
     const to = (value as { to?: unknown } | null)?.to;
     const name = typeof to === 'string' ? nameOf(to) : '';
+    // A leaf may be anybody's page: unless it votes, it answers and says nothing else.
+    if (from.via && !this.#maySay(value, from)) {
+      this.count('messagesUnwelcome');
+      return;
+    }
     // Somebody wants us for a voter.
     const voter = this.#voter ?? (this.#isOurs(name) ? this.#vote(name) : undefined);
     voter?.said(value, from);
+  }
+
+  #maySay(value: unknown, from: Member): boolean {
+    const { type } = (value ?? {}) as { type?: unknown };
+    if (type === 'here' || type === 'append-reply') return true;
+    const configuration = this.#voter?.replica.log.configuration ?? { voters: [] };
+    const known = [...this.options.voters, ...this.#voters, ...votersOf(configuration).map(nameOf)];
+    return known.includes(from.id);
   }
 
   async asked(value: unknown, from: Member, signal: AbortSignal): Promise<Told | undefined> {

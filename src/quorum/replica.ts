@@ -76,6 +76,8 @@ interface Candidacy {
   pre: boolean;
   /** Begins anew if all follow us. */
   anew: boolean;
+  /** The names of those who were asked. */
+  asked: ReadonlySet<string>;
   /** The ids of those who vote for us, by name. */
   votes: Map<string, string>;
 }
@@ -260,8 +262,7 @@ export class Replica {
         this.#onAppend(message);
         return;
       case 'append-reply':
-        if (message.term > this.term) this.follow(message.term, 'termsOverheard');
-        else if (message.term === this.term) this.leader?.onReply(message);
+        this.leader?.onReply(message);
         return;
       case 'timeout-now':
         if (message.term === this.term && !this.leader && !this.fresh) this.#stand({ forced: true });
@@ -281,11 +282,12 @@ export class Replica {
       this.#dirty = true;
     }
     this.count(pre ? 'preVotes' : 'candidacies');
-    this.#candidacy = { pre, anew, votes: new Map() };
     const { lastIndex, lastTerm } = this.log;
     const known = votersOf(this.log.configuration);
     const others = this.#mayBegin ? names.filter((name) => !known.some((id) => nameOf(id) === name)) : [];
-    for (const to of [...known, ...others.map((name) => `${name}#`)]) {
+    const all = [...known, ...others.map((name) => `${name}#`)];
+    this.#candidacy = { pre, anew, asked: new Set([this.options.name, ...all.map(nameOf)]), votes: new Map() };
+    for (const to of all) {
       if (nameOf(to) !== this.options.name) {
         this.send({ type: 'vote', to, term, lastIndex, lastTerm, pre, forced, anew, names });
       }
@@ -321,9 +323,11 @@ export class Replica {
   }
 
   #onVoteReply({ from, term, pre, granted }: QuorumMessage & { type: 'vote-reply' }): void {
-    if (!granted && term > this.term) this.follow(term);
     const candidacy = this.#candidacy;
-    if (!granted || candidacy?.pre !== pre || term !== this.term + (pre ? 1 : 0)) return;
+    // Terms are nobody's to set whom we have not asked.
+    if (!candidacy?.asked.has(nameOf(from))) return;
+    if (!granted && term > this.term) this.follow(term);
+    if (!granted || candidacy.pre !== pre || term !== this.term + (pre ? 1 : 0)) return;
     const { votes, anew } = candidacy;
     votes.set(nameOf(from), from);
     const elected = isQuorum(this.log.configuration, (id) => votes.get(nameOf(id)) === id);
@@ -375,14 +379,22 @@ export class Replica {
       this.count('leadersTwice');
       return;
     }
+    const installs = snapshot && snapshot.index > this.committed;
+    if (installs) {
+      try {
+        this.options.machine.restore(snapshot.state);
+      } catch {
+        this.count('snapshotsMalformed');
+        return;
+      }
+    }
     if (term > this.term || this.#candidacy) this.follow(term);
     this.following = { id: from, leads: message.leads };
     this.#promisedUntilMs = this.nowMs + this.electionMs;
     this.#waitForElection();
-    if (snapshot && snapshot.index > this.committed) {
+    if (installs) {
       this.log.install(snapshot);
       this.committed = this.applied = snapshot.index;
-      this.options.machine.restore(snapshot.state);
       this.#effects.push({ type: 'restored' });
       this.#dirty = true;
     }

@@ -1,5 +1,6 @@
 /** A quorum of real members in virtual time: from anywhere commands come to the leader, and who leads is known everywhere. */
 import { expect, test } from 'vitest';
+import { createGateway } from '../../src/gateway.js';
 import type { Cluster } from '../../src/index.js';
 import {
   createQuorum,
@@ -211,6 +212,52 @@ test('what is no message of a quorum is counted and harms nobody; neither does a
   expect(leader.stats().messagesMalformed).toBe(junk.length);
   expect(at.stats().handlersFailed ?? 0).toBe(0);
   expect(leader.leadership).toMatchObject({ token, mine: true });
+});
+
+const SAY = { type: 96, schema: undefined };
+
+test('neither a snapshot that is none nor what a leaf says that does not vote harms a voter', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members.slice(0, 3)) quorums.push(await quorumOf(harness, member));
+  const gateway = await createGateway(members[0] as Cluster, { url: 'wss://a/' });
+  const leaf = await harness.leaf(new Map([['wss://a/', gateway]]));
+  await harness.within(leaf.join(), 5000);
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const { token } = (leaderOf(quorums) as WordsQuorum).leadership as { token: number };
+
+  // Their ids are no secret.
+  const ids = new Map<string, string>();
+  const [stranger] = members.slice(3) as [Cluster];
+  stranger.on(SAY, ({ data, from }) => void ids.set(from.id, (data as { m: { from: string } }).m.from));
+  for (const { id, address } of members.slice(0, 3)) {
+    await stranger.send(id, SAY, { q: 'words', m: { type: 'who', from: `${stranger.id}#1`, to: `${address}#` } });
+  }
+  await harness.until(() => ids.size === 3, 1000);
+  const term = 2 ** 50;
+  const names = ['m0', 'm1', 'm2'];
+  const append = { term, sentAtMs: 0, previousIndex: 9, previousTerm: term, entries: [], commit: 9, leads: true };
+  const snapshot = { index: 9, term, configuration: { voters: [] }, state: 7 };
+  const bad = { type: 'append', ...append, snapshot };
+  const reply = { type: 'append-reply', term, sentAtMs: 0, match: 0, lastIndex: 0, eligible: true };
+  const denial = { type: 'vote-reply', term, pre: true, granted: false };
+  const vote = { type: 'vote', term, lastIndex: 9, lastTerm: term, pre: false, forced: true, anew: false, names };
+  const timeout = { type: 'timeout-now', term: token };
+  // A member may lead that we have not heard of; a leaf may not.
+  for (const [from, words] of [
+    [stranger, [bad, reply, denial]] as const,
+    [leaf, [bad, reply, denial, vote, timeout]] as const,
+  ]) {
+    for (const [id, to] of ids) {
+      for (const m of words) await from.send(id, SAY, { q: 'words', m: { from: `${from.id}#1`, to, ...m } });
+    }
+  }
+  await harness.clock.advance(2000);
+  expect(quorums.map((quorum) => quorum.leadership?.token)).toEqual([token, token, token]);
+  expect(quorums.map((quorum) => quorum.stats().snapshotsMalformed)).toEqual([1, 1, 1]);
+  expect(quorums.map((quorum) => quorum.stats().messagesUnwelcome)).toEqual([4, 4, 4]);
+  expect(await harness.within((leaderOf(quorums) as WordsQuorum).propose('a'), 1000)).toBe(1);
 });
 
 test('a voter whose disk fails, or whose cluster is closed, takes part no more', async () => {
