@@ -29,6 +29,7 @@
  * - `ERR_HANDLER`: the peer's handler failed; why, its own log says.
  * - `ERR_REFUSED`: a leaf's gateway did not let it through, by its policy or for a limit; nothing was sent on.
  * - `ERR_STORAGE`: a place on a disk cannot be opened, or another process has it; nothing was started.
+ * - `ERR_CLOCK`: a store's clock has been ahead by more than others accept; nothing was written.
  * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
  * - `ERR_NO_QUORUM`: no majority of the voters answered in time; a lock was not granted.
  * - `ERR_LOCK_LOST`: the lock's time ran out before the voters confirmed it again; others may have it.
@@ -59,6 +60,7 @@ export type GossipErrorCode =
   | 'ERR_STORAGE'
   | 'ERR_NO_QUORUM'
   | 'ERR_LOCK_LOST'
+  | 'ERR_CLOCK'
   | 'ERR_INVALID_DATA';
 
 /** The error every part of isogossip throws or rejects with; `cause` holds the underlying one, if any. */

@@ -43,7 +43,7 @@ export class Register<T> {
     return this.backing.visible('register', this.key, '') as T | undefined;
   }
 
-  /** Writes the value. It is here at once, and with the others soon. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_OVERLOADED`, `ERR_CLOSED`; rejects with `ERR_TIMEOUT` without the acks. */
+  /** Writes the value. It is here at once, and with the others soon. @throws GossipError `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_OVERLOADED`, `ERR_CLOCK`, `ERR_CLOSED`; rejects with `ERR_TIMEOUT` without the acks. */
   set(value: T, options: RegisterOptions = {}): Promise<void> {
     if (value === undefined) throw new GossipError('ERR_OPTION', 'undefined is no value; use delete()');
     const { ttlMs = 0 } = options;

@@ -7,7 +7,7 @@ const EPOCH_MS = 1_735_689_600_000;
 const COUNTS = 4096;
 
 /** A wall-clock time as a version's time, with counter 0. */
-function timeAt(unixMs: number): number {
+export function timeAt(unixMs: number): number {
   return Math.max(0, Math.floor(unixMs - EPOCH_MS)) * COUNTS;
 }
 

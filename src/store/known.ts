@@ -8,7 +8,7 @@
 const CONFIRMED_MAX = 2560;
 
 /** Beyond so many replicas the lists are not sent, and so nothing is forgotten. Source: guess, 7 KiB a comparison. */
-const REPLICAS_MAX = 256;
+export const REPLICAS_MAX = 256;
 
 interface Peer {
   readonly member: string;
@@ -99,14 +99,10 @@ export class Known {
       [this.writer, new Map(this.#has).set(this.writer, now)],
     ]);
     for (const [writer, { has }] of this.#peers) rows.set(writer, has);
-    // Also those that only somebody else has spoken to yet.
-    const writers = new Set(rows.keys());
-    for (const { has } of this.#peers.values()) for (const writer of has.keys()) writers.add(writer);
+    // Those that only somebody else has spoken to yet are waited for.
+    for (const { has } of this.#peers.values()) for (const writer of has.keys()) if (!rows.has(writer)) return 0;
     let stable = now;
-    for (const writer of writers) {
-      const has = rows.get(writer);
-      for (const other of writers) stable = Math.min(stable, has?.get(other) ?? 0);
-    }
+    for (const has of rows.values()) for (const writer of rows.keys()) stable = Math.min(stable, has.get(writer) ?? 0);
     return stable;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { GossipError, type MessageType, type RequestType } from '../index.js';
 import { type Cell, type CellData, KINDS, makeCell } from './cell.js';
+import { REPLICAS_MAX } from './known.js';
 import type { StoredCell } from './persistence.js';
 import { keep, utf8Bytes } from './value.js';
 
@@ -30,8 +31,8 @@ export interface CompareMessage {
 }
 
 export interface CompareAnswer extends CompareMessage {
-  /** The fingerprints of parts, as many as it chooses, four bytes each; left out when the tables are the same. */
-  readonly p?: Uint8Array;
+  /** The fingerprints of parts, as many as it chooses; left out when the tables are the same. */
+  readonly p?: readonly number[];
 }
 
 export interface PullMessage extends CellsMessage {
@@ -95,37 +96,46 @@ export interface CellLimits {
   readonly valueBytesMax: number;
 }
 
+/** Why a cell of a message is left out, as it is counted. */
+export type Refusal = 'keysTooLong' | 'valuesTooLarge' | 'cellsMalformed';
+
 /**
- * Reads cells. Those that are above a limit are left out and told to `refused`.
+ * Reads cells. Those that are above a limit or are none are left out, each by itself, and told to `refused`.
  * @throws GossipError `ERR_INVALID_DATA`: no message of cells.
  */
-export function readCells(message: unknown, limits: CellLimits, refused: (reason: string) => void): Cell[] {
-  return list(record(message).c).flatMap((tuple) => {
-    const data = readVersion(record(message), tuple, limits);
-    if (!data) {
-      refused('keysTooLong');
-      return [];
-    }
-    const [, , , , , state, expiresAtMs = 0, value] = tuple as CellTuple;
-    if (state !== 0) return [makeCell({ ...data, expiresAtMs: number(expiresAtMs) }, 0)];
-    if (data.kind === 'counter') check(typeof value === 'number' && Number.isFinite(value));
-    if (data.kind === 'set') check(value === true);
+export function readCells(message: unknown, limits: CellLimits, refused: (reason: Refusal) => void): Cell[] {
+  const { w, c } = record(message);
+  const writers = list(w);
+  return list(c).flatMap((tuple) => {
     try {
-      const kept = keep(value, limits.valueBytesMax);
-      return [makeCell({ ...data, expiresAtMs: number(expiresAtMs), value: kept.value }, kept.bytes)];
-    } catch {
-      refused('valuesTooLarge');
-      return [];
+      const data = readVersion(writers, tuple, limits);
+      if (data) return [readCell(data, tuple as CellTuple, limits)];
+      refused('keysTooLong');
+    } catch (error) {
+      refused((error as GossipError).code === 'ERR_TOO_LARGE' ? 'valuesTooLarge' : 'cellsMalformed');
     }
+    return [];
   });
+}
+
+function readCell(data: CellData, tuple: CellTuple, limits: CellLimits): Cell {
+  const [, , , , , state, expires = 0, value] = tuple;
+  const expiresAtMs = number(expires);
+  if (state !== 0) return makeCell({ ...data, expiresAtMs }, 0);
+  if (data.kind === 'counter') check(Number.isFinite(value));
+  if (data.kind === 'set') check(value === true);
+  const kept = keep(value, limits.valueBytesMax);
+  return makeCell({ ...data, expiresAtMs, value: kept.value }, kept.bytes);
 }
 
 /** Reads the versions of cells. @throws GossipError `ERR_INVALID_DATA` */
 export function readVersions(message: unknown, limits: CellLimits): CellData[] {
-  return list(record(message).c).flatMap((tuple) => readVersion(record(message), tuple, limits) ?? []);
+  const { w, c } = record(message);
+  const writers = list(w);
+  return list(c).flatMap((tuple) => readVersion(writers, tuple, limits) ?? []);
 }
 
-function readVersion(message: Record<string, unknown>, tuple: unknown, limits: CellLimits): CellData | undefined {
+function readVersion(writers: readonly unknown[], tuple: unknown, limits: CellLimits): CellData | undefined {
   const [kind, key, field, place, time, state] = list(tuple);
   check(number(kind) < KINDS.length && typeof key === 'string' && typeof field === 'string');
   check(state === 0 || state === 1 || state === 2);
@@ -134,7 +144,7 @@ function readVersion(message: Record<string, unknown>, tuple: unknown, limits: C
     kind: KINDS[kind as number] as CellData['kind'],
     key: key as string,
     field: field as string,
-    writer: writerOf(list(message.w)[number(place)]),
+    writer: writerOf(writers[number(place)]),
     time: number(time),
     removed: state === 1,
     expiresAtMs: 0,
@@ -150,9 +160,10 @@ export function fits(text: string, { keyBytesMax }: CellLimits): boolean {
 /** Reads through when somebody has what of whom. @throws GossipError `ERR_INVALID_DATA` */
 export function readHas(message: unknown): { writer: string; has: Map<string, number>; floor: number } {
   const { w, k, f } = record(message);
-  const times = list(k);
-  const has = new Map(list(w).map((writer, i) => [writerOf(writer), number(times[i])]));
-  return { writer: writerOf(list(w)[0]), has, floor: number(f) };
+  const [writers, times] = [list(w), list(k)];
+  check(writers.length <= REPLICAS_MAX);
+  const has = new Map(writers.map((writer, i) => [writerOf(writer), number(times[i])]));
+  return { writer: writerOf(writers[0]), has, floor: number(f) };
 }
 
 /** Reads a list of whole numbers below a bound. @throws GossipError `ERR_INVALID_DATA` */
@@ -196,12 +207,12 @@ export function storedCell(cell: CellData): StoredCell {
   return tuple.map((one, i) => (i === 3 ? cell.writer : one));
 }
 
-/** Cells of a disk as a message. */
+/** Cells of a disk as a message. @throws GossipError `ERR_INVALID_DATA` */
 export function tellStored(cells: Iterable<StoredCell>): CellsMessage {
-  const all = [...cells];
+  const all = Array.from(cells, list);
   return {
     n: '',
-    w: all.map((one) => String(one[3])),
+    w: all.map((one) => one[3] as string),
     c: all.map((one, place) => one.map((x, i) => (i === 3 ? place : x))),
   };
 }

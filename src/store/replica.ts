@@ -7,10 +7,10 @@ import { GossipError } from '../index.js';
 import { Acks } from './acks.js';
 import { type Cell, type CellData, type Kind, makeCell, removedCell } from './cell.js';
 import { Comparison } from './comparison.js';
-import { earlier, HybridClock, unixMsOf } from './hybrid-clock.js';
+import { earlier, HybridClock, timeAt, unixMsOf } from './hybrid-clock.js';
 import { Known } from './known.js';
 import type { Change, Effect, Input, ReplicaOptions, Write } from './machine.js';
-import { fits, PAGE_BYTES, type PutAnswer, readCells, tellCells } from './messages.js';
+import { check, fits, PAGE_BYTES, type PutAnswer, readCells, readHas, tellCells } from './messages.js';
 import { Table } from './table.js';
 import { keep } from './value.js';
 
@@ -66,7 +66,14 @@ export class Replica {
         break;
       }
       case 'restore': {
-        const { taken } = this.take(this.read(input.cells).cells, true, nowMs);
+        const { cells } = this.read(input.cells, true);
+        if (input.told && cells.some(({ time }) => this.#aheadMs(time, nowMs) > 0)) {
+          throw new GossipError(
+            'ERR_INVALID_DATA',
+            `a cell of it is dated more than clockDriftMaxMs (${this.options.clockDriftMaxMs}) into the future; nothing was restored`,
+          );
+        }
+        const { taken } = this.take(cells, true, nowMs);
         this.drop(
           input.drop.flatMap((id) => this.table.get(id) ?? []),
           nowMs,
@@ -133,23 +140,35 @@ export class Replica {
     return this.#clock.mint(nowMs);
   }
 
-  /** Reads cells of a message. @returns them, and how many are left out because they are above a limit. @throws GossipError */
-  read(message: unknown): { cells: Cell[]; refused: number } {
+  /**
+   * Reads cells of a message, or of a disk or snapshot. @returns them, and how many are left out. @throws GossipError; for a disk or
+   * snapshot also when one of them is no cell.
+   */
+  read(message: unknown, stored = false): { cells: Cell[]; refused: number } {
     let refused = 0;
     const cells = readCells(message, this.options.limits, (reason) => {
+      check(!stored || reason !== 'cellsMalformed');
       this.count(reason);
       refused++;
     });
     return { cells, refused };
   }
 
+  /** Reads what somebody has. It needs no more of each than what can be written yet. @throws GossipError */
+  readHas(message: unknown, nowMs: number): ReturnType<typeof readHas> {
+    const { writer, has, floor } = readHas(message);
+    // Tombstones are kept for longer than clocks may differ, so no floor is later than now.
+    check(floor <= timeAt(nowMs));
+    const latest = timeAt(nowMs + this.options.clockDriftMaxMs);
+    return { writer, has: new Map(Array.from(has, ([one, time]) => [one, Math.min(time, latest)])), floor };
+  }
+
   /** Merges cells. @returns those that were taken, and how many had to be refused. */
   take(cells: readonly Cell[], local: boolean, nowMs: number): { taken: Cell[]; refused: number } {
-    const aheadMs = nowMs + this.options.clockDriftMaxMs;
     const taken: Cell[] = [];
     let refused = 0;
     for (const cell of cells) {
-      if (!local && unixMsOf(cell.time) > aheadMs) {
+      if (!local && this.#aheadMs(cell.time, nowMs) > 0) {
         this.count('clockDrift');
         refused++;
         continue;
@@ -207,6 +226,8 @@ export class Replica {
   /** Moves the floor up to a time through which we have everything. */
   collect(floor: number): void {
     if (floor <= this.table.floor) return;
+    // What is written here is never below it, not even by a clock that is behind.
+    this.#clock.observe(floor);
     const gone = this.table.collect(floor);
     this.count('collected', gone.length);
     this.#save([], gone);
@@ -286,8 +307,17 @@ export class Replica {
         );
       }
     }
-    const own = (value: unknown, bytes: number, removed = false, expiresAtMs = 0) =>
-      makeCell({ kind, key, field: field ?? '', writer, time: this.mint(nowMs), removed, expiresAtMs, value }, bytes);
+    const own = (value: unknown, bytes: number, removed = false, expiresAtMs = 0) => {
+      const time = this.mint(nowMs);
+      const aheadMs = this.#aheadMs(time, nowMs);
+      if (aheadMs > 0) {
+        throw new GossipError(
+          'ERR_CLOCK',
+          `the clock of this member was ahead, and others would refuse what is dated after it; nothing was written; it can be in ${aheadMs} ms, or by a store that is opened anew with nothing of that time`,
+        );
+      }
+      return makeCell({ kind, key, field: field ?? '', writer, time, removed, expiresAtMs, value }, bytes);
+    };
     if (write.type === 'remove') {
       const fields = write.field === undefined ? [...this.table.fields(kind, key)] : [write.field];
       const held = fields.flatMap((one) => [...this.table.field(kind, key, one)]).filter(({ removed }) => !removed);
@@ -297,12 +327,22 @@ export class Replica {
     const seen = [...this.table.field(kind, key, field ?? '')].filter(({ removed }) => !removed);
     if (write.type === 'increment') {
       const sum = (seen.find((one) => one.writer === writer)?.value as number | undefined) ?? 0;
+      if (!Number.isFinite(sum + write.by)) throw new GossipError('ERR_TOO_LARGE', 'a sum beyond the largest number');
       return [own(sum + write.by, 9)];
     }
     const { value, bytes } = keep(write.value, limits.valueBytesMax);
-    const cell = own(value, bytes, false, write.ttlMs > 0 ? Math.ceil(nowMs + write.ttlMs) : 0);
+    const expiresAtMs = write.ttlMs > 0 ? Math.ceil(nowMs + write.ttlMs) : 0;
+    if (!Number.isSafeInteger(expiresAtMs)) {
+      throw new GossipError('ERR_OPTION', `ttlMs is too long: ${write.ttlMs}; leave it out for what is to stay`);
+    }
+    const cell = own(value, bytes, false, expiresAtMs);
     if (kind === 'register') return [cell];
     return [cell, ...seen.filter((one) => one.writer !== writer).map(removedCell)];
+  }
+
+  /** How many milliseconds a time is later than others take it. */
+  #aheadMs(time: number, nowMs: number): number {
+    return unixMsOf(time) - (nowMs + this.options.clockDriftMaxMs);
   }
 
   /** What cannot be read is counted, and changes nothing. */

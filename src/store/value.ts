@@ -1,6 +1,6 @@
 /**
- * Values as a store keeps them: copies of its own, frozen, so that nobody changes what others were told, and measured, so that
- * they have a limit.
+ * Values as a store keeps them: copies of its own, frozen as far as the language can, so that nobody changes what others were told, and
+ * measured, so that they have a limit.
  */
 import { GossipError } from '../index.js';
 
@@ -54,16 +54,20 @@ export function keep(value: unknown, bytesMax: number): Kept {
     }
     if (one instanceof Uint8Array) {
       more(5 + one.length);
-      return one.slice();
+      // Not `slice`, which of a Node `Buffer` is no copy.
+      return new Uint8Array(one);
     }
     if (Array.isArray(one)) {
       more(5);
-      return Object.freeze(one.map((item) => copy(item, depth + 1)));
+      // Not `map`, which leaves out what is not there, and so would not measure it.
+      return Object.freeze(Array.from(one, (item) => copy(item, depth + 1)));
     }
     const name = Object.prototype.toString.call(one).slice(8, -1);
     if (name === 'Date') {
       more(15);
-      return new Date(Number(one));
+      const at = new Date(Number(one));
+      if (Number.isNaN(at.getTime())) throw refuse('an invalid Date');
+      return at;
     }
     if (name !== 'Object') throw refuse(`a ${name}`);
     more(5);

@@ -1,6 +1,7 @@
 /** One replica of a store, question by question: when it believes that it has everything, and when not. */
 import { expect, test } from 'vitest';
 import type { Effect } from '../../src/store/machine.js';
+import { tellCells } from '../../src/store/messages.js';
 import { DEFAULT_STORE_LIMITS } from '../../src/store/options.js';
 import { Replica } from '../../src/store/replica.js';
 
@@ -96,6 +97,108 @@ test('members that keep no such store are asked once, and when there are no othe
   expect([synced(after), synced(end)]).toEqual([false, true]);
 });
 
+test('a digest that is none is no word of there being nothing else', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  write(other, 'k', START_MS);
+  other.collect(1);
+  const [ask] = asks(begin(one, START_MS + 2000)) as [Ask];
+  const { message } = other
+    .handle({ type: 'asked', from: 'one', what: 'compare', message: ask.message, ref: 1 }, START_MS + 2000)
+    .find(({ type }) => type === 'answer') as Extract<Effect, { type: 'answer' }>;
+  const answer = { ...message, p: 'AAAAAA==' };
+  expect(synced(one.handle({ type: 'answered', from: 'other', message: answer, ref: ask.ref }, START_MS + 2000))).toBe(
+    false,
+  );
+  expect([one.known.tell(0)[1], one.table.floor]).toEqual([[0, 0], 0]);
+  expect(one.counters).toMatchObject({ messagesMalformed: 1, comparisonsFailed: 1 });
+});
+
+test('a cell that is none is left out by itself, and the comparison is not whole', () => {
+  const [one, other] = [replica('a'), replica('b')];
+  for (const key of ['k', 'l']) write(other, key, START_MS);
+  const good = tellCells('s', other.table.all());
+  const bad = [
+    null,
+    [9],
+    [...(good.c[0] as unknown[]).slice(0, 6), Number.NaN, 1],
+    [3, 'c', '', 0, 1, 0, 0, Number.POSITIVE_INFINITY],
+  ];
+  const message = { ...good, c: [bad[0], good.c[0], ...bad.slice(1), good.c[1]] };
+  one.handle({ type: 'told', from: 'other', message }, START_MS);
+  expect(one.table.size).toBe(2);
+  expect(one.counters).toEqual({ cellsMalformed: 4 });
+  const [answer] = one.handle({ type: 'asked', from: 'other', what: 'put', message, ref: 1 }, START_MS);
+  expect(answer).toMatchObject({ type: 'answer', message: { x: 4 } });
+});
+
+test('a floor or a time of the future, and a crowd of writers, change nothing', () => {
+  const one = replica('a');
+  write(one, 'k', START_MS);
+  const compare = { n: 's', w: ['b'.repeat(16)], k: [0], f: 0, r: [...one.table.root] };
+  const ask = (more: object) =>
+    one.handle({ type: 'asked', from: 'other', what: 'compare', message: { ...compare, ...more }, ref: 1 }, START_MS);
+  ask({ f: Number.MAX_SAFE_INTEGER });
+  ask({ f: one.mint(START_MS + 1) });
+  expect([one.table.floor, one.counters.messagesMalformed]).toEqual([0, 2]);
+  const writers = Array.from({ length: 257 }, (_, i) => i.toString(16).padStart(16, '0'));
+  ask({ w: writers, k: writers.map(() => 0) });
+  expect(one.counters.messagesMalformed).toBe(3);
+  ask({ w: ['b'.repeat(16), 'a'.repeat(16)], k: [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] });
+  expect(one.counters.messagesMalformed).toBe(3);
+  // It is believed as far as others can have written.
+  expect([one.known.having(one.mint(START_MS + 59_000)), one.known.having(one.mint(START_MS + 61_000))]).toEqual([
+    1, 0,
+  ]);
+});
+
+test('who is behind the floor by its clock writes all the same', () => {
+  const one = replica('a');
+  one.collect(replica('b').mint(START_MS + 30_000));
+  write(one, 'k', START_MS);
+  expect(one.table.visible('register', 'k', '', START_MS)).toBe(1);
+});
+
+test('whose clock was ahead writes nothing that others would refuse, and says so', () => {
+  const one = replica('a');
+  write(one, 'k', START_MS + 86_400_000);
+  const before = [...one.table.root];
+  for (const what of [() => write(one, 'l', START_MS), () => write(one, 'k', START_MS)]) {
+    expect(what).toThrow(expect.objectContaining({ code: 'ERR_CLOCK' }));
+  }
+  expect([...one.table.root]).toEqual(before);
+  write(one, 'l', START_MS + 86_400_000 - 59_000);
+  expect(one.table.size).toBe(2);
+});
+
+test('writers of whom only somebody else knows hold up the floor, however many there are', () => {
+  const one = replica('a');
+  const hex = (n: number) => n.toString(16).padStart(16, '0');
+  const all = Array.from({ length: 200 }, (_, i) => `m${i}`);
+  let looks = 0;
+  class Has extends Map<string, number> {
+    override get(writer: string) {
+      looks++;
+      return super.get(writer);
+    }
+  }
+  const heard = (named: number) => {
+    for (const [i, member] of all.entries()) {
+      const has = new Has([['a'.repeat(16), 5]]);
+      for (let n = 0; n < all.length; n++) has.set(hex(n), 5);
+      for (let n = 0; n < named; n++) has.set(hex(1000 + i * 100 + n), 5);
+      one.known.heard(member, hex(i), has);
+    }
+    one.known.synced(new Map(all.map((_, n) => [hex(n), 5])));
+    looks = 0;
+  };
+  heard(0);
+  expect(one.known.stable(9, all)).toBe(5);
+  heard(50);
+  expect(one.known.stable(9, all)).toBe(0);
+  // Not at each of 10,000 by each.
+  expect(looks).toBeLessThan(100_000);
+});
+
 test('parts that are the same by chance are fetched all, when the whole is not', () => {
   const [one, other] = [replica('a'), replica('b')];
   for (const key of ['k', 'l', 'm']) write(other, key, START_MS);
@@ -103,7 +206,7 @@ test('parts that are the same by chance are fetched all, when the whole is not',
   const answer = other
     .handle({ type: 'asked', from: 'one', what: 'compare', message: ask.message, ref: 1 }, START_MS + 2000)
     .find(({ type }) => type === 'answer') as Extract<Effect, { type: 'answer' }>;
-  const lying = { ...answer.message, p: new Uint8Array(4) };
+  const lying = { ...answer.message, p: [0] };
   const [pull] = asks(one.handle({ type: 'answered', from: 'other', message: lying, ref: ask.ref }, START_MS + 2000));
   expect(pull).toMatchObject({ what: 'pull', message: { m: 1, p: [0] } });
 });

@@ -1,5 +1,8 @@
 /** The store as an application uses it: on members that talk by memory, in virtual time. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { json } from '../../src/codec/json.js';
+import { msgpack } from '../../src/codec/msgpack.js';
+import { msgpackRaw } from '../../src/codec/msgpack-raw.js';
 import { Random } from '../../src/core/random.js';
 import { type Cluster, defineMessage } from '../../src/index.js';
 import {
@@ -63,6 +66,41 @@ describe('registers', () => {
     value.list.push(2);
     expect(a.get('k')).toEqual({ list: [1] });
     expect(() => a.get<{ list: number[] }>('k')?.list.push(3)).toThrow(TypeError);
+    // Its `slice` would be a view.
+    const bytes = Buffer.from([1, 2]);
+    a.set('bytes', bytes);
+    bytes[0] = 0;
+    expect(a.get('bytes')).toEqual(new Uint8Array([1, 2]));
+  });
+
+  test.each([msgpack(), msgpackRaw(), json()])('a newcomer has them by every codec: $name', async (codec) => {
+    const h = new Harness();
+    const [m0, m1] = (await h.members(2, () => ({ codec }))) as [Cluster, Cluster];
+    const a = await storeOn(h, m0);
+    for (let i = 0; i < 100; i++) a.set(`k${i}`, { text: 'hello', n: i });
+    a.setOf('s').add('x');
+    a.delete('k0');
+    await h.clock.advance(100);
+    const b = await storeOn(h, m1);
+    await h.within(b.ready, 5000);
+    expect(b.entries().sort()).toEqual(a.entries().sort());
+    expect([b.keys().length, b.setOf('s').values(), b.stats().cells]).toEqual([99, ['x'], 101]);
+  });
+
+  test('what no other would take is refused by who writes it', async () => {
+    const { h, all } = await stores(2);
+    const [a, b] = all as [Store, Store];
+    expect(() => a.set('k', { at: new Date(Number.NaN) })).toThrow(code('ERR_CODEC'));
+    a.counter('c').increment(1e308);
+    expect(() => a.counter('c').increment(1e308)).toThrow(code('ERR_TOO_LARGE'));
+    for (const ttlMs of [Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, Number.NaN]) {
+      expect(() => a.set('k', 1, { ttlMs })).toThrow(code('ERR_OPTION'));
+    }
+    // A hole is as large as a null.
+    expect(() => a.set('k', new Array(70_000))).toThrow(code('ERR_TOO_LARGE'));
+    a.set('l', new Array(3));
+    await h.clock.advance(200);
+    expect([b.keys(), b.get('l'), b.counter('c').value]).toEqual([['l'], [null, null, null], 1e308]);
   });
 
   test('of concurrent writes the last by the clock is everywhere', async () => {
@@ -319,7 +357,7 @@ describe('members that come, go and miss something', () => {
       c: [[0, 'k', '', 0, 2 ** 52, 0, 0, 'of the year 3000']],
     });
     await h.clock.advance(200);
-    expect(b.stats()).toMatchObject({ messagesMalformed: 3, clockDrift: 1, cells: 0 });
+    expect(b.stats()).toMatchObject({ messagesMalformed: 2, cellsMalformed: 1, clockDrift: 1, cells: 0 });
     a.set('k', 1);
     await h.clock.advance(200);
     expect(b.get('k')).toBe(1);
@@ -551,5 +589,15 @@ describe('snapshots', () => {
     await h.clock.advance(200);
     expect(b.get('k')).toEqual({ n: 2 });
     expect(() => b.restore({} as never)).toThrow(code('ERR_INVALID_DATA'));
+    const [good] = snapshot.cells as [unknown[]];
+    const fresher = (time: unknown) => good.map((one, i) => (i === 1 ? 'other' : i === 4 ? time : one));
+    const before = b.snapshot();
+    for (const bad of [null, 7, [], [null, null, null, {}], fresher(Number.NaN), fresher(2 ** 53 - 1)]) {
+      const cells = [fresher(1), bad] as never;
+      expect(() => b.restore({ version: 1, cells })).toThrow(code('ERR_INVALID_DATA'));
+      expect(b.snapshot()).toEqual(before);
+    }
+    b.restore({ version: 1, cells: [fresher(1)] });
+    expect(b.get('other')).toEqual({ n: 1 });
   });
 });
