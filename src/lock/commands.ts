@@ -115,28 +115,40 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Whether a value is a command. */
 export function isCommand(value: unknown): value is Command {
   if (!isFields(value)) return false;
-  const { type, member, session, beats } = value;
-  if (type === 'end' || type === 'expire') return isCount(session) && isCount(beats);
-  if (!isText(member, 64)) return false;
-  return type === 'open' ? isOpen(value) : type === 'turn' && isTurn(value);
+  const { type, session, beats } = value;
+  if (type === 'open') return isOpen(value);
+  if (type === 'turn') return isTurn(value);
+  const isVerdict = type === 'end' || type === 'expire';
+  return isVerdict && has(value, ['type', 'session', 'beats']) && isCount(session) && isCount(beats);
 }
 
-function isOpen({ key, ttlMs, previous }: Fields): boolean {
+/** Exactly these fields, its own: what has more, or has them from elsewhere, might be read in two ways. */
+function has(value: Fields, names: readonly string[]): boolean {
+  return Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
+}
+
+function isOpen(value: Fields): boolean {
+  const { key, member, ttlMs, previous } = value;
   const { ttlMsMin, ttlMsMax } = LOCK_LIMITS;
-  return isText(key, 64) && isCount(ttlMs) && ttlMs >= ttlMsMin && ttlMs <= ttlMsMax && isCount(previous);
+  if (!has(value, ['type', 'key', 'member', 'ttlMs', 'previous']) || !isText(key, 64) || !isText(member, 64))
+    return false;
+  return isCount(ttlMs) && ttlMs >= ttlMsMin && ttlMs <= ttlMsMax && isCount(previous);
 }
 
-function isTurn({ session, turn, seen, operations }: Fields): boolean {
-  if (!isCount(session) || !isCount(turn) || !isCount(seen) || !Array.isArray(operations)) return false;
+function isTurn(value: Fields): boolean {
+  const { session, member, turn, seen, operations } = value;
+  if (!has(value, ['type', 'session', 'member', 'turn', 'seen', 'operations']) || !isText(member, 64)) return false;
+  if (![session, turn, seen].every(isCount) || !Array.isArray(operations)) return false;
   return operations.length <= LOCK_LIMITS.operationsMax && operations.every(isOperation);
 }
 
 function isOperation(value: unknown): boolean {
   if (!isFields(value)) return false;
   const { type, claim, name } = value;
-  if (type === 'close') return true;
-  if (!isCount(claim)) return false;
-  return type === 'release' || ((type === 'acquire' || type === 'try') && isText(name, LOCK_LIMITS.nameLengthMax));
+  if (type === 'close') return has(value, ['type']);
+  if (type === 'release') return has(value, ['type', 'claim']) && isCount(claim);
+  if (type !== 'acquire' && type !== 'try') return false;
+  return has(value, ['type', 'claim', 'name']) && isCount(claim) && isText(name, LOCK_LIMITS.nameLengthMax);
 }
 
 const WORDS: readonly unknown[] = ['waiting', 'held', 'limit', 'done', 'old'];

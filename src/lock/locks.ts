@@ -1,6 +1,6 @@
 /** The shell of the locks: it drives the client's machine by the clock and the quorum, and makes promises of its effects. */
 import { errorMessage, GossipError } from '../errors.js';
-import type { Clock, Cluster, MessageType } from '../index.js';
+import type { Clock, Cluster, Member, MessageType } from '../index.js';
 import { type LeaseClock, platformClock } from '../quorum/clock.js';
 import { createQuorum, type Quorum, type QuorumStorage } from '../quorum/index.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
@@ -91,8 +91,10 @@ export class Locks implements AsyncDisposable {
     this.#name = name;
     this.#clock = clock;
     this.#client = new LockClient({ ttlMs, newKey });
-    const untell = cluster.on(TOLD, ({ data }) => {
-      if (data?.locks === name) this.told(data.answer);
+    const untell = cluster.on(TOLD, ({ data, from }) => {
+      if (data?.locks !== name) return;
+      if (this.isVoter(from)) this.told(data.answer);
+      else this.count('lockAnswersUnwelcome');
     });
     this.#stop = () => {
       untell();
@@ -180,6 +182,11 @@ export class Locks implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal */
+  isVoter({ id, address }: Member): boolean {
+    return this.#quorum.voters.some((name) => name === id || name === address);
   }
 
   /** @internal What a voter tells without having been asked. */
@@ -392,9 +399,9 @@ export async function createLocks(cluster: Cluster, options: LocksOptions): Prom
     // Nobody speaks for another, and only voters judge.
     accepts: (command, from) =>
       isCommand(command) &&
-      ('member' in command
+      (command.type === 'open' || command.type === 'turn'
         ? command.member === from.id
-        : voters.some((one) => one === from.id || one === from.address)),
+        : (locks?.isVoter(from) ?? false)),
     watches: false,
     clock,
     ...(storage && { storage }),

@@ -86,6 +86,55 @@ test('nobody speaks for another: not in its session, and its session is not give
   expect(table.holder('a')).toMatchObject({ session: ada });
 });
 
+test('a command has the fields of its type, all of them its own, and no others: else it is refused and changes nothing', () => {
+  const table = new LockTable();
+  const ada = open(table, 'ada');
+  turn(table, ada, acquire(1));
+  const turnOf = (...operations: unknown[]) => ({
+    type: 'turn',
+    session: ada,
+    member: 'ada',
+    turn: 9,
+    seen: 0,
+    operations,
+  });
+  const close = { type: 'close' };
+  const commands = [
+    { type: 'open', key: 'k', member: 'ben', ttlMs: 1000, previous: 0 },
+    turnOf(),
+    { type: 'end', session: ada, beats: 1 },
+    { type: 'expire', session: ada, beats: 1 },
+  ];
+  const others = ['member', 'session', 'beats', 'key', 'claim', 'name', 'x'];
+  /** All that is nearly a thing. */
+  const near = (thing: object) => [
+    ...others
+      .filter((name) => !(name in thing))
+      .flatMap((name) => [
+        { ...thing, [name]: 1 },
+        { ...thing, [name]: undefined },
+      ]),
+    JSON.parse(`{"__proto__":{"member":"ada"},${JSON.stringify(thing).slice(1)}`),
+    ...Object.entries(thing).flatMap(([name, value]) => {
+      const { [name]: _, ...rest } = thing as Record<string, unknown>;
+      const inherits = Object.assign(Object.create({ [name]: value }), rest);
+      return [rest, inherits, { ...rest, x: 1 }, { ...rest, [name]: undefined }, { ...rest, [name]: [value] }];
+    }),
+    Object.create(thing),
+    Object.entries(thing),
+    new Map(Object.entries(thing)),
+  ];
+  const refused = commands.flatMap(near);
+  for (const operation of [acquire(2), { ...acquire(2), type: 'try' }, release(1), close])
+    refused.push(...near(operation).map((one) => turnOf(one)));
+  const before = table.snapshot();
+  for (const command of refused) {
+    expect(table.apply(command, 1).answer, JSON.stringify(command)).toEqual({ type: 'refused', why: 'malformed' });
+    expect(table.snapshot()).toEqual(before);
+  }
+  for (const command of commands) expect(table.apply(command, 1).answer.type).not.toBe('refused');
+});
+
 test('who opens a session anew has given up the one before', () => {
   const table = new LockTable();
   const ada = open(table, 'ada');
