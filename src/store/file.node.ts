@@ -3,8 +3,9 @@
  * a process that is killed in the middle of one has all those before it. When most of the file is out of date it is written anew
  * beside itself and renamed into place.
  */
-import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import process from 'node:process';
 import { msgpack } from '../codec/msgpack.js';
@@ -13,7 +14,7 @@ import type { StoredCell, StoredChange, StorePersistence } from './persistence.j
 
 /** Options of {@link fileStorage}. */
 export interface FileStorageOptions {
-  /** The file; its folder is made if there is none. Beside it `.lock` says which process has it. */
+  /** The file; its folder is made if there is none. Beside it `.lock` says which process has it; threads of one are not told apart. */
   path: string;
   /** Wait until the disk has each change; without, a machine that loses power may lose the last of them, a process that is killed none. Default true. */
   sync?: boolean;
@@ -26,15 +27,19 @@ const HEAD_BYTES = 12;
 /** A file below that is not worth writing anew. Source: guess. */
 const SMALL_BYTES = 1024 * 1024;
 
+/** Who we are in a lock: also a process that has our number after us, as each does in a container, is another one. */
+const OURS = `${process.pid} ${randomUUID()}`;
+
 const codec = msgpack();
 
-/** Keeps a store in a file. One process at a time has it. */
+/** Keeps a store in a file. One store at a time has it. */
 export function fileStorage({ path, sync = true }: FileStorageOptions): StorePersistence {
   let file: FileHandle;
   let bytes = 0;
   /** How long it was when it was last written anew. */
   let wholeBytes = 0;
   let whole: () => StoredChange;
+  let unlock = () => {};
 
   const append = async (to: FileHandle, record: Uint8Array) => {
     // A write may be cut short; only a whole one is followed by another.
@@ -59,12 +64,19 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
     bytes = wholeBytes = record.length;
   };
 
+  /** Once: what comes after may be another's. */
+  const release = async () => {
+    await file?.close();
+    unlock();
+    unlock = () => {};
+  };
+
   return {
     async open(all) {
       whole = all;
-      await mkdir(dirname(path), { recursive: true });
-      await lock(path);
       try {
+        await mkdir(dirname(path), { recursive: true });
+        unlock = lock(path);
         const kept = await readFile(path).catch((error) => {
           if (error.code !== 'ENOENT') throw error;
           return undefined;
@@ -81,7 +93,7 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
         bytes = Math.max(bytes, end);
         return changes;
       } catch (error) {
-        await rm(`${path}.lock`, { force: true });
+        await release();
         throw new GossipError('ERR_STORAGE', `the store in ${path} cannot be opened: ${(error as Error).message}`, {
           cause: error,
         });
@@ -102,10 +114,7 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
       }
       bytes += record.length;
     },
-    async close() {
-      await file?.close();
-      await rm(`${path}.lock`, { force: true });
-    },
+    close: release,
   };
 }
 
@@ -148,20 +157,26 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Says that we have the file. A process that is no more, or had our number before us, has it no longer. */
-async function lock(path: string): Promise<void> {
+/**
+ * Says that we have the file, in one turn, so that two stores of one process cannot both do so. A process that is no more, or had our
+ * number before us, has it no longer.
+ * @returns a function that gives it back.
+ */
+function lock(path: string): () => void {
   const name = `${path}.lock`;
   try {
-    await writeFile(name, `${process.pid}\n`, { flag: 'wx' });
-    return;
+    writeFileSync(name, OURS, { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const owner = readFileSync(name, 'utf8');
+    const pid = Number.parseInt(owner, 10);
+    if (owner === OURS) throw new Error('this process has the store open already');
+    if (pid > 0 && pid !== process.pid && isRunning(pid)) {
+      throw new Error(`process ${pid} has the store; if it has not, remove ${name}`);
+    }
+    writeFileSync(name, OURS);
   }
-  const owner = Number(await readFile(name, 'utf8').catch(() => ''));
-  if (owner > 0 && owner !== process.pid && isRunning(owner)) {
-    throw new GossipError('ERR_STORAGE', `process ${owner} has the store in ${path}; if it has not, remove ${name}`);
-  }
-  await writeFile(name, `${process.pid}\n`);
+  return () => rmSync(name, { force: true });
 }
 
 function isRunning(pid: number): boolean {

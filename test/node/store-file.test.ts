@@ -137,6 +137,32 @@ describe('is refused by name', () => {
     expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
   });
 
+  test('when another store of this process has it, which keeps it, and not when a process had our number', async () => {
+    const first = await openStore();
+    first.set('k', 1);
+    const second = fileStorage({ path: `${folder}/deep/../deep/kept.store` });
+    await expect(second.open(() => NOTHING)).rejects.toEqual(refused(/this process has the store open already/));
+    await second.close();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store', 'kept.store.lock']);
+    await first.close();
+    await second.close();
+    const three = [1, 2, 3].map(() => fileStorage({ path }));
+    const opening = await Promise.allSettled(three.map((one) => one.open(() => NOTHING)));
+    expect(opening.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const one of three) await one.close();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
+    // As in a container that was killed, where each process has the same number.
+    await writeFile(`${path}.lock`, `${process.pid} another one`);
+    expect((await openStore()).get('k')).toBe(1);
+  });
+
+  test('when its folder cannot be made, or the file not be read', async () => {
+    await writeFile(join(folder, 'deep'), 'no folder');
+    await expect(openStore()).rejects.toEqual(refused(/cannot be opened: .*EEXIST|ENOTDIR/));
+    path = folder;
+    await expect(openStore()).rejects.toEqual(refused(/cannot be opened: .*EISDIR/));
+  });
+
   test('when the file is another one', async () => {
     const storage = fileStorage({ path });
     await storage.open(() => NOTHING);
