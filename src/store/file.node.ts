@@ -16,14 +16,14 @@ import type { StoredCell, StoredChange, StorePersistence } from './persistence.j
 export interface FileStorageOptions {
   /** The file; its folder is made if there is none. Beside it `.lock` says which process has it; threads of one are not told apart. */
   path: string;
-  /** Wait until the disk has each change; without, a machine that loses power may lose the last of them, a process that is killed none. Default true. */
+  /** Wait until the disk has each change; without, a machine that loses power may lose the last of them or find the file spoilt, a process that is killed loses none. Default true. */
   sync?: boolean;
 }
 
 /** What a file begins with: what it is, and the version of its format. */
 const MAGIC = Buffer.from('isogossip store 1\n');
-/** `[u32 length][8 bytes of checksum]` in front of each change. */
-const HEAD_BYTES = 12;
+/** `[u32 length][4 bytes of its checksum][8 bytes of the payload's]` in front of each change. */
+const HEAD_BYTES = 16;
 /** A file below that is not worth writing anew. Source: guess. */
 const SMALL_BYTES = 1024 * 1024;
 
@@ -35,15 +35,21 @@ const codec = msgpack();
 /** Keeps a store in a file. One store at a time has it. */
 export function fileStorage({ path, sync = true }: FileStorageOptions): StorePersistence {
   let file: FileHandle;
+  /** What of it holds; what is behind that is of a save that failed. */
   let bytes = 0;
+  let torn = false;
+  /** Whether the folder's entry of it is on the disk. */
+  let named = true;
   /** How long it was when it was last written anew. */
   let wholeBytes = 0;
   let whole: () => StoredChange;
   let unlock = () => {};
 
-  const append = async (to: FileHandle, record: Uint8Array) => {
+  const write = async (to: FileHandle, record: Uint8Array, from: number) => {
     // A write may be cut short; only a whole one is followed by another.
-    for (let at = 0; at < record.length; ) at += (await to.write(record, at)).bytesWritten;
+    for (let at = 0; at < record.length; ) {
+      at += (await to.write(record, at, record.length - at, from + at)).bytesWritten;
+    }
     if (sync) await to.datasync();
   };
 
@@ -51,17 +57,24 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
     const record = Buffer.concat([MAGIC, recordOf(whole())]);
     const fresh = await open(`${path}.new`, 'w');
     try {
-      await append(fresh, record);
+      await write(fresh, record, 0);
       await fresh.datasync();
       await rename(`${path}.new`, path);
     } catch (error) {
       await fresh.close();
       throw error;
     }
-    await syncFolder(path);
-    await file?.close();
+    const old = file;
     file = fresh;
     bytes = wholeBytes = record.length;
+    [torn, named] = [false, false];
+    await old?.close();
+    await syncName();
+  };
+
+  const syncName = async () => {
+    if (!named) await syncFolder(path);
+    named = true;
   };
 
   /** Once: what comes after may be another's. */
@@ -87,8 +100,6 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
           file = await open(path, 'r+');
           // What was cut off in the middle.
           if (end < kept.length) await file.truncate(end);
-          await file.close();
-          file = await open(path, 'a');
         } else await rewrite();
         bytes = Math.max(bytes, end);
         return changes;
@@ -105,13 +116,12 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
         await rewrite();
         return;
       }
-      try {
-        await append(file, record);
-      } catch (error) {
-        // Whatever of it is there must not stand before the next.
-        await file.truncate(bytes);
-        throw error;
-      }
+      await syncName();
+      // Whatever is left of one that failed must not stand before the next.
+      if (torn) await file.truncate(bytes);
+      torn = true;
+      await write(file, record, bytes);
+      torn = false;
       bytes += record.length;
     },
     close: release,
@@ -122,22 +132,31 @@ function recordOf({ put, drop, floor }: StoredChange): Buffer {
   const payload = codec.encode([[...put], drop, floor]);
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32LE(payload.length);
-  checksum(payload).copy(head, 4);
+  checksum(head.subarray(0, 4)).copy(head, 4, 0, 4);
+  checksum(payload).copy(head, 8);
   return Buffer.concat([head, payload]);
 }
 
-/** The changes of a file up to the first that is not whole. */
+/**
+ * The changes of a file up to its end, or up to a last one that is not whole.
+ * @throws Error: there is a spoilt one in the middle, and what is behind it would be lost.
+ */
 function read(kept: Buffer): { changes: StoredChange[]; end: number } {
   const changes: StoredChange[] = [];
   let end = MAGIC.length;
   while (end + HEAD_BYTES <= kept.length) {
     const from = end + HEAD_BYTES;
-    const length = kept.readUInt32LE(end);
-    const payload = kept.subarray(from, from + length);
-    if (payload.length < length || !checksum(payload).equals(kept.subarray(end + 4, from))) break;
+    const to = from + kept.readUInt32LE(end);
+    const known = checksum(kept.subarray(end, end + 4)).compare(kept, end + 4, end + 8, 0, 4) === 0;
+    const payload = kept.subarray(from, to);
+    if (!known || to > kept.length || !checksum(payload).equals(kept.subarray(end + 8, from))) {
+      // A last one may be cut off, spoilt, or nothing but room for it.
+      if (known ? to >= kept.length : kept.subarray(end).every((byte) => byte === 0)) break;
+      throw new Error(`it is spoilt at byte ${end}, and more follows; put back a copy, or begin with none`);
+    }
     const [put, drop, floor] = codec.decode(payload) as [[string, StoredCell][], string[], number];
     changes.push({ put: new Map(put), drop, floor });
-    end = from + length;
+    end = to;
   }
   return { changes, end };
 }

@@ -1,10 +1,21 @@
 /** A store in a file: what is there after an end of every kind, a kill in the middle of a write among them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  type FileHandle,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createCluster } from '../../src/index.js';
 import { fileStorage } from '../../src/store/file.node.js';
 import type { StoredCell, StoredChange } from '../../src/store/persistence.js';
@@ -122,6 +133,69 @@ test('with bytes that are not what was written, it has what is before them', asy
   expect((await stat(path)).size).toBe(size);
 });
 
+test('with room at its end that was never written, as after a loss of power, it has all of it', async () => {
+  const storage = fileStorage({ path });
+  await storage.open(() => NOTHING);
+  await storage.save(change(1));
+  await storage.close();
+  const { size } = await stat(path);
+  await appendFile(path, Buffer.alloc(5000));
+  const again = fileStorage({ path });
+  expect([...(await again.open(() => NOTHING))].slice(1)).toEqual([change(1)]);
+  await again.close();
+  expect((await stat(path)).size).toBe(size);
+});
+
+describe('a disk that fails', () => {
+  /** What all open files have in common. */
+  async function files(): Promise<FileHandle> {
+    const probe = await open(join(folder, 'probe'), 'w');
+    await probe.close();
+    return Object.getPrototypeOf(probe);
+  }
+
+  test.for(['write', 'datasync'] as const)('at a %s leaves nothing in front of what comes next', async (what) => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await storage.save(change(1));
+    const handles = await files();
+    const write: (...given: [Uint8Array, number, number, number]) => unknown = handles.write;
+    const fails = vi.spyOn(handles, what);
+    fails.mockImplementationOnce(async function (this: FileHandle, ...given: unknown[]) {
+      const [record, , , from] = given as [Uint8Array, 0, number, number];
+      if (record) await write.call(this, record, 0, record.length - 1, from);
+      throw new Error('the disk is full');
+    } as never);
+    await expect(storage.save(change(200))).rejects.toThrow('the disk is full');
+    fails.mockRestore();
+    await storage.save(change(3));
+    await storage.close();
+    const again = fileStorage({ path });
+    expect([...(await again.open(() => NOTHING))].slice(1)).toEqual([change(1), change(3)]);
+    await again.close();
+  });
+
+  test('once the file has been written anew does not lose what is saved after that', async () => {
+    const big: StoredChange = {
+      put: new Map([['r', [0, 'k', '', '', 1, 0, 0, 'x'.repeat(700_000)]]]),
+      drop: [],
+      floor: 0,
+    };
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await storage.save(big);
+    const fails = vi.spyOn(await files(), 'sync').mockRejectedValueOnce(new Error('no folder today'));
+    await expect(storage.save(big)).rejects.toThrow('no folder today');
+    await storage.save(change(3));
+    expect(fails).toHaveBeenCalledTimes(2);
+    fails.mockRestore();
+    await storage.close();
+    const again = fileStorage({ path });
+    expect([...(await again.open(() => NOTHING))]).toEqual([NOTHING, change(3)]);
+    await again.close();
+  });
+});
+
 describe('is refused by name', () => {
   const refused = (message: RegExp) =>
     expect.objectContaining({ code: 'ERR_STORAGE', message: expect.stringMatching(message) });
@@ -161,6 +235,25 @@ describe('is refused by name', () => {
     await expect(openStore()).rejects.toEqual(refused(/cannot be opened: .*EEXIST|ENOTDIR/));
     path = folder;
     await expect(openStore()).rejects.toEqual(refused(/cannot be opened: .*EISDIR/));
+  });
+
+  test('when a change in the middle of it is spoilt, anywhere, and loses nothing', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    const { size: first } = await stat(path);
+    await storage.save(change(1));
+    const { size: second } = await stat(path);
+    await storage.save(change(2));
+    await storage.close();
+    const whole = await readFile(path);
+    for (let at = 18; at < second; at++) {
+      const spoilt = Buffer.from(whole);
+      spoilt[at] = (spoilt[at] as number) ^ 0x80;
+      await writeFile(path, spoilt);
+      const opening = fileStorage({ path }).open(() => NOTHING);
+      await expect(opening).rejects.toEqual(refused(new RegExp(`spoilt at byte ${at < first ? 18 : first},`)));
+      expect((await readFile(path)).equals(spoilt)).toBe(true);
+    }
   });
 
   test('when the file is another one', async () => {
