@@ -121,7 +121,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     const nowMs = this.clock.now();
     const replica = this.#voter?.replica;
     if (this.#closed) return undefined;
-    const own = replica?.leadershipAt(nowMs);
+    const own = this.#voter?.leadershipAt(nowMs);
     if (own) return own;
     // We may have been voted out without having been told so.
     const { leadership, untilMs } = this.#told;
@@ -252,7 +252,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     const { signal } = this.#closing;
     for (let at = 0; !signal.aborted; ) {
       const { voters } = this;
-      const follows = this.#voter?.replica.leadershipAt(this.clock.now()) !== undefined;
+      const follows = this.#voter?.leadershipAt(this.clock.now()) !== undefined;
       const target = follows ? undefined : findMember(this.cluster, voters[at % voters.length] as string);
       let told: Told | undefined;
       if (target && target.id !== this.cluster.id) {

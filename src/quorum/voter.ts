@@ -5,7 +5,9 @@
 import type { GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId } from '../index.js';
 import type { LeaseClock } from './clock.js';
+import type { Leader } from './leader.js';
 import { nameOf } from './log.js';
+import type { Leadership } from './machine.js';
 import { type QuorumMessage, readMessage } from './messages.js';
 import type { QuorumStorage } from './options.js';
 import { type Refusal, Replica, type ReplicaEffect, type ReplicaInput, type ReplicaOptions } from './replica.js';
@@ -39,6 +41,10 @@ export class Voter {
   readonly #queue: (() => readonly ReplicaEffect[])[] = [];
   readonly #wishes = new Map<number, (outcome: Outcome) => void>();
   readonly #ids = new Map<string, { id: MemberId | undefined; atMs: number }>();
+  /** The leadership of which everything is saved. */
+  #saved: Leader | undefined;
+  /** Our clock has stood still, and the replica has not heard of it. */
+  #slept = false;
   #busy = false;
   #stopped = false;
   #refs = 0;
@@ -67,7 +73,14 @@ export class Voter {
 
   leads(): boolean {
     this.#look();
-    return !this.#stopped && this.#replica.leads(this.owner.clock.now());
+    return this.leadershipAt(this.owner.clock.now())?.mine === true;
+  }
+
+  /** Who leads, as far as we know: ours counts only when no crash can make us forget it, and not when we may have slept. */
+  leadershipAt(nowMs: number): Leadership | undefined {
+    const leadership = this.#replica.leadershipAt(nowMs);
+    const holds = !this.#stopped && !this.#slept && this.#saved === this.#replica.leader;
+    return leadership?.mine && !holds ? undefined : leadership;
   }
 
   /** Looks at what can change without anything having happened. */
@@ -79,7 +92,10 @@ export class Voter {
     const sleptMs = aheadMs - this.#aheadMs;
     this.#aheadMs = aheadMs;
     // As much as the promise of those who vote is longer than the lease, less what clocks may run apart.
-    if (sleptMs > this.#replica.options.leaseMs / 50) this.#input({ type: 'slept' });
+    if (sleptMs > this.#replica.options.leaseMs / 50) {
+      this.#slept = true;
+      this.#input({ type: 'tick' });
+    }
   }
 
   /** A message from another member. */
@@ -132,7 +148,12 @@ export class Voter {
   }
 
   #input(input: ReplicaInput): boolean {
-    return this.#enqueue(() => this.#replica.handle(input, this.owner.clock.now()));
+    return this.#enqueue(() => {
+      const nowMs = this.owner.clock.now();
+      if (!this.#slept) return this.#replica.handle(input, nowMs);
+      this.#slept = false;
+      return [...this.#replica.handle({ type: 'slept' }, nowMs), ...this.#replica.handle(input, nowMs)];
+    });
   }
 
   /** @returns whether there was room. */
@@ -156,6 +177,8 @@ export class Voter {
           if (saving) await saving;
           if (this.#stopped) return;
         }
+        const { leader } = this.#replica;
+        this.#saved = leader?.leads ? leader : undefined;
         this.owner.handled(effects);
       }
     } catch {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { createGateway } from '../../src/gateway.js';
 import type { Cluster } from '../../src/index.js';
+import type { LeaseClock } from '../../src/quorum/clock.js';
 import {
   createQuorum,
   type Quorum,
@@ -288,19 +289,85 @@ test('a voter whose disk fails, or whose cluster is closed, takes part no more',
   expect(harness.clock.pending).toBe(0);
 });
 
+/** A clock beside which the wall's runs ahead. */
+function sleepyClock({ clock }: Harness, aheadMs: () => number): LeaseClock {
+  return {
+    epochMs: clock.epochMs,
+    now: () => clock.now(),
+    schedule: (ms: number, run: () => void) => clock.schedule(ms, run),
+    aheadMs,
+  };
+}
+
+/** A disk whose writes end when they are let. */
+class SlowDisk implements QuorumStorage {
+  value: unknown;
+  slow = false;
+  #writing: (() => void) | undefined;
+  load(): unknown {
+    return structuredClone(this.value);
+  }
+  async save(state: unknown): Promise<void> {
+    if (this.slow) await new Promise<void>((resolve) => (this.#writing = resolve));
+    this.value = structuredClone(state);
+  }
+  finish(): void {
+    this.slow = false;
+    this.#writing?.();
+  }
+}
+
+test('a leadership that is not saved is none: the next process from that disk could have the same token', async () => {
+  const harness = new Harness();
+  const [member] = await harness.members(1);
+  const disk = new SlowDisk();
+  disk.slow = true;
+  const quorum = await quorumOf(harness, member as Cluster, { voters: ['m0'], storage: disk });
+  const told: unknown[] = [];
+  quorum.on('leadership', ({ now }) => told.push(now?.mine));
+  await harness.clock.advance(100);
+  expect([quorum.isLeader(), quorum.leadership, told]).toEqual([false, undefined, []]);
+  disk.finish();
+  await settled();
+  expect([quorum.isLeader(), quorum.leadership?.mine, told]).toEqual([true, true, [true]]);
+  expect(quorum.leadership?.token).toBe((disk.value as { term: number }).term);
+});
+
+test('a leader whose machine has slept while it saved something does not lead, nor answer, before it has looked', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  let aheadMs = 0;
+  const clock = sleepyClock(harness, () => aheadMs);
+  const disks = members.map(() => new SlowDisk());
+  const quorums: WordsMember[] = [];
+  for (const [i, member] of members.entries()) {
+    quorums.push(await quorumOf(harness, member, { storage: disks[i] as SlowDisk, clock }));
+  }
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  const disk = disks[quorums.indexOf(leader)] as SlowDisk;
+  disk.slow = true;
+  const open = leader.propose('a').catch(({ code }) => code);
+  const answer = leader.query(null, { timeoutMs: 300 }).catch(({ code }) => code);
+  await settled();
+  expect(leader.isLeader()).toBe(true);
+  aheadMs = 60_000;
+  expect([leader.isLeader(), leader.isLeader(), leader.leadership]).toEqual([false, false, undefined]);
+  expect(leader.stats().queued).toBeLessThan(5);
+  disk.finish();
+  await settled();
+  expect(leader.stats().leasesSlept).toBe(1);
+  expect(await harness.within(open, 3000)).toBe('ERR_TIMEOUT');
+  expect(await harness.within(answer, 3000)).toBe('ERR_UNREACHABLE');
+});
+
 test('a leader whose machine has slept gives its lease up, though its clock has stood still', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
   let aheadMs = 0;
-  const { clock } = harness;
-  const sleepy = {
-    epochMs: clock.epochMs,
-    now: () => clock.now(),
-    schedule: (ms: number, run: () => void) => clock.schedule(ms, run),
-    aheadMs: () => aheadMs,
-  };
+  const clock = sleepyClock(harness, () => aheadMs);
   const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member, { clock: sleepy }));
+  for (const member of members) quorums.push(await quorumOf(harness, member, { clock }));
   await harness.until(() => leaderOf(quorums) !== undefined, 3000);
   const leader = leaderOf(quorums) as WordsMember;
   aheadMs = 10;
