@@ -64,7 +64,7 @@ function refused(inFile: RegExp, allowed: (one: Import, from: Source) => boolean
 }
 
 const INTERFACES = /^src\/(codec\/codec|cipher\/cipher|compressor\/compressor)\.ts$/;
-const GROUND = /^src\/(errors|limits|logger)\.ts$/;
+const GROUND = /^src\/(errors|limits|logger|subscribers)\.ts$/;
 const V1 = /^src\/(v1\.ts|wire\/v1\/|core\/v1\/)/;
 
 describe('who may import whom', () => {
@@ -72,7 +72,7 @@ describe('who may import whom', () => {
     expect(refused(/./, ({ own, target }) => !own || existsSync(target))).toEqual([]);
   });
 
-  test('errors, limits and logger stand on nothing', () => {
+  test('errors, limits, logger and subscribers stand on nothing', () => {
     expect(refused(GROUND, () => false)).toEqual([]);
   });
 
@@ -145,7 +145,7 @@ describe('who may import whom', () => {
       !own ||
       dirname(target).startsWith(dirname(from.path)) ||
       importable.includes(target) ||
-      target === 'src/errors.ts' ||
+      /^src\/(errors|subscribers)\.ts$/.test(target) ||
       // They stand on it.
       (/^src\/(election|lock)\//.test(from.path) && target.startsWith('src/quorum/'));
     expect(refused(/^src\/(group|quorum|election|lock|store|cli)\//, allowed)).toEqual([]);

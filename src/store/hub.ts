@@ -31,7 +31,6 @@ function open(cluster: Cluster): Map<string, Receiver> {
   const named = (data: unknown) => stores.get(String((data as { n?: unknown } | null)?.n));
   cluster.on(CHANGED, ({ data, from }) => named(data)?.told(from, data));
   for (const what of ['compare', 'pull', 'put'] as const) {
-    // Who has no such store answers with nothing.
     cluster.handle(QUESTIONS[what], async ({ data, from }) => {
       const store = named(data);
       // Who has no such store answers with null; what is no question gets no answer.

@@ -66,19 +66,16 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
-/** @returns a function that gives it back. @throws GossipError `ERR_STORAGE`: another page has it. */
+/** @returns a function that gives it back. @throws GossipError `ERR_STORAGE`: another page has it, or this one may have none. */
 function lock(name: string): Promise<() => void> {
   if (!globalThis.navigator?.locks) return Promise.resolve(() => {});
   return new Promise((resolve, reject) => {
-    void navigator.locks.request(name, { ifAvailable: true }, (held) => {
+    const refuse = (why: string, cause?: unknown) => reject(new GossipError('ERR_STORAGE', why, { cause }));
+    const ended = navigator.locks.request(name, { ifAvailable: true }, (held) => {
       if (held) return new Promise<void>((release) => resolve(release));
-      reject(
-        new GossipError(
-          'ERR_STORAGE',
-          'another page has the store; give each page a database of its own, or one of them none',
-        ),
-      );
+      refuse('another page has the store; give each page a database of its own, or one of them none');
       return undefined;
     });
+    ended.catch((error) => refuse(`this page gets no lock for the store: ${String(error)}`, error));
   });
 }

@@ -12,7 +12,7 @@ import { type CellsMessage, CHANGED, QUESTIONS, type Question, storedCell, tellS
 import type { ResolvedStoreOptions } from './options.js';
 import type { StoredCell, StoredChange } from './persistence.js';
 import { Replica } from './replica.js';
-import { type StoreChange, Watchers } from './watch.js';
+import { closed, type StoreChange, Watchers } from './watch.js';
 
 /** A question is given up after this; also the time of the answer. Source: as `comparison.ts`. */
 const ANSWER_MS = 5000;
@@ -71,14 +71,17 @@ export class Shell implements Backing {
     );
     try {
       if (persistence) {
-        for (const { put, drop, floor } of await persistence.open(() => this.whole())) {
+        const kept = await persistence.open(() => this.whole());
+        this.#keeper = new Keeper(persistence, (delayMs, run) => this.#options.clock.schedule(delayMs, run));
+        for (const { put, drop, floor } of kept) {
           const cells = tellStored(put.values());
           this.#replica.handle({ type: 'restore', cells, drop, floor, told: false }, this.#nowMs);
         }
-        this.#keeper = new Keeper(persistence, (delayMs, run) => this.#options.clock.schedule(delayMs, run));
       }
     } catch (error) {
       for (const stop of this.#stops) stop();
+      // What it could not be opened for says more than what may go wrong now.
+      await this.#keeper?.close().catch(() => {});
       throw error;
     }
     this.#started = true;
@@ -105,6 +108,9 @@ export class Shell implements Backing {
     this.open();
     if (acks !== 'majority' && !(Number.isInteger(acks) && acks >= 0)) {
       throw new GossipError('ERR_OPTION', `acks must be a number of members or "majority", not ${acks}`);
+    }
+    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {
+      throw new GossipError('ERR_OPTION', `timeoutMs must be a number above 0, not ${timeoutMs}`);
     }
     if (acks === 0) {
       this.#handle({ type: 'write', write, wanted: undefined });
@@ -319,8 +325,4 @@ export class Shell implements Backing {
       this.#handle({ type: 'tick' });
     });
   }
-}
-
-function closed(): GossipError {
-  return new GossipError('ERR_CLOSED', 'this store is closed');
 }

@@ -70,7 +70,7 @@ export class Store implements AsyncDisposable {
   /**
    * Writes a value; it need not be awaited. The same as `register(key).set(value)`.
    * @returns when the acks that were asked for are there, by default at once.
-   * @throws GossipError at once: `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_OVERLOADED`, `ERR_CLOCK`, `ERR_CLOSED`: nothing was written. Rejects with
+   * @throws GossipError at once: `ERR_OPTION`, `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_OVERLOADED`, `ERR_CLOCK`, `ERR_CLOSED`: nothing was written. Rejects with
    *   `ERR_TIMEOUT`: it is written and spreads, but not so many members have confirmed it.
    */
   set<T>(key: string, value: T, options: RegisterOptions = {}): Promise<void> {

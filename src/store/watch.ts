@@ -1,4 +1,6 @@
 /** Who watches which keys: handlers, and iterators with a bounded memory. */
+import { GossipError } from '../index.js';
+import { AsyncQueue } from '../subscribers.js';
 import type { Kind } from './cell.js';
 import type { Change } from './machine.js';
 
@@ -28,7 +30,8 @@ interface Watcher {
 
 export class Watchers {
   readonly #watchers = new Set<Watcher>();
-  readonly #iterators = new Set<() => void>();
+  readonly #queues = new Set<AsyncQueue<StoreChange>>();
+  #closed = false;
   failed = 0;
   dropped = 0;
 
@@ -36,7 +39,9 @@ export class Watchers {
     return this.#watchers.size;
   }
 
+  /** @throws GossipError `ERR_CLOSED` */
   add(what: Watched, kind: Kind | undefined, handler: Watcher['handler'], signal?: AbortSignal): () => void {
+    if (this.#closed) throw closed();
     const watcher = { what, kind, handler };
     const stop = () => {
       this.#watchers.delete(watcher);
@@ -73,45 +78,40 @@ export class Watchers {
   }
 
   /** Changes from now on, until the signal or the end of the store; who is too far behind loses the oldest. */
-  async *iterate(what: Watched, signal?: AbortSignal): AsyncGenerator<StoreChange, void, void> {
-    let changes: StoreChange[] = [];
-    let ended = signal?.aborted ?? false;
-    let wake = () => {};
-    const end = () => {
-      ended = true;
-      wake();
-    };
-    const stop = this.add(what, undefined, (change) => {
-      if (changes.push(change) > BEHIND_MAX) {
-        changes.shift();
+  iterate(what: Watched, signal?: AbortSignal): AsyncIterableIterator<StoreChange> {
+    let stop = () => {};
+    const queue = new AsyncQueue<StoreChange>(
+      BEHIND_MAX,
+      () => {
         this.dropped++;
-      }
-      wake();
-    });
-    this.#iterators.add(end);
-    signal?.addEventListener('abort', end);
-    try {
-      for (;;) {
-        const taken = changes;
-        changes = [];
-        yield* taken;
-        if (changes.length > 0) continue;
-        if (ended) return;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    } finally {
-      stop();
-      this.#iterators.delete(end);
-      signal?.removeEventListener('abort', end);
+      },
+      (ended) => {
+        stop();
+        this.#queues.delete(ended);
+        signal?.removeEventListener('abort', end);
+      },
+    );
+    const end = () => queue.end();
+    if (this.#closed || signal?.aborted) {
+      end();
+      return queue;
     }
+    this.#queues.add(queue);
+    stop = this.add(what, undefined, (change) => queue.push(change));
+    signal?.addEventListener('abort', end);
+    return queue;
   }
 
   close(): void {
+    this.#closed = true;
+    for (const queue of [...this.#queues]) queue.end();
     this.#watchers.clear();
-    for (const end of this.#iterators) end();
   }
+}
+
+/** What all say that need a store that is open. */
+export function closed(): GossipError {
+  return new GossipError('ERR_CLOSED', 'this store is closed');
 }
 
 /** An element of a set as the text that it is kept under. */

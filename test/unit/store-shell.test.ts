@@ -1,7 +1,15 @@
 /** The shell of a store: its disk when it fails or closes, who watches, and questions to no store; in virtual time. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Cluster } from '../../src/index.js';
-import { createStore, type Store, type StoreOptions, type StorePersistence } from '../../src/store/store.js';
+import { indexedDbStorage } from '../../src/store/indexed-db.js';
+import { QUESTIONS } from '../../src/store/messages.js';
+import {
+  createStore,
+  type Store,
+  type StoreChange,
+  type StoreOptions,
+  type StorePersistence,
+} from '../../src/store/store.js';
 import { Harness, settled } from './cluster-harness.js';
 
 const open = new Set<Store>();
@@ -99,4 +107,105 @@ describe('a disk', () => {
     expect(b.stats().unsaved).toBe(1);
     await expect(h.within(written, 5000)).rejects.toEqual(code('ERR_TIMEOUT'));
   });
+
+  test('is let go when what it kept cannot be read', async () => {
+    const h = new Harness();
+    const { persistence, log } = place([{ put: new Map([['r', [99]]]), drop: [], floor: 0 }]);
+    const member = await h.member();
+    await expect(storeOn(h, member, { persistence })).rejects.toThrow();
+    expect(log).toEqual(['open', 'close']);
+    expect((await storeOn(h, member)).keys()).toEqual([]);
+  });
+
+  test('that cannot be opened is not closed', async () => {
+    const h = new Harness();
+    const { persistence, log } = place();
+    const broken = { ...persistence, open: () => Promise.reject(new Error('not today')) };
+    await expect(storeOn(h, await h.member(), { persistence: broken })).rejects.toThrow('not today');
+    expect(log).toEqual([]);
+  });
+
+  test('in a page that gets no lock is refused', async () => {
+    const request = vi.fn(() => Promise.reject(new Error('the document is sandboxed')));
+    vi.stubGlobal('navigator', { locks: { request } });
+    const opening = indexedDbStorage({ name: 'kept' }).open(() => ({ put: new Map(), drop: [], floor: 0 }));
+    const hangs = new Promise((_, reject) => setTimeout(() => reject(new Error('it hangs')), 1000));
+    await expect(Promise.race([opening, hangs])).rejects.toMatchObject({
+      code: 'ERR_STORAGE',
+      message: expect.stringContaining('the document is sandboxed'),
+    });
+    vi.unstubAllGlobals();
+  });
+});
+
+describe('who watches', () => {
+  test('by an iterator hears all from the call on, and may go while it waits', async () => {
+    const h = new Harness();
+    const a = await storeOn(h, await h.member());
+    const changes = a.changes('k');
+    expect(a.stats().watchers).toBe(1);
+    a.set('k', 1);
+    a.set('other', 1);
+    const values: unknown[] = [];
+    const read = async () => values.push(((await changes.next()).value as StoreChange).value);
+    await read();
+    const reading = read();
+    a.set('k', 2);
+    await reading;
+    expect(values).toEqual([1, 2]);
+    const waiting = changes.next();
+    await h.within(changes.return?.() as Promise<unknown>, 100);
+    expect([(await waiting).done, a.stats().watchers]).toEqual([true, 0]);
+  });
+
+  test('by an iterator and is far behind loses the oldest, and it is counted', async () => {
+    const h = new Harness();
+    const a = await storeOn(h, await h.member(), { limits: { writesPerSecond: 20_000 } });
+    const changes = a.changes();
+    for (let i = 0; i <= 10_000; i++) a.set('k', i);
+    expect([((await changes.next()).value as StoreChange).value, a.stats().changesDropped]).toEqual([1, 1]);
+  });
+
+  test('is let go by the signal, before it or after', async () => {
+    const h = new Harness();
+    const a = await storeOn(h, await h.member());
+    const abort = new AbortController();
+    const [before, after] = [a.changes('k', abort), a.changes('k', { signal: AbortSignal.abort() })];
+    a.watch('k', () => {}, abort);
+    expect(a.stats().watchers).toBe(2);
+    abort.abort();
+    expect([(await before.next()).done, (await after.next()).done, a.stats().watchers]).toEqual([true, true, 0]);
+  });
+
+  test('comes too late when the store is closed', async () => {
+    const h = new Harness();
+    const a = await storeOn(h, await h.member());
+    const early = a.changes();
+    await a.close();
+    expect([(await early.next()).done, (await a.changes().next()).done]).toEqual([true, true]);
+    expect(() => a.watch('k', () => {})).toThrow(code('ERR_CLOSED'));
+    expect(() => a.setOf('k').watch(() => {})).toThrow(code('ERR_CLOSED'));
+    expect(a.stats().watchers).toBe(0);
+  });
+});
+
+test('a time that is none is no time to wait for acks', async () => {
+  const h = new Harness();
+  const a = await storeOn(h, await h.member());
+  for (const timeoutMs of [Number.NaN, 0, -1, '5' as never]) {
+    expect(() => a.set('k', 1, { acks: 1, timeoutMs })).toThrow(code('ERR_OPTION'));
+    expect(() => a.set('k', 1, { timeoutMs })).toThrow(code('ERR_OPTION'));
+  }
+  expect(a.get('k')).toBe(undefined);
+});
+
+test('who keeps another store says that it has none of the name, and holds nobody up', async () => {
+  const h = new Harness();
+  const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+  await storeOn(h, m1, { name: 'other' });
+  const asked = m0.request(m1.id, QUESTIONS.compare, { n: 'default' });
+  expect(await h.within(asked, 1000)).toBe(null);
+  const a = await storeOn(h, m0);
+  await h.within(a.ready, 1000);
+  expect(a.stats()).not.toHaveProperty('messagesMalformed');
 });
