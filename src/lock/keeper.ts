@@ -29,10 +29,9 @@ export class LockKeeper {
     this.#table = table;
   }
 
-  /** We lead from now on, or have another table: all sessions have their whole time, as we do not know what they have used up. */
-  takeOver(nowMs: number): void {
-    this.#heard.clear();
-    for (const { number } of this.#table.sessions()) this.heard(number, nowMs);
+  /** How many sessions it remembers. */
+  get size(): number {
+    return this.#heard.size;
   }
 
   /** A command of this session has been applied. */
@@ -45,13 +44,15 @@ export class LockKeeper {
   }
 
   /**
-   * Judges all sessions.
+   * Judges all sessions. One that has been heard elsewhere meanwhile, by a voter that led before us, has its whole time from now on.
    * @param isDead - whether a member is known to be dead or to have left.
    * @returns the verdicts to propose, and when to judge again.
    */
   judge(nowMs: number, isDead: (member: string) => boolean): { verdicts: Command[]; wakeAtMs: number } {
     const verdicts: Command[] = [];
     let wakeAtMs = Number.POSITIVE_INFINITY;
+    // Some end without a command of their own: given up for another.
+    for (const number of this.#heard.keys()) if (this.#table.beats(number) === undefined) this.#heard.delete(number);
     for (const { number, member, ttlMs, ended } of this.#table.sessions()) {
       this.heard(number, nowMs);
       const heard = this.#heard.get(number) as Heard;

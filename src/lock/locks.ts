@@ -84,7 +84,8 @@ export class Locks implements AsyncDisposable {
 
   /** @internal Use {@link createLocks}. */
   constructor(cluster: Cluster, quorum: Quorum<Command, Answer>, voter: LockVoter, options: ResolvedOptions) {
-    const { name, clock, sessionTtlMs: ttlMs } = options;
+    const { name, clock, sessionTtlMs: ttlMs, signal } = options;
+    const close = () => void this.close();
     this.#cluster = cluster;
     this.#quorum = quorum;
     this.#voter = voter;
@@ -96,7 +97,9 @@ export class Locks implements AsyncDisposable {
       if (this.isVoter(from)) this.told(data.answer);
       else this.count('lockAnswersUnwelcome');
     });
+    signal?.addEventListener('abort', close);
     this.#stop = () => {
+      signal?.removeEventListener('abort', close);
       untell();
       voter.stop();
       this.#cancelTimer();
@@ -157,7 +160,7 @@ export class Locks implements AsyncDisposable {
   /** Counters, and the present size of what can grow; those of the quorum too. */
   stats(): Record<string, number> {
     const claims = this.#client.claims;
-    return { ...this.#quorum.stats(), ...this.#counts, ...this.#voter.table.stats(), claims };
+    return { ...this.#quorum.stats(), ...this.#counts, ...this.#voter.stats(), claims };
   }
 
   /** Gives all locks back, ends the session and stops; a voter that leads hands over. Takes a second at most. Idempotent. */
@@ -175,6 +178,9 @@ export class Locks implements AsyncDisposable {
       await asked;
       this.#isOver = true;
       this.#stop();
+      // Nobody answers any more; the voters' time for it ends in any case.
+      for (const released of this.#releasing.values()) released();
+      this.#releasing.clear();
       await this.#quorum.close();
     })();
     return this.#closing;
@@ -363,6 +369,7 @@ interface ResolvedOptions {
   readonly name: string;
   readonly sessionTtlMs: number;
   readonly clock: LeaseClock;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -408,10 +415,9 @@ export async function createLocks(cluster: Cluster, options: LocksOptions): Prom
     ...(leaseMs !== undefined && { leaseMs }),
     ...(random && { random }),
   });
-  locks = new Locks(cluster, quorum, voter, { name, sessionTtlMs, clock });
+  locks = new Locks(cluster, quorum, voter, { name, sessionTtlMs, clock, signal });
   voter.start(quorum);
   if (signal?.aborted) await locks.close();
-  else signal?.addEventListener('abort', () => void locks.close(), { once: true });
   return locks;
 }
 

@@ -44,23 +44,22 @@ export class LockVoter {
     this.#quorum = quorum;
     const { cluster } = this.#owner;
     const judge = () => this.#judge();
-    const takeOver = () => {
-      this.#keeper.takeOver(this.#owner.clock.now());
-      this.#judge();
-    };
     this.#stops.push(
       quorum.on('applied', ({ command, result }) => this.#applied(command, result)),
-      quorum.on('leadership', ({ now }) => now?.mine && takeOver()),
-      quorum.on('restored', takeOver),
+      quorum.on('leadership', judge),
       cluster.on('state', judge),
       cluster.on('left', judge),
     );
-    takeOver();
+    judge();
   }
 
   stop(): void {
     this.#cancelTimer();
     for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  stats(): Record<string, number> {
+    return { ...this.table.stats(), sessionsWatched: this.#keeper.size };
   }
 
   #applied(command: Command, answer: Answer): void {

@@ -1,4 +1,5 @@
 /** Locks on real clusters in virtual time: what an application sees, with voters, other members and leaves. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { Random } from '../../src/core/random.js';
 import { createGateway, type Gateway } from '../../src/gateway.js';
@@ -98,6 +99,8 @@ describe('what everybody sees', () => {
     // Who holds nothing sends nothing.
     const { locksWaiting, sessions } = (locks[0] as Locks).stats();
     expect([locksWaiting, sessions]).toEqual([0, 1]);
+    // By the clock of the one that leads.
+    expect(locks.map((one) => one.stats().sessionsWatched).sort()).toEqual([0, 0, 0, 1]);
     await harness.clock.advance(2 * TTL_MS);
     expect((locks[0] as Locks).stats().sessions).toBe(0);
   });
@@ -219,6 +222,28 @@ describe('when something fails', () => {
     expect(waiting.error).toMatchObject({ code: 'ERR_CLOSED' });
   });
 
+  test.each(['its locks are', 'its cluster is'] as const)(
+    'giving back ends when %s closed before it was answered',
+    async (what) => {
+      const { harness, clusters, locks } = await stage(4);
+      const dan = locks[3] as Locks;
+      const lock = await harness.within(dan.acquire('a'), 5000);
+      const end = new AbortController();
+      const ended = new Promise((resolve) => end.signal.addEventListener('abort', resolve));
+      const work = watch(dan.withLock('b', () => ended));
+      await harness.clock.advance(200);
+      for (const voter of clusters.slice(0, 2)) await voter.close();
+      const released = watch(lock.release());
+      end.abort();
+      await harness.clock.advance(100);
+      expect([released.done, work.done]).toEqual([false, false]);
+      if (what === 'its locks are') await harness.within(dan.close(), 1100);
+      else await (clusters[3] as Cluster).close();
+      await harness.until(() => released.done && work.done, 1100);
+      expect([released.error, work.error]).toEqual([undefined, undefined]);
+    },
+  );
+
   test('the signal given to it closes it', async () => {
     const harness = new Harness();
     const [cluster] = (await harness.members(1)) as [Cluster];
@@ -236,6 +261,15 @@ describe('when something fails', () => {
     await harness.clock.advance(1100);
     expect(lock.remainingMs).toBe(0);
     await expect(locks.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+  });
+
+  test('what is closed listens to its signal no more', async () => {
+    const { harness, clusters, on } = await stage();
+    const { signal } = new AbortController();
+    const locks = await on(clusters[0] as Cluster, { name: 'others', signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await harness.within(locks.close(), 2000);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
@@ -358,5 +392,35 @@ describe('leaves', () => {
     await leaf.close();
     await harness.until(() => next.done, TTL_MS + 1000);
     expect(next.value?.token).toBeGreaterThan(third.value?.token as number);
+  });
+
+  test('its gateway says which leaf may use locks, by the types of messages that the guide names', async () => {
+    const { harness, clusters, locks, on } = await stage();
+    const [ada] = locks as [Locks];
+    const gateway = await createGateway(clusters[1] as Cluster, {
+      url: 'wss://a/',
+      policy: {
+        send: (leaf, { type }) => type !== 96 && type !== 100 && (type !== 97 || leaf.tags.includes('clerk')),
+      },
+    });
+    const leaf = async (tags: string[]) => {
+      const made = await harness.leaf(new Map([['wss://a/', gateway]]), { tags });
+      await harness.within(made.join(), 5000);
+      return on(made);
+    };
+    const [clerk, guest] = [await leaf(['clerk']), await leaf([])];
+    const refused = () => clusters[1]?.stats().leafNotAllowed ?? 0;
+    const first = await harness.within(ada.acquire('a'), 5000);
+    const second = watch(clerk.acquire('a'));
+    await harness.clock.advance(200);
+    await harness.within(first.release(), 1000);
+    await harness.until(() => second.done, 200);
+    await harness.clock.advance(2 * TTL_MS);
+    expect(second.value?.remainingMs).toBeGreaterThan(0);
+    await harness.within(clerk.close(), 2000);
+    // Nothing else was needed.
+    expect(refused()).toBe(0);
+    await expect(harness.within(guest.acquire('a'), 2 * TTL_MS)).rejects.toMatchObject({ code: 'ERR_NO_QUORUM' });
+    expect(refused()).toBeGreaterThan(0);
   });
 });

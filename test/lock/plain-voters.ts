@@ -133,7 +133,6 @@ export class PlainVoters implements Voters {
         voter.table.restore(JSON.parse(JSON.stringify(other.table.snapshot())));
         voter.applied = other.applied;
         voter.isRestored = true;
-        voter.keeper.takeOver(voter.clock.at(this.#stage.nowMs));
         this.#catchUp(voter, []);
       }
     }
@@ -146,7 +145,6 @@ export class PlainVoters implements Voters {
   #lead(voter: Voter): void {
     this.#catchUp(voter, []);
     voter.leads = true;
-    voter.keeper.takeOver(voter.clock.at(this.#stage.nowMs));
     this.#judge(voter);
   }
 

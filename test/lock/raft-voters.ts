@@ -198,9 +198,6 @@ export class RaftVoters implements Voters {
         case 'applied':
           this.#compare(effect);
           this.#emit(process, 'applied', effect);
-          break;
-        case 'restored':
-          this.#emit(process, 'restored');
       }
     }
   }

@@ -197,7 +197,6 @@ test('the keeper judges a session when all of its time has passed since it was h
   const keeper = new LockKeeper(table);
   const [ada, ben] = [open(table, 'ada'), open(table, 'ben')];
   const isDead = (member: string) => member === 'ben';
-  keeper.takeOver(0);
   expect(keeper.judge(0, isDead)).toEqual({ verdicts: [], wakeAtMs: 500 });
   const end = { type: 'end', session: ben, beats: 0 };
   expect(keeper.judge(500, isDead)).toEqual({ verdicts: [end], wakeAtMs: 750 });
@@ -225,11 +224,29 @@ test('a dead member that is still heard has been buried alive: its session goes 
   }
 });
 
-test('who takes over gives all sessions their whole time: it cannot know what they have used up', () => {
+test('who takes over gives those their whole time that others have heard: it cannot know what they have used up', () => {
   const table = new LockTable();
   const keeper = new LockKeeper(table);
-  const ada = open(table, 'ada');
+  const [ada, ben] = [open(table, 'ada'), open(table, 'ben')];
   keeper.heard(ada, 0);
-  keeper.takeOver(900);
+  turn(table, ada);
+  expect(keeper.judge(900, () => false)).toEqual({ verdicts: [], wakeAtMs: 1900 });
   expect(keeper.judge(1899, () => false)).toEqual({ verdicts: [], wakeAtMs: 1900 });
+  const verdicts = [expect.objectContaining({ session: ada }), expect.objectContaining({ session: ben })];
+  expect(keeper.judge(1900, () => false)).toMatchObject({ verdicts });
+});
+
+test('the keeper remembers no session that is not there any longer, however it ended', () => {
+  const table = new LockTable();
+  const keeper = new LockKeeper(table);
+  let previous = 0;
+  for (let i = 0; i < 100; i++) {
+    previous = open(table, 'ada', { key: `k${i}`, previous });
+    keeper.heard(previous, i);
+    keeper.judge(i, () => false);
+    expect(keeper.size).toBe(1);
+  }
+  turn(table, previous, { type: 'close' });
+  keeper.heard(previous, 100);
+  expect(keeper.size).toBe(0);
 });
