@@ -1,38 +1,12 @@
 /** The shell of the locks: it drives the client's machine by the clock and the quorum, and makes promises of its effects. */
 import { errorMessage, GossipError } from '../errors.js';
-import type { Clock, Cluster, Member, MessageType } from '../index.js';
-import { type LeaseClock, platformClock } from '../quorum/clock.js';
-import { createQuorum, type Quorum, type QuorumStorage } from '../quorum/index.js';
+import type { Cluster, Member, MemberId, MessageType } from '../index.js';
+import type { LeaseClock } from '../quorum/clock.js';
+import type { Quorum } from '../quorum/index.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
-import { type Answer, type Call, type Command, isAnswer, isCommand, LOCK_LIMITS } from './commands.js';
+import { type Answer, type Call, type Command, isAnswer, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
-import { LockVoter } from './voter.js';
-
-/** What {@link createLocks} takes; the voters are required. */
-export interface LocksOptions {
-  /**
-   * Who keeps the locks: the same list at all members, 1 to 9 addresses or member ids, whichever stays the same when a voter
-   * starts again; three or five, so that one or two may fail. Everybody else is a client, leaves too.
-   */
-  voters: readonly string[];
-  /** Names these locks, if there are several kinds with voters of their own. Default `locks`. */
-  name?: string;
-  /** Where a voter keeps what it must not forget over a restart. Default: nowhere; the other voters teach it. */
-  storage?: QuorumStorage;
-  /**
-   * A holder that is not heard of for so long has lost its locks, in ms; 500 to 600,000, default 15,000. Ours: each member may have
-   * its own. Six times `leaseMs` or more, and a change of the leading voter is survived.
-   */
-  sessionTtlMs?: number;
-  /** How long a voter leads without a majority, in ms, see `isogossip/quorum`. The same at all voters. Default 2000. */
-  leaseMs?: number;
-  /** Time, for tests and simulations. Default: the platform's. */
-  clock?: Clock;
-  /** In [0, 1): for tests and simulations. Default: `Math.random`. */
-  random?: () => number;
-  /** Closes the locks. */
-  signal?: AbortSignal;
-}
+import type { LockVoter } from './voter.js';
 
 /** How long one waits for a lock. */
 export interface AcquireOptions {
@@ -58,7 +32,14 @@ interface Waiting {
   settle(lock: Lock | undefined, error?: GossipError): void;
 }
 
-/** Locks as one member sees them. Made by {@link createLocks}. */
+interface ResolvedOptions {
+  readonly name: string;
+  readonly sessionTtlMs: number;
+  readonly clock: LeaseClock;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Locks as one member sees them. Made by `createLocks`. */
 export class Locks implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #clock: LeaseClock;
@@ -82,7 +63,7 @@ export class Locks implements AsyncDisposable {
   readonly #stop: () => void;
   #isOver = false;
 
-  /** @internal Use {@link createLocks}. */
+  /** @internal Use `createLocks`. */
   constructor(cluster: Cluster, quorum: Quorum<Command, Answer>, voter: LockVoter, options: ResolvedOptions) {
     const { name, clock, sessionTtlMs: ttlMs, signal } = options;
     const close = () => void this.close();
@@ -94,7 +75,7 @@ export class Locks implements AsyncDisposable {
     this.#client = new LockClient({ ttlMs, newKey });
     const untell = cluster.on(TOLD, ({ data, from }) => {
       if (data?.locks !== name) return;
-      if (this.isVoter(from)) this.told(data.answer);
+      if (this.isVoter(from)) this.#told(data.answer);
       else this.count('lockAnswersUnwelcome');
     });
     signal?.addEventListener('abort', close);
@@ -195,8 +176,15 @@ export class Locks implements AsyncDisposable {
     return this.#quorum.voters.some((name) => name === id || name === address);
   }
 
-  /** @internal What a voter tells without having been asked. */
-  told(answer: unknown): void {
+  /** @internal Tells who waited that it was granted a lock. */
+  tell(member: MemberId, answer: Answer): void {
+    const data = { locks: this.#name, answer };
+    if (member === this.#cluster.id) this.#told(answer);
+    else this.#cluster.send(member, TOLD, data, { reliable: true }).catch(() => this.count('tellsFailed'));
+  }
+
+  /** What a voter tells without having been asked. */
+  #told(answer: unknown): void {
     if (isAnswer(answer)) this.#input({ type: 'told', answer });
     else this.count('lockAnswersMalformed');
   }
@@ -363,62 +351,6 @@ export class Locks implements AsyncDisposable {
       this.#input({ type: 'release', claim });
     });
   }
-}
-
-interface ResolvedOptions {
-  readonly name: string;
-  readonly sessionTtlMs: number;
-  readonly clock: LeaseClock;
-  readonly signal: AbortSignal | undefined;
-}
-
-/**
- * Starts locks at this member: as a voter if it is among `voters`, else as a client of them.
- *
- * One of these for each name; the options of voters must be the same at all of them.
- * @throws GossipError `ERR_OPTION`, and what the storage failed with.
- */
-export async function createLocks(cluster: Cluster, options: LocksOptions): Promise<Locks> {
-  const { name = 'locks', sessionTtlMs = 15_000, clock = platformClock(), signal } = options;
-  const { ttlMsMin, ttlMsMax } = LOCK_LIMITS;
-  if (!Number.isInteger(sessionTtlMs) || sessionTtlMs < ttlMsMin || sessionTtlMs > ttlMsMax) {
-    const range = `an integer from ${ttlMsMin} to ${ttlMsMax}`;
-    throw new GossipError('ERR_OPTION', `option sessionTtlMs is ${sessionTtlMs}; it must be ${range}`);
-  }
-  let locks: Locks | undefined;
-  const voter = new LockVoter({
-    clock,
-    cluster,
-    tell: (member, answer) => {
-      if (member === cluster.id) locks?.told(answer);
-      else
-        cluster
-          .send(member, TOLD, { locks: name, answer }, { reliable: true })
-          .catch(() => locks?.count('tellsFailed'));
-    },
-    count: (what) => locks?.count(what),
-  });
-  const { voters, storage, leaseMs, random } = options;
-  const quorum = await createQuorum<Command, Answer>(cluster, {
-    name: `lock/${name}`,
-    voters,
-    machine: voter.machine,
-    // Nobody speaks for another, and only voters judge.
-    accepts: (command, from) =>
-      isCommand(command) &&
-      (command.type === 'open' || command.type === 'turn'
-        ? command.member === from.id
-        : (locks?.isVoter(from) ?? false)),
-    watches: false,
-    clock,
-    ...(storage && { storage }),
-    ...(leaseMs !== undefined && { leaseMs }),
-    ...(random && { random }),
-  });
-  locks = new Locks(cluster, quorum, voter, { name, sessionTtlMs, clock, signal });
-  voter.start(quorum);
-  if (signal?.aborted) await locks.close();
-  return locks;
 }
 
 /** A name that no other session has. `randomUUID` is not there in pages without TLS. */
