@@ -50,6 +50,8 @@ export class Comparison {
   #nextAtMs = 0;
   /** Members that are likely to have something for us. */
   readonly #wanted = new Set<string>();
+  /** Members that have something which we had to refuse: they are asked in their turn, and not because they differ. */
+  readonly #refused = new Set<string>();
 
   constructor(private readonly replica: Replica) {}
 
@@ -60,6 +62,7 @@ export class Comparison {
 
   /** Members that were not there before. The first are asked at once. */
   met(members: readonly string[], nowMs: number): void {
+    for (const member of this.#refused) if (!this.replica.alive.includes(member)) this.#refused.delete(member);
     if (members.length === 0) return;
     const first = members.length === this.replica.alive.length;
     for (const member of members) this.#wanted.add(member);
@@ -98,8 +101,10 @@ export class Comparison {
     const root = readNumbers(record(message).r, 2 ** 32);
     known.heard(from, writer, has);
     if (root[0] !== table.root[0] || root[1] !== table.root[1]) {
-      this.#wanted.add(from);
-      this.#soon(nowMs, SOON_MS);
+      if (!this.#refused.has(from)) {
+        this.#wanted.add(from);
+        this.#soon(nowMs, SOON_MS);
+      }
       return { ...this.#has(nowMs), p: digest(table.fingerprints, partsFor(table.size)) };
     }
     known.synced(has);
@@ -170,10 +175,12 @@ export class Comparison {
     if (p !== undefined) {
       const { table } = this.replica;
       const theirs = readNumbers(p, 2 ** 32);
-      session.of = partsOf(theirs.length);
-      const ours = digest(table.fingerprints, session.of);
+      const of = partsOf(theirs.length);
+      const ours = digest(table.fingerprints, of);
+      // As many parts as ours need, so that no question is too large for a message.
+      session.of = Math.max(of, partsFor(table.size));
       const all = Array.from({ length: session.of }, (_, part) => part);
-      session.parts = all.filter((part) => ours[part] !== theirs[part]);
+      session.parts = all.filter((part) => ours[part % of] !== theirs[part % of]);
       const [low, high] = readNumbers(r, 2 ** 32);
       // Parts that are the same by chance.
       if (session.parts.length === 0 && (low !== table.root[0] || high !== table.root[1])) session.parts = all;
@@ -242,7 +249,9 @@ export class Comparison {
     const session = this.#session as Session;
     this.#session = undefined;
     const { known, options, effects } = this.replica;
+    if (!session.complete) this.#refused.add(session.member);
     if (complete) {
+      this.#refused.delete(session.member);
       // Together with the floor, below which nobody can bring it back.
       this.#bury(session, nowMs);
       known.synced(session.has);

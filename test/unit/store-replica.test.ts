@@ -7,13 +7,13 @@ import { Replica } from '../../src/store/replica.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
-function replica(letter: string, limits = {}): Replica {
+function replica(letter: string, limits = {}, syncIntervalMs = 1000): Replica {
   return new Replica({
     name: 's',
     writer: letter.repeat(16),
     random: () => 0.5,
     limits: { ...DEFAULT_STORE_LIMITS, ...limits },
-    syncIntervalMs: 1000,
+    syncIntervalMs,
     tombstoneMs: 86_400_000,
     clockDriftMaxMs: 60_000,
   });
@@ -46,6 +46,43 @@ function compare(one: Replica, other: Replica, atMs: number): Effect[] {
     effects = one.handle({ type: 'answered', from: 'other', message: answer.message, ref: ask.ref }, atMs);
   }
 }
+
+/** Two replicas that ask each other for a while. @returns all that was asked. */
+function live(one: Replica, other: Replica, atMs: number, ms: number): Ask[] {
+  const asked: Ask[] = [];
+  const pair = [one, other] as const;
+  const perform = (who: 0 | 1, effects: Effect[], nowMs: number) => {
+    for (const ask of asks(effects)) {
+      asked.push(ask);
+      const theirs = pair[1 - who]?.handle(
+        { type: 'asked', from: `${who}`, what: ask.what, message: ask.message, ref: 1 },
+        nowMs,
+      ) as Effect[];
+      const answer = theirs.find(({ type }) => type === 'answer') as Extract<Effect, { type: 'answer' }>;
+      perform((1 - who) as 0 | 1, theirs, nowMs);
+      const from = `${1 - who}`;
+      perform(who, pair[who].handle({ type: 'answered', from, message: answer.message, ref: ask.ref }, nowMs), nowMs);
+    }
+  };
+  for (const who of [0, 1] as const) perform(who, begin(pair[who], atMs, [`${1 - who}`]), atMs);
+  for (let nowMs = atMs; nowMs < atMs + ms; nowMs += 50) {
+    for (const who of [0, 1] as const) perform(who, pair[who].handle({ type: 'tick' }, nowMs), nowMs);
+  }
+  return asked;
+}
+
+test('who differs for good is compared with in its turn, and a long list is told in pages', () => {
+  const small = replica('a', { cellsMax: 10 }, 10_000);
+  const large = replica('b', { writesPerSecond: 10_000 }, 10_000);
+  for (let i = 0; i < 5000; i++) write(large, `k${i}`, START_MS);
+  const asked = live(small, large, START_MS + 1000, 60_000);
+  // Each asks the other each ten seconds, and the large one is reminded as often that there is something else.
+  expect(asked.filter(({ what }) => what === 'compare').length).toBeLessThanOrEqual(20);
+  const told = asked.map(({ message }) => ('c' in message ? (message.c as unknown[]).length : 0));
+  expect(Math.max(...told)).toBeGreaterThan(500);
+  expect(Math.max(...told)).toBeLessThan(1500);
+  expect(large.counters).not.toHaveProperty('comparisonsFailed');
+});
 
 test('with an answer to everything it has all that the other had', () => {
   const [one, other] = [replica('a'), replica('b')];
