@@ -21,7 +21,7 @@ import type { Replica } from './replica.js';
 
 /** An answer is waited for so long. Source: guess, as the default of a request. */
 const ANSWER_MS = 5000;
-/** Versions that are told in one question, and a part more. Source: guess, some 50 KiB. */
+/** Versions that are told in one question, and a part more, unless their keys are a page before. Source: guess, some 50 KiB. */
 const VERSIONS_MAX = 1000;
 /** After it was found that there is something to fetch. Source: guess, long enough that not all come at once. */
 const SOON_MS = 500;
@@ -50,7 +50,7 @@ export class Comparison {
   #nextAtMs = 0;
   /** Members that are likely to have something for us. */
   readonly #wanted = new Set<string>();
-  /** Members that have something which we had to refuse: they are asked in their turn, and not because they differ. */
+  /** Members that have something which we could not take or read: they are asked in their turn, and not because they differ. */
   readonly #refused = new Set<string>();
 
   constructor(private readonly replica: Replica) {}
@@ -151,6 +151,7 @@ export class Comparison {
       else if (session.has.size === 0) this.#compare(session, message, nowMs);
       else this.#fetched(session, message, nowMs);
     } catch (error) {
+      session.complete = false;
       this.#end(false, nowMs);
       throw error;
     }
@@ -198,10 +199,14 @@ export class Comparison {
     }
     const parts: number[] = [];
     session.told = [];
+    let bytes = 0;
     for (const part of session.parts) {
       parts.push(part);
-      for (const cell of table.inPart(part, session.of)) session.told.push(cell);
-      if (session.told.length >= VERSIONS_MAX) break;
+      for (const cell of table.inPart(part, session.of)) {
+        session.told.push(cell);
+        bytes += cell.id.length;
+      }
+      if (session.told.length >= VERSIONS_MAX || bytes >= PAGE_BYTES) break;
     }
     const message: PullMessage = {
       ...tellCells(options.name, session.told, false),

@@ -15,7 +15,7 @@ export interface Kept {
 
 /**
  * Copies a value.
- * @throws GossipError `ERR_CODEC`: no codec carries it (a function, a cycle); `ERR_TOO_LARGE`.
+ * @throws GossipError `ERR_CODEC`: not every codec carries it (a function, a cycle, NaN); `ERR_TOO_LARGE`.
  */
 export function keep(value: unknown, bytesMax: number): Kept {
   let bytes = 0;
@@ -34,12 +34,14 @@ export function keep(value: unknown, bytesMax: number): Kept {
         return one ?? null;
       case 'number':
         more(9);
-        return one;
+        if (!Number.isFinite(one)) throw refuse(`${one}, which JSON has not`);
+        // A zero without a sign, as those get it whom it is told.
+        return one + 0;
       case 'bigint':
         more(9);
         if (BigInt.asIntN(64, one) !== one && BigInt.asUintN(64, one) !== one)
           throw refuse('an integer beyond 64 bits');
-        return one;
+        return Number.isSafeInteger(Number(one)) ? Number(one) : one;
       case 'string':
         more(5 + utf8Bytes(one));
         return one;
@@ -66,7 +68,8 @@ export function keep(value: unknown, bytesMax: number): Kept {
     if (name === 'Date') {
       more(15);
       const at = new Date(Number(one));
-      if (Number.isNaN(at.getTime())) throw refuse('an invalid Date');
+      const year = at.getUTCFullYear();
+      if (!(year >= 0 && year <= 9999)) throw refuse('an invalid Date, or one outside the years 0 to 9999');
       return at;
     }
     if (name !== 'Object') throw refuse(`a ${name}`);

@@ -90,7 +90,9 @@ describe('registers', () => {
   test('what no other would take is refused by who writes it', async () => {
     const { h, all } = await stores(2);
     const [a, b] = all as [Store, Store];
-    expect(() => a.set('k', { at: new Date(Number.NaN) })).toThrow(code('ERR_CODEC'));
+    for (const bad of [new Date(Number.NaN), new Date(Date.UTC(10_000, 0)), Number.NaN, Number.NEGATIVE_INFINITY]) {
+      expect(() => a.set('k', { bad })).toThrow(code('ERR_CODEC'));
+    }
     a.counter('c').increment(1e308);
     expect(() => a.counter('c').increment(1e308)).toThrow(code('ERR_TOO_LARGE'));
     for (const ttlMs of [Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, Number.NaN]) {
