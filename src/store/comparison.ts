@@ -91,12 +91,12 @@ export class Comparison {
       gone: [],
       complete: true,
     };
-    this.#ask('compare', this.#has(nowMs), nowMs);
+    this.#ask('compare', this.#has(), nowMs);
   }
 
   /** Somebody compares with us. @throws GossipError */
   compared(from: string, message: unknown, nowMs: number): CompareAnswer {
-    const { writer, has, floor } = this.replica.readHas(message, nowMs);
+    const { writer, has, floor } = this.replica.readHas(message);
     const { table, known } = this.replica;
     const root = readNumbers(record(message).r, 2 ** 32);
     known.heard(from, writer, has);
@@ -105,11 +105,11 @@ export class Comparison {
         this.#wanted.add(from);
         this.#soon(nowMs, SOON_MS);
       }
-      return { ...this.#has(nowMs), p: digest(table.fingerprints, partsFor(table.size)) };
+      return { ...this.#has(), p: digest(table.fingerprints, partsFor(table.size)) };
     }
     known.synced(has);
     this.replica.collect(floor);
-    return this.#has(nowMs);
+    return this.#has();
   }
 
   /** Somebody fetches from us. @throws GossipError */
@@ -168,7 +168,7 @@ export class Comparison {
   }
 
   #compare(session: Session, message: unknown, nowMs: number): void {
-    const { writer, has, floor } = this.replica.readHas(message, nowMs);
+    const { writer, has, floor } = this.replica.readHas(message);
     this.replica.known.heard(session.member, writer, has);
     session.has = has;
     session.floor = floor;
@@ -223,7 +223,7 @@ export class Comparison {
     const done = number(d);
     for (const place of readNumbers(x, session.told.length)) session.gone.push(session.told[place] as Cell);
     const read = replica.read(message);
-    const { taken, refused } = replica.take(read.cells, false, nowMs);
+    const { taken, refused } = replica.take(read.cells, false);
     replica.count('cellsFetched', taken.length);
     if (refused + read.refused > 0) session.complete = false;
     if (done === 0 && taken.length === 0) {
@@ -245,9 +245,9 @@ export class Comparison {
     const unknown = held.filter(
       ({ writer, time, value }) => writer === options.writer && time > confirmed && value !== undefined,
     );
-    this.replica.drop(held, nowMs);
-    const again = unknown.map((cell) => renewedCell(cell, this.replica.mint(nowMs)));
-    this.replica.tell(this.replica.take(again, true, nowMs).taken, nowMs);
+    this.replica.drop(held);
+    const again = unknown.map((cell) => renewedCell(cell, this.replica.mint()));
+    this.replica.tell(this.replica.take(again, true).taken, nowMs);
   }
 
   #end(complete: boolean, nowMs: number): void {
@@ -278,9 +278,9 @@ export class Comparison {
     this.replica.effects.push({ type: 'ask', to: session.member, what, message, ref: session.ref });
   }
 
-  #has(nowMs: number): CompareMessage {
+  #has(): CompareMessage {
     const { known, options, table } = this.replica;
-    const [w, k] = known.tell(this.replica.mint(nowMs));
+    const [w, k] = known.tell(this.replica.mint());
     return { n: options.name, w, k, f: table.floor, r: [...table.root] };
   }
 }

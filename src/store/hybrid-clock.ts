@@ -24,6 +24,11 @@ export function unixMsOf(time: number): number {
 export class HybridClock {
   #last = 0;
 
+  /** The latest time that was minted or observed. */
+  get last(): number {
+    return this.#last;
+  }
+
   /** A time later than every time minted or observed before. */
   mint(nowMs: number): number {
     this.#last = Math.max(this.#last + 1, timeAt(nowMs));

@@ -79,10 +79,10 @@ export class Known {
     return this.#confirmed.get(member) ?? 0;
   }
 
-  /** How many others have everything of ours through a time. */
+  /** How many others have everything of ours through a time, and have told so since. */
   having(time: number): number {
     let count = 0;
-    for (const { has } of this.#peers.values()) if ((has.get(this.writer) ?? 0) >= time) count++;
+    for (const { has } of this.#peers.values()) if ((has.get(this.writer) ?? 0) > time) count++;
     return count;
   }
 

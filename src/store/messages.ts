@@ -6,7 +6,7 @@ import { GossipError, type MessageType, type RequestType } from '../index.js';
 import { type Cell, type CellData, KINDS, makeCell } from './cell.js';
 import { REPLICAS_MAX } from './known.js';
 import type { StoredCell } from './persistence.js';
-import { keep, utf8Bytes } from './value.js';
+import { isWhole, keep, utf8Bytes } from './value.js';
 
 /** `[kind, key, field, number of the writer, time, 0 live or 1 removed or 2 expired, expiresAtMs, value]`. */
 type CellTuple = readonly unknown[];
@@ -51,7 +51,7 @@ export interface PullAnswer extends CellsMessage {
 }
 
 export interface PutAnswer {
-  /** How many of the cells had to be refused. */
+  /** How many of the cells had to be refused, or are taken for removed long ago. */
   readonly x: number;
 }
 
@@ -154,7 +154,7 @@ function readVersion(writers: readonly unknown[], tuple: unknown, limits: CellLi
 
 /** Whether a text can be a key or a field. */
 export function fits(text: string, { keyBytesMax }: CellLimits): boolean {
-  return text.length <= keyBytesMax && utf8Bytes(text) <= keyBytesMax && !text.includes('\0');
+  return text.length <= keyBytesMax && utf8Bytes(text) <= keyBytesMax && !text.includes('\0') && isWhole(text);
 }
 
 /** Reads through when somebody has what of whom. @throws GossipError `ERR_INVALID_DATA` */

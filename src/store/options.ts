@@ -21,7 +21,7 @@ export interface StoreOptions {
   tombstoneMs?: number;
   /** Writes dated further into the future are refused. Default 60,000. Source: guess, far above what NTP leaves. */
   clockDriftMaxMs?: number;
-  /** Time, for tests. */
+  /** Time, for tests; `epochMs` is read anew each time, as a clock on a wall may be set. */
   clock?: Clock;
   /** Numbers in [0, 1), for tests. */
   random?: () => number;
@@ -72,14 +72,17 @@ export function resolveStoreOptions(options: StoreOptions) {
     syncIntervalMs: positive('syncIntervalMs', options.syncIntervalMs ?? 10_000),
     tombstoneMs: positive('tombstoneMs', tombstoneMs),
     clockDriftMaxMs: positive('clockDriftMaxMs', clockDriftMaxMs),
-    clock: options.clock ?? WALL,
+    clock: options.clock ?? PLATFORM,
     random: options.random ?? secureRandom,
   };
 }
 
-const WALL: Clock = {
-  epochMs: 0,
-  now: Date.now,
+/** `performance.now` and `setTimeout`, which no setting of the wall's clock moves; what that one says is looked up each time. */
+const PLATFORM: Clock = {
+  get epochMs() {
+    return Date.now() - performance.now();
+  },
+  now: () => performance.now(),
   schedule(delayMs, run) {
     const timer = setTimeout(run, delayMs);
     return () => clearTimeout(timer);

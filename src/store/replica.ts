@@ -1,7 +1,7 @@
 /**
- * The state machine of a store: one member's replica. It is a function of what comes in and what time it is, in Unix milliseconds,
- * and answers with what is to be done. It keeps the cells, tells what is written here, takes what others tell, and sees to it that
- * writes get where they were wanted; `comparison.ts` finds what was missed.
+ * The state machine of a store: one member's replica. It is a function of what comes in and what time it is, and answers with what
+ * is to be done. It keeps the cells, tells what is written here, takes what others tell, and sees to it that writes get where they
+ * were wanted; `comparison.ts` finds what was missed.
  */
 import { GossipError } from '../index.js';
 import { Acks } from './acks.js';
@@ -26,6 +26,8 @@ export class Replica {
   readonly known: Known;
   readonly counters: Record<string, number> = {};
   readonly effects: Effect[] = [];
+  /** The wall's time of what is handled. */
+  unixMs = 0;
   alive: readonly string[] = [];
   all: readonly string[] = [];
   readonly #clock = new HybridClock();
@@ -36,6 +38,10 @@ export class Replica {
   #expireAtMs = 0;
   #collectAtMs = 0;
   #lastRef = 0;
+  /** All that was written here is of this time or before. */
+  writtenThrough = 0;
+  /** By how much the wall was ahead of the other clock. */
+  #wallAheadMs = 0;
   readonly #written: Bucket;
   readonly #told: Bucket;
 
@@ -49,35 +55,38 @@ export class Replica {
     this.#acks = new Acks(this);
   }
 
-  /** When `tick` is to be called, in Unix milliseconds. */
+  /** When `tick` is to be called. */
   get wakeAtMs(): number {
-    const expireAtMs = Math.max(this.table.expiresAtMs, this.#expireAtMs);
+    const expireAtMs = Math.max(this.table.expiresAtMs - this.#wallAheadMs, this.#expireAtMs);
     const collectAtMs = this.table.empty > 0 ? this.#collectAtMs : Number.POSITIVE_INFINITY;
     return Math.min(this.#tellAtMs, expireAtMs, collectAtMs, this.#comparison.wakeAtMs, this.#acks.wakeAtMs);
   }
 
-  /** @throws GossipError for a write that is refused; nothing was changed. */
-  handle(input: Input, nowMs: number): Effect[] {
+  /**
+   * @param nowMs - never goes back; what is to be done in time goes by it.
+   * @param unixMs - the wall's, which may be set: what is written is dated by it, and over by it.
+   * @throws GossipError for a write that is refused; nothing was changed.
+   */
+  handle(input: Input, nowMs: number, unixMs: number): Effect[] {
+    this.unixMs = unixMs;
+    this.#wallAheadMs = unixMs - nowMs;
     switch (input.type) {
       case 'write': {
-        const cells = this.#cellsOf(input.write, nowMs);
+        const cells = this.#cellsOf(input.write);
         this.write(cells, nowMs);
         if (input.wanted) this.#acks.want(cells, input.wanted, nowMs);
         break;
       }
       case 'restore': {
         const { cells } = this.read(input.cells, true);
-        if (input.told && cells.some(({ time }) => this.#aheadMs(time, nowMs) > 0)) {
+        if (input.told && cells.some(({ time }) => this.#aheadMs(time) > 0)) {
           throw new GossipError(
             'ERR_INVALID_DATA',
             `a cell of it is dated more than clockDriftMaxMs (${this.options.clockDriftMaxMs}) into the future; nothing was restored`,
           );
         }
-        const { taken } = this.take(cells, true, nowMs);
-        this.drop(
-          input.drop.flatMap((id) => this.table.get(id) ?? []),
-          nowMs,
-        );
+        const { taken } = this.take(cells, true);
+        this.drop(input.drop.flatMap((id) => this.table.get(id) ?? []));
         if (input.told) this.tell(taken, nowMs);
         break;
       }
@@ -94,7 +103,7 @@ export class Replica {
       case 'told':
         this.#reading(() => {
           const { cells } = this.read(input.message);
-          if (this.#told.take(cells.length, nowMs)) this.take(cells, false, nowMs);
+          if (this.#told.take(cells.length, nowMs)) this.take(cells, false);
           else this.count('toldTooFast', cells.length);
         });
         break;
@@ -106,7 +115,7 @@ export class Replica {
               ? this.#comparison.compared(from, message, nowMs)
               : what === 'pull'
                 ? this.#comparison.pulled(message)
-                : this.#put(message, nowMs);
+                : this.#put(message);
           this.effects.push({ type: 'answer', ref, message: answer });
         });
         break;
@@ -136,8 +145,8 @@ export class Replica {
   }
 
   /** A time later than all that was written here. */
-  mint(nowMs: number): number {
-    return this.#clock.mint(nowMs);
+  mint(): number {
+    return this.#clock.mint(this.unixMs);
   }
 
   /**
@@ -155,47 +164,51 @@ export class Replica {
   }
 
   /** Reads what somebody has. It needs no more of each than what can be written yet. @throws GossipError */
-  readHas(message: unknown, nowMs: number): ReturnType<typeof readHas> {
+  readHas(message: unknown): ReturnType<typeof readHas> {
     const { writer, has, floor } = readHas(message);
     // Tombstones are kept for longer than clocks may differ, so no floor is later than now.
-    check(floor <= timeAt(nowMs));
-    const latest = timeAt(nowMs + this.options.clockDriftMaxMs);
+    check(floor <= timeAt(this.unixMs));
+    const latest = timeAt(this.unixMs + this.options.clockDriftMaxMs);
     return { writer, has: new Map(Array.from(has, ([one, time]) => [one, Math.min(time, latest)])), floor };
   }
 
-  /** Merges cells. @returns those that were taken, and how many had to be refused. */
-  take(cells: readonly Cell[], local: boolean, nowMs: number): { taken: Cell[]; refused: number } {
+  /** Merges cells. @returns those that were taken, how many had to be refused, and how many were removed so long ago. */
+  take(cells: readonly Cell[], local: boolean): { taken: Cell[]; refused: number; collected: number } {
     const taken: Cell[] = [];
-    let refused = 0;
+    let [refused, collected] = [0, 0];
     for (const cell of cells) {
-      if (!local && this.#aheadMs(cell.time, nowMs) > 0) {
+      if (!local && this.#aheadMs(cell.time) > 0) {
         this.count('clockDrift');
         refused++;
         continue;
       }
       const { kind, key, field } = cell;
-      const before = this.table.visible(kind, key, field, nowMs);
+      const before = this.table.visible(kind, key, field, this.unixMs);
       const merged = this.table.merge(cell);
       if (merged === 'taken') {
         this.#clock.observe(cell.time);
         taken.push(cell);
-        this.#changed(kind, key, field, before, local, nowMs);
+        this.#changed(kind, key, field, before, local);
       } else if (merged === 'full') {
         this.count('refusedFull');
         refused++;
-      } else if (merged === 'collected') this.count('refusedCollected');
+      } else if (merged === 'collected') {
+        this.count('refusedCollected');
+        collected++;
+      }
     }
     if (taken.length > 0) this.#save(taken, []);
-    return { taken, refused };
+    if (local && taken.length > 0) this.writtenThrough = this.#clock.last;
+    return { taken, refused, collected };
   }
 
   /** Forgets cells that were removed elsewhere, so long ago that nothing is left of it. */
-  drop(cells: readonly Cell[], nowMs: number): void {
+  drop(cells: readonly Cell[]): void {
     for (const cell of cells) {
       const { kind, key, field } = cell;
-      const before = this.table.visible(kind, key, field, nowMs);
+      const before = this.table.visible(kind, key, field, this.unixMs);
       this.table.drop(cell);
-      this.#changed(kind, key, field, before, false, nowMs);
+      this.#changed(kind, key, field, before, false);
     }
     if (cells.length > 0) this.#save([], cells);
   }
@@ -213,7 +226,7 @@ export class Replica {
     if (!this.#written.take(removes ? 1 : cells.length, nowMs)) {
       throw new GossipError('ERR_OVERLOADED', `more writes than limits.writesPerSecond (${writesPerSecond})`);
     }
-    this.tell(this.take(cells, true, nowMs).taken, nowMs);
+    this.tell(this.take(cells, true).taken, nowMs);
   }
 
   /** Has the others told of cells, soon. */
@@ -249,10 +262,10 @@ export class Replica {
   }
 
   #tick(nowMs: number): void {
-    if (nowMs >= this.#expireAtMs && nowMs >= this.table.expiresAtMs) {
+    if (nowMs >= this.#expireAtMs && this.unixMs >= this.table.expiresAtMs) {
       this.#expireAtMs = nowMs + EXPIRE_EVERY_MS;
-      const over = this.table.expire(nowMs);
-      for (const { kind, key, field, value } of over) this.#changed(kind, key, field, value, false, nowMs);
+      const over = this.table.expire(this.unixMs);
+      for (const { kind, key, field, value } of over) this.#changed(kind, key, field, value, false);
       const left = over.flatMap(({ id }) => this.table.get(id) ?? []);
       this.#save(
         left,
@@ -261,7 +274,7 @@ export class Replica {
     }
     if (this.table.empty > 0 && nowMs >= this.#collectAtMs) {
       this.#collectAtMs = nowMs + Math.max(COLLECT_EVERY_MS, this.options.syncIntervalMs);
-      const stable = this.known.stable(this.mint(nowMs), this.all);
+      const stable = this.known.stable(this.mint(), this.all);
       // What a member that is no more wrote may have come to one of us late, but not as late as that.
       this.collect(earlier(stable, this.options.tombstoneMs));
     }
@@ -277,13 +290,14 @@ export class Replica {
   }
 
   /** Somebody wants to be sure that we have cells. */
-  #put(message: unknown, nowMs: number): PutAnswer {
-    const { cells, refused } = this.read(message);
-    return { x: refused + this.take(cells, false, nowMs).refused };
+  #put(message: unknown): PutAnswer {
+    const read = this.read(message);
+    const { refused, collected } = this.take(read.cells, false);
+    return { x: read.refused + refused + collected };
   }
 
-  #changed(kind: Kind, key: string, field: string, before: unknown, local: boolean, nowMs: number): void {
-    const value = this.table.visible(kind, key, field, nowMs);
+  #changed(kind: Kind, key: string, field: string, before: unknown, local: boolean): void {
+    const value = this.table.visible(kind, key, field, this.unixMs);
     if (value === before) return;
     const change: Change = { kind, key, field, value, local };
     this.effects.push({ type: 'changed', change });
@@ -294,7 +308,7 @@ export class Replica {
   }
 
   /** The cells that a write makes or marks. @throws GossipError */
-  #cellsOf(write: Write, nowMs: number): Cell[] {
+  #cellsOf(write: Write): Cell[] {
     const { limits, writer } = this.options;
     const { key } = write;
     const kind = write.type === 'increment' ? 'counter' : write.kind;
@@ -303,13 +317,13 @@ export class Replica {
       if (!fits(text, limits)) {
         throw new GossipError(
           'ERR_TOO_LARGE',
-          `a key has at most limits.keyBytesMax (${limits.keyBytesMax}) bytes and no NUL`,
+          `a key has at most limits.keyBytesMax (${limits.keyBytesMax}) bytes, no NUL and no half of a character`,
         );
       }
     }
     const own = (value: unknown, bytes: number, removed = false, expiresAtMs = 0) => {
-      const time = this.mint(nowMs);
-      const aheadMs = this.#aheadMs(time, nowMs);
+      const time = this.mint();
+      const aheadMs = this.#aheadMs(time);
       if (aheadMs > 0) {
         throw new GossipError(
           'ERR_CLOCK',
@@ -331,7 +345,7 @@ export class Replica {
       return [own(sum + write.by, 9)];
     }
     const { value, bytes } = keep(write.value, limits.valueBytesMax);
-    const expiresAtMs = write.ttlMs > 0 ? Math.ceil(nowMs + write.ttlMs) : 0;
+    const expiresAtMs = write.ttlMs > 0 ? Math.ceil(this.unixMs + write.ttlMs) : 0;
     if (!Number.isSafeInteger(expiresAtMs)) {
       throw new GossipError('ERR_OPTION', `ttlMs is too long: ${write.ttlMs}; leave it out for what is to stay`);
     }
@@ -341,8 +355,8 @@ export class Replica {
   }
 
   /** How many milliseconds a time is later than others take it. */
-  #aheadMs(time: number, nowMs: number): number {
-    return unixMsOf(time) - (nowMs + this.options.clockDriftMaxMs);
+  #aheadMs(time: number): number {
+    return unixMsOf(time) - (this.unixMs + this.options.clockDriftMaxMs);
   }
 
   /** What cannot be read is counted, and changes nothing. */

@@ -75,7 +75,7 @@ export class Shell implements Backing {
         this.#keeper = new Keeper(persistence, (delayMs, run) => this.#options.clock.schedule(delayMs, run));
         for (const { put, drop, floor } of kept) {
           const cells = tellStored(put.values());
-          this.#replica.handle({ type: 'restore', cells, drop, floor, told: false }, this.#nowMs);
+          this.#replica.handle({ type: 'restore', cells, drop, floor, told: false }, this.#nowMs, this.#unixMs);
         }
       }
     } catch (error) {
@@ -95,8 +95,12 @@ export class Shell implements Backing {
   }
 
   get #nowMs(): number {
-    const { epochMs, now } = this.#options.clock;
-    return epochMs + now.call(this.#options.clock);
+    return this.#options.clock.now();
+  }
+
+  /** What the wall's clock says now. */
+  get #unixMs(): number {
+    return this.#options.clock.epochMs + this.#nowMs;
   }
 
   /** @throws GossipError `ERR_CLOSED` */
@@ -128,7 +132,7 @@ export class Shell implements Backing {
   }
 
   visible(kind: Kind, key: string, field: string): unknown {
-    return this.#replica.table.visible(kind, key, field, this.#nowMs);
+    return this.#replica.table.visible(kind, key, field, this.#unixMs);
   }
 
   /** All keys of a kind, those that are empty too. */
@@ -138,8 +142,8 @@ export class Shell implements Backing {
 
   fields(kind: Kind, key: string): string[] {
     const { table } = this.#replica;
-    const nowMs = this.#nowMs;
-    return [...table.fields(kind, key)].filter((field) => table.visible(kind, key, field, nowMs) !== undefined);
+    const unixMs = this.#unixMs;
+    return [...table.fields(kind, key)].filter((field) => table.visible(kind, key, field, unixMs) !== undefined);
   }
 
   watchKey(kind: Kind, key: string, handler: (change: StoreChange) => unknown): () => void {
@@ -154,9 +158,9 @@ export class Shell implements Backing {
   /** @returns how many others are known to have all that was written here. */
   async flush(): Promise<number> {
     this.open();
-    const now = this.#replica.mint(this.#nowMs);
+    const time = this.#replica.writtenThrough;
     await this.#keeper?.saved();
-    return this.#replica.known.having(now);
+    return this.#replica.known.having(time);
   }
 
   stats(): Record<string, number> {
@@ -248,7 +252,7 @@ export class Shell implements Backing {
     if (this.#closed) return;
     // A handler may call us: what comes of that waits for what was there before it.
     const idle = this.#effects.length === 0;
-    for (const effect of this.#replica.handle(input, this.#nowMs)) this.#effects.push(effect);
+    for (const effect of this.#replica.handle(input, this.#nowMs, this.#unixMs)) this.#effects.push(effect);
     if (idle) {
       for (const effect of this.#effects) this.#perform(effect);
       this.#effects.length = 0;

@@ -44,6 +44,7 @@ export function keep(value: unknown, bytesMax: number): Kept {
         return Number.isSafeInteger(Number(one)) ? Number(one) : one;
       case 'string':
         more(5 + utf8Bytes(one));
+        if (!isWhole(one)) throw refuse('half of a character');
         return one;
       case 'object':
         break;
@@ -79,6 +80,7 @@ export function keep(value: unknown, bytesMax: number): Kept {
       Object.fromEntries(
         entries.map(([name, item]) => {
           if (name === '__proto__') throw refuse('the key __proto__');
+          if (!isWhole(name)) throw refuse('half of a character');
           more(5 + utf8Bytes(name));
           return [name, copy(item, depth + 1)];
         }),
@@ -90,6 +92,11 @@ export function keep(value: unknown, bytesMax: number): Kept {
 
 function refuse(what: string): GossipError {
   return new GossipError('ERR_CODEC', `a store cannot keep ${what}`);
+}
+
+/** Whether a text stays what it is in UTF-8: half of a surrogate pair does not. */
+export function isWhole(text: string): boolean {
+  return !/[\ud800-\udfff]/u.test(text);
 }
 
 /** How long a string is in UTF-8. */

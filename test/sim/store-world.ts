@@ -1,6 +1,6 @@
 /**
  * Histories of a store: a few replicas as the pure machines that they are, on a network that loses, doubles, delays, reorders and cuts,
- * with clocks that are wrong, pauses, and restarts with and without a disk. After each step the rules are checked that always hold;
+ * with clocks that are wrong and are set, pauses, and restarts with and without a disk. After each step the rules are checked that always hold;
  * when the faults have ended, those of an agreement.
  */
 import { Random } from '../../src/core/random.js';
@@ -43,6 +43,9 @@ export interface History {
   acked: number;
   restarts: number;
   partitions: number;
+  /** Of the wall's clock, and writes that were refused because of one. */
+  jumps: number;
+  tooEarly: number;
   fetched: number;
   collected: number;
   cells: number;
@@ -52,7 +55,11 @@ interface Place {
   readonly index: number;
   readonly member: string;
   readonly hasDisk: boolean;
+  /** By how much its wall's clock is wrong as a rule, and by how much now. */
+  usualSkewMs: number;
   skewMs: number;
+  /** Its clock has been set. */
+  jumped: boolean;
   replica: Replica | undefined;
   /** Counts the starts, so that what was meant for a former one is not for the next. */
   life: number;
@@ -88,7 +95,16 @@ export class World {
   readonly #ended = new Map<string, number>();
   readonly #sums = new Map<string, Sums>();
   #refs = 0;
-  readonly counts = { writes: 0, acked: 0, restarts: 0, partitions: 0, fetched: 0, collected: 0 };
+  readonly counts = {
+    writes: 0,
+    acked: 0,
+    restarts: 0,
+    partitions: 0,
+    jumps: 0,
+    tooEarly: 0,
+    fetched: 0,
+    collected: 0,
+  };
 
   constructor(options: HistoryOptions) {
     this.random = new Random(options.seed);
@@ -108,7 +124,9 @@ export class World {
       index,
       member: `m${index}`,
       hasDisk: this.random.below(2) === 0 || this.options.disks,
+      usualSkewMs: 0,
       skewMs: 0,
+      jumped: false,
       replica: undefined,
       life: 0,
       pausedUntilMs: 0,
@@ -152,6 +170,8 @@ export class World {
     place.life++;
     place.seen = new Map();
     place.synced = false;
+    // Who begins anew with a clock that is behind by more than tombstones are kept is promised nothing.
+    place.skewMs = place.usualSkewMs;
     if (place.hasDisk) {
       const input: Input = {
         type: 'restore',
@@ -160,10 +180,16 @@ export class World {
         floor: place.diskFloor,
         told: false,
       };
-      place.replica.handle(input, this.#clock(place));
+      place.replica.handle(input, this.nowMs, this.#clock(place));
       for (const cell of place.replica.table.all()) place.seen.set(cell.id, cell);
     }
     this.look(place);
+  }
+
+  /** The wall's clock of a place is set; what is timed there goes on as before. */
+  jump(place: Place, skewMs: number): void {
+    place.skewMs = skewMs;
+    place.jumped = true;
   }
 
   crash(place: Place): void {
@@ -199,7 +225,7 @@ export class World {
       this.at(place.pausedUntilMs - this.nowMs, () => place.life === life && this.input(place, input));
       return;
     }
-    for (const effect of replica.handle(input, this.#clock(place))) this.#perform(place, effect);
+    for (const effect of replica.handle(input, this.nowMs, this.#clock(place))) this.#perform(place, effect);
     this.#check(place, replica);
     this.#rearm(place);
   }
@@ -213,10 +239,13 @@ export class World {
     const wanted = majority ? ({ acks: 'majority', timeoutMs: 3000, ref } as const) : undefined;
     let effects: Effect[];
     try {
-      effects = replica.handle({ type: 'write', write, wanted }, this.#clock(place));
+      effects = replica.handle({ type: 'write', write, wanted }, this.nowMs, this.#clock(place));
     } catch (error) {
-      if (this.options.small && error instanceof GossipError && error.code === 'ERR_OVERLOADED') return;
-      throw error;
+      const code = error instanceof GossipError ? error.code : undefined;
+      if (this.options.small && code === 'ERR_OVERLOADED') return;
+      if (!place.jumped || code !== 'ERR_CLOCK') throw error;
+      this.counts.tooEarly++;
+      return;
     }
     const cells = effects.flatMap((effect) => (effect.type === 'save' ? effect.put : []));
     for (const cell of cells) {
@@ -241,7 +270,7 @@ export class World {
   #rearm(place: Place): void {
     const { replica, life } = place;
     if (!replica) return;
-    const atMs = Math.max(this.nowMs, replica.wakeAtMs - START_MS - place.skewMs);
+    const atMs = Math.max(this.nowMs, replica.wakeAtMs);
     if (atMs === Number.POSITIVE_INFINITY || atMs === place.wakeAtMs) return;
     place.wakeAtMs = atMs;
     this.at(atMs - this.nowMs, () => {
@@ -458,8 +487,9 @@ export function runHistory(options: HistoryOptions): History {
     duplicate: random.below(3) * 0.1,
     reorder: random.below(3) * 0.2,
   });
+  const smallSkewMs = () => Math.floor((random.unit() * 2 - 1) * (DRIFT_MS / 2));
   for (const place of places) {
-    place.skewMs = random.below(2) * Math.floor((random.unit() * 2 - 1) * (DRIFT_MS / 2));
+    place.usualSkewMs = random.below(2) * smallSkewMs();
     world.at(random.unit() * 2000, () => {
       world.start(place);
       world.lookAround();
@@ -486,6 +516,19 @@ export function runHistory(options: HistoryOptions): History {
   for (let i = random.below(3); i > 0; i--) {
     world.at(during(), () => {
       any().pausedUntilMs = world.nowMs + random.unit() * 4000;
+    });
+  }
+  for (let i = random.below(3); i > 0; i--) {
+    world.at(during(), () => {
+      world.counts.jumps++;
+      const place = any();
+      const kind = random.below(3);
+      if (kind === 0) place.usualSkewMs = smallSkewMs();
+      // So far ahead that it is over before the end, or behind by an hour.
+      world.jump(place, kind === 0 ? place.usualSkewMs : kind === 1 ? random.unit() * 20_000 : -3_600_000);
+      world.at(random.unit() * 6000, () => {
+        place.skewMs = place.usualSkewMs;
+      });
     });
   }
   // Of those without a disk so many crash in all that a majority always has what it confirmed.

@@ -401,6 +401,7 @@ describe('limits', () => {
     const refused = (message: RegExp) => expect.objectContaining({ message: expect.stringMatching(message) });
     expect(() => a.set('much too long', 1)).toThrow(refused(/limits.keyBytesMax \(10\)/));
     expect(() => a.set('nul\0', 1)).toThrow(refused(/no NUL/));
+    expect(() => a.map('m').set('half\ud83d', 1)).toThrow(refused(/half of a character/));
     expect(() => a.set('k', 'x'.repeat(101))).toThrow(refused(/limits.valueBytesMax \(100/));
     expect(() => a.set('k', () => 1)).toThrow(code('ERR_CODEC'));
     expect(() => a.set('k', undefined)).toThrow(code('ERR_OPTION'));
