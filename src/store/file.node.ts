@@ -4,8 +4,8 @@
  * beside itself and renamed into place.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import process from 'node:process';
 import { msgpack } from '../codec/msgpack.js';
@@ -14,7 +14,7 @@ import type { StoredCell, StoredChange, StorePersistence } from './persistence.j
 
 /** Options of {@link fileStorage}. */
 export interface FileStorageOptions {
-  /** The file; its folder is made if there is none. Beside it `.lock` says which process has it; threads of one are not told apart. */
+  /** The file; its folder is made if there is none. Beside it `.lock` says which process of this machine has it; threads of one, and containers, are not told apart. */
   path: string;
   /** Wait until the disk has each change; without, a machine that loses power may lose the last of them or find the file spoilt, a process that is killed loses none. Default true. */
   sync?: boolean;
@@ -26,6 +26,8 @@ const MAGIC = Buffer.from('isogossip store 1\n');
 const HEAD_BYTES = 16;
 /** A file below that is not worth writing anew. Source: guess. */
 const SMALL_BYTES = 1024 * 1024;
+/** Nobody takes so long to take a lock. Source: guess, far above what it takes. */
+const TURN_MS = 10_000;
 
 /** Who we are in a lock: also a process that has our number after us, as each does in a container, is another one. */
 const OURS = `${process.pid} ${randomUUID()}`;
@@ -55,13 +57,16 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
 
   const rewrite = async () => {
     const record = Buffer.concat([MAGIC, recordOf(whole())]);
-    const fresh = await open(`${path}.new`, 'w');
+    // Who may read it stays as it was.
+    const fresh = await open(`${path}.new`, 'w', (await file?.stat())?.mode);
     try {
       await write(fresh, record, 0);
       await fresh.datasync();
       await rename(`${path}.new`, path);
     } catch (error) {
       await fresh.close();
+      // A disk that is full has other uses for the room.
+      await rm(`${path}.new`, { force: true });
       throw error;
     }
     const old = file;
@@ -79,9 +84,12 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
 
   /** Once: what comes after may be another's. */
   const release = async () => {
-    await file?.close();
-    unlock();
-    unlock = () => {};
+    try {
+      await file?.close();
+    } finally {
+      unlock();
+      unlock = () => {};
+    }
   };
 
   return {
@@ -90,6 +98,7 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
       try {
         await mkdir(dirname(path), { recursive: true });
         unlock = lock(path);
+        await rm(`${path}.new`, { force: true });
         const kept = await readFile(path).catch((error) => {
           if (error.code !== 'ENOENT') throw error;
           return undefined;
@@ -100,8 +109,10 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
           file = await open(path, 'r+');
           // What was cut off in the middle.
           if (end < kept.length) await file.truncate(end);
+          // Also what a process that was killed did not wait for is safe from here on.
+          if (sync) await file.datasync();
+          bytes = end;
         } else await rewrite();
-        bytes = Math.max(bytes, end);
         return changes;
       } catch (error) {
         await release();
@@ -138,27 +149,47 @@ function recordOf({ put, drop, floor }: StoredChange): Buffer {
 }
 
 /**
- * The changes of a file up to its end, or up to a last one that is not whole.
- * @throws Error: there is a spoilt one in the middle, and what is behind it would be lost.
+ * The changes of a file up to its end, or up to those that are not whole.
+ * @throws Error: a whole one follows one that is not, and would be lost.
  */
 function read(kept: Buffer): { changes: StoredChange[]; end: number } {
   const changes: StoredChange[] = [];
   let end = MAGIC.length;
-  while (end + HEAD_BYTES <= kept.length) {
-    const from = end + HEAD_BYTES;
-    const to = from + kept.readUInt32LE(end);
-    const known = checksum(kept.subarray(end, end + 4)).compare(kept, end + 4, end + 8, 0, 4) === 0;
-    const payload = kept.subarray(from, to);
-    if (!known || to > kept.length || !checksum(payload).equals(kept.subarray(end + 8, from))) {
-      // A last one may be cut off, spoilt, or nothing but room for it.
-      if (known ? to >= kept.length : kept.subarray(end).every((byte) => byte === 0)) break;
-      throw new Error(`it is spoilt at byte ${end}, and more follows; put back a copy, or begin with none`);
+  while (end < kept.length) {
+    const { whole, to } = recordAt(kept, end);
+    if (!whole) {
+      // The last that was being written may be cut off, or have holes: a disk writes its parts in any order.
+      for (let at = to; at < kept.length; at++) {
+        if (!recordAt(kept, at).whole) continue;
+        throw new Error(`it is spoilt at byte ${end}, and more follows; put back a copy, or begin with none`);
+      }
+      break;
     }
-    const [put, drop, floor] = codec.decode(payload) as [[string, StoredCell][], string[], number];
+    const [put, drop, floor] = codec.decode(kept.subarray(end + HEAD_BYTES, to)) as [
+      [string, StoredCell][],
+      string[],
+      number,
+    ];
     changes.push({ put: new Map(put), drop, floor });
     end = to;
   }
   return { changes, end };
+}
+
+/** Whether there is a whole change at a place, and where the next may begin. */
+function recordAt(kept: Buffer, at: number): { whole: boolean; to: number } {
+  const from = at + HEAD_BYTES;
+  const length = from > kept.length ? 0 : kept.readUInt32LE(at);
+  const to = from + length;
+  if (
+    length === 0 ||
+    !checksum(kept.subarray(at, at + 4))
+      .subarray(0, 4)
+      .equals(kept.subarray(at + 4, at + 8))
+  ) {
+    return { whole: false, to: at + 1 };
+  }
+  return { whole: to <= kept.length && checksum(kept.subarray(from, to)).equals(kept.subarray(at + 8, from)), to };
 }
 
 function checksum(payload: Uint8Array): Buffer {
@@ -177,25 +208,42 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Says that we have the file, in one turn, so that two stores of one process cannot both do so. A process that is no more, or had our
- * number before us, has it no longer.
+ * Says that we have the file. A process that is no more, or had our number before us, has it no longer; of several that find its lock
+ * one takes it, as they look one after the other, and each in one turn.
  * @returns a function that gives it back.
  */
 function lock(path: string): () => void {
   const name = `${path}.lock`;
+  const turn = `${name}.turn`;
   try {
-    writeFileSync(name, OURS, { flag: 'wx' });
+    writeFileSync(turn, '', { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const owner = readFileSync(name, 'utf8');
+    // One that is older is of a process that ended in its turn.
+    const { mtimeMs = Date.now() } = statSync(turn, { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs < TURN_MS) throw new Error('another process is opening it');
+  }
+  try {
+    const owner = readIfThere(name);
     const pid = Number.parseInt(owner, 10);
     if (owner === OURS) throw new Error('this process has the store open already');
     if (pid > 0 && pid !== process.pid && isRunning(pid)) {
       throw new Error(`process ${pid} has the store; if it has not, remove ${name}`);
     }
     writeFileSync(name, OURS);
+  } finally {
+    rmSync(turn, { force: true });
   }
   return () => rmSync(name, { force: true });
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
+  }
 }
 
 function isRunning(pid: number): boolean {

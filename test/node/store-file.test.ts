@@ -1,8 +1,7 @@
 /** A store in a file: what is there after an end of every kind, a kill in the middle of a write among them. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   appendFile,
+  chmod,
   type FileHandle,
   mkdtemp,
   open,
@@ -11,17 +10,16 @@ import {
   rm,
   stat,
   truncate,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { createCluster } from '../../src/index.js';
 import { fileStorage } from '../../src/store/file.node.js';
 import type { StoredCell, StoredChange } from '../../src/store/persistence.js';
-import { createStore, type Store } from '../../src/store/store.js';
-import { createMemoryNetwork } from '../../src/transport/memory.js';
 import { built } from './built.js';
+import { killTimeAndAgain, openStoreIn } from './killed-store.js';
 import { cleanups } from './peers.js';
 
 let folder: string;
@@ -32,15 +30,13 @@ beforeEach(async () => {
   cleanups.push(() => rm(folder, { recursive: true, force: true }));
 });
 
-/** A store in the file, on a member of its own. */
-async function openStore(): Promise<Store> {
-  const cluster = await createCluster({ transport: createMemoryNetwork().transport() });
-  const store = await createStore(cluster, { persistence: fileStorage({ path }) });
-  cleanups.push(async () => {
-    await store.close();
-    await cluster.close();
-  });
-  return store;
+const openStore = () => openStoreIn(path);
+
+/** What all open files have in common. */
+async function files(): Promise<FileHandle> {
+  const probe = await open(join(folder, 'probe'), 'w');
+  await probe.close();
+  return Object.getPrototypeOf(probe);
 }
 
 const NOTHING: StoredChange = { put: new Map(), drop: [], floor: 0 };
@@ -51,6 +47,9 @@ const change = (n: number): StoredChange => ({
   drop: [`old${n}`],
   floor: n,
 });
+
+/** Two of them, and the file is written anew. */
+const BIG: StoredChange = { put: new Map([['r', [0, 'k', '', '', 1, 0, 0, 'x'.repeat(700_000)]]]), drop: [], floor: 0 };
 
 test('has all of it when it is opened again', async () => {
   const first = await openStore();
@@ -133,6 +132,41 @@ test('with bytes that are not what was written, it has what is before them', asy
   expect((await stat(path)).size).toBe(size);
 });
 
+test('with holes in the change that was being written when the power was lost, it has what is before them', async () => {
+  const storage = fileStorage({ path });
+  await storage.open(() => NOTHING);
+  await storage.save(change(1));
+  const { size } = await stat(path);
+  await storage.save(change(200));
+  await storage.close();
+  const whole = await readFile(path);
+  for (const [from, to] of [
+    [0, 4],
+    [4, 8],
+    [8, 16],
+    [0, 100],
+    [16, 30],
+    [20, 60],
+  ] as const) {
+    await writeFile(path, Buffer.from(whole).fill(0, size + from, size + to));
+    const again = fileStorage({ path });
+    expect([...(await again.open(() => NOTHING))].slice(1)).toEqual([change(1)]);
+    await again.close();
+    expect((await stat(path)).size).toBe(size);
+  }
+});
+
+test('what a process that was killed had not waited for is on the disk before it is believed', async () => {
+  const storage = fileStorage({ path });
+  await storage.open(() => NOTHING);
+  await storage.close();
+  const syncs = vi.spyOn(await files(), 'datasync');
+  await storage.open(() => NOTHING);
+  expect(syncs).toHaveBeenCalledTimes(1);
+  syncs.mockRestore();
+  await storage.close();
+});
+
 test('with room at its end that was never written, as after a loss of power, it has all of it', async () => {
   const storage = fileStorage({ path });
   await storage.open(() => NOTHING);
@@ -147,13 +181,6 @@ test('with room at its end that was never written, as after a loss of power, it 
 });
 
 describe('a disk that fails', () => {
-  /** What all open files have in common. */
-  async function files(): Promise<FileHandle> {
-    const probe = await open(join(folder, 'probe'), 'w');
-    await probe.close();
-    return Object.getPrototypeOf(probe);
-  }
-
   test.for(['write', 'datasync'] as const)('at a %s leaves nothing in front of what comes next', async (what) => {
     const storage = fileStorage({ path });
     await storage.open(() => NOTHING);
@@ -176,16 +203,11 @@ describe('a disk that fails', () => {
   });
 
   test('once the file has been written anew does not lose what is saved after that', async () => {
-    const big: StoredChange = {
-      put: new Map([['r', [0, 'k', '', '', 1, 0, 0, 'x'.repeat(700_000)]]]),
-      drop: [],
-      floor: 0,
-    };
     const storage = fileStorage({ path });
     await storage.open(() => NOTHING);
-    await storage.save(big);
+    await storage.save(BIG);
     const fails = vi.spyOn(await files(), 'sync').mockRejectedValueOnce(new Error('no folder today'));
-    await expect(storage.save(big)).rejects.toThrow('no folder today');
+    await expect(storage.save(BIG)).rejects.toThrow('no folder today');
     await storage.save(change(3));
     expect(fails).toHaveBeenCalledTimes(2);
     fails.mockRestore();
@@ -194,6 +216,50 @@ describe('a disk that fails', () => {
     expect([...(await again.open(() => NOTHING))]).toEqual([NOTHING, change(3)]);
     await again.close();
   });
+});
+
+describe('written anew', () => {
+  test('it may be read by those who might before', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await chmod(path, 0o600);
+    const { ino } = await stat(path);
+    for (const one of [BIG, BIG]) await storage.save(one);
+    await storage.close();
+    const now = await stat(path);
+    expect([now.ino === ino, now.mode & 0o777]).toEqual([false, 0o600]);
+  });
+
+  test('it leaves nothing beside itself when that fails, or when it is killed and opened again', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await storage.save(BIG);
+    const fails = vi.spyOn(await files(), 'datasync').mockRejectedValueOnce(new Error('the disk is full'));
+    await expect(storage.save(BIG)).rejects.toThrow('the disk is full');
+    fails.mockRestore();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store', 'kept.store.lock']);
+    await storage.close();
+    await writeFile(`${path}.new`, 'half of it');
+    const again = fileStorage({ path });
+    expect([...(await again.open(() => NOTHING))]).toEqual([NOTHING, BIG]);
+    await again.close();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
+  });
+});
+
+test("is another one's also when it could not be closed", async () => {
+  const storage = fileStorage({ path });
+  const syncs = vi.spyOn(await files(), 'datasync');
+  await storage.open(() => NOTHING);
+  const [handle] = syncs.mock.contexts as [FileHandle];
+  syncs.mockRestore();
+  const close = handle.close.bind(handle);
+  handle.close = async () => {
+    await close();
+    throw new Error('the last of it is lost');
+  };
+  await expect(storage.close()).rejects.toThrow('the last of it is lost');
+  await (await openStore()).close();
 });
 
 describe('is refused by name', () => {
@@ -228,6 +294,18 @@ describe('is refused by name', () => {
     // As in a container that was killed, where each process has the same number.
     await writeFile(`${path}.lock`, `${process.pid} another one`);
     expect((await openStore()).get('k')).toBe(1);
+  });
+
+  test('while another process looks whose it is, and not when that has ended in the middle of it', async () => {
+    await (await openStore()).close();
+    const turn = `${path}.lock.turn`;
+    await writeFile(turn, '');
+    await expect(openStore()).rejects.toEqual(refused(/another process is opening it/));
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store', 'kept.store.lock.turn']);
+    const longAgoS = Date.now() / 1000 - 60;
+    await utimes(turn, longAgoS, longAgoS);
+    await (await openStore()).close();
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store']);
   });
 
   test('when its folder cannot be made, or the file not be read', async () => {
@@ -272,30 +350,5 @@ const program = built(new URL('store-file-member.ts', import.meta.url));
 test('a process that is killed while it writes loses nothing that it called safe, time after time', {
   timeout: 120_000,
 }, async () => {
-  let next = 0;
-  for (let round = 0; round < 6; round++) {
-    const child = spawn(process.execPath, [program, path, String(next)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    cleanups.push(() => child.kill('SIGKILL'));
-    let printed = '';
-    child.stdout.setEncoding('utf8');
-    // At a moment of its own in each round: so many are safe, and some more bytes of the next are not.
-    for await (const text of child.stdout) {
-      printed += text;
-      if (printed.split('\n').length > 20 + round * 7) break;
-    }
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-    const safe = Number(printed.trimEnd().split('\n').at(-1));
-    const store = await openStore();
-    const latest = store.get<number>('latest') as number;
-    expect(latest).toBeGreaterThanOrEqual(safe);
-    // All or nothing of what was written in one turn.
-    expect(store.counter('writes').value).toBe(latest + 1);
-    expect(store.setOf<number>('even').has(latest - (latest % 2))).toBe(true);
-    expect(store.get(`filling/${latest % 50}`)).toHaveLength(20_000);
-    next = latest + 1;
-    await store.close();
-  }
-  expect(next).toBeGreaterThan(150);
+  expect(await killTimeAndAgain(6, path, [process.execPath, program])).toBeGreaterThan(150);
 });

@@ -107,7 +107,7 @@ async function startProcess(command: string, args: string[]): Promise<Running> {
 }
 
 /** A member that prints its address, and `left` at its end. */
-async function startMember(command: string, args: string[]): Promise<Host> {
+async function startMember([command = '', ...args]: string[]): Promise<Host> {
   const { line, ended } = await startProcess(command, args);
   const left = ended.then((lines) => {
     if (lines.at(-1) !== 'left') throw new Error(`${command} ended without a word`);
@@ -123,19 +123,21 @@ async function kill(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-const DENO = ['run', '--allow-all', '--cached-only', '--no-prompt'];
+/** What stands in front of a program: a command and its first arguments. */
+export const DENO = [binary('deno/deno'), 'run', '--allow-all', '--cached-only', '--no-prompt'];
+export const BUN = [binary('bun/bin/bun.exe')];
 
 /** A member in Deno, by the transport that is named. */
 export const inDeno =
   (how: How): StartHost =>
   async (join) =>
-    startMember(binary('deno/deno'), [...DENO, await bundleForProcess('members-deno'), how, ...(join ? [join] : [])]);
+    startMember([...DENO, await bundleForProcess('members-deno'), how, ...(join ? [join] : [])]);
 
 /** A member in Bun. */
 export const inBun =
   (how: How): StartHost =>
   async (join) =>
-    startMember(binary('bun/bin/bun.exe'), [await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
+    startMember([...BUN, await bundleForProcess('members-bun'), how, ...(join ? [join] : [])]);
 
 /** A Durable Object `Member` and what stands before it. */
 async function startWorkerd(
@@ -183,15 +185,15 @@ export const inWorkerd =
   };
 
 /** Runs a program as a user would, from a file of the project; it imports the package by its name. */
-async function runProgram(name: string, program: string, command: string, args: string[]): Promise<void> {
+async function runProgram(name: string, program: string, [command = '', ...args]: string[]): Promise<void> {
   await mkdir(`${ROOT}dist.members`, { recursive: true });
   const file = `${ROOT}dist.members/${name}.js`;
   await writeFile(file, program);
   spawnMember(command, [...args, file]).stderr.on('data', (text) => console.error(`${name}: ${text}`));
 }
 
-export const runInDeno = (program: string) => runProgram('page-deno', program, binary('deno/deno'), DENO);
-export const runInBun = (program: string) => runProgram('page-bun', program, binary('bun/bin/bun.exe'), []);
+export const runInDeno = (program: string) => runProgram('page-deno', program, DENO);
+export const runInBun = (program: string) => runProgram('page-bun', program, BUN);
 export const runInWorkerd = async (program: string, port: number) => {
   const miniflare = await startWorkerd(
     { stdin: { contents: program, resolveDir: ROOT } },
