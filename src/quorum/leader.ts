@@ -246,13 +246,16 @@ export class Leader {
     if (term !== this.replica.term || this.replica.leader !== this) return;
     progress.eligible = eligible;
     progress.ackedAtMs = Math.max(progress.ackedAtMs, sentAtMs);
-    if (sentAtMs === progress.sentAtMs) progress.asked = false;
+    const answered = sentAtMs === progress.sentAtMs;
     if (match >= 0) {
+      if (answered) progress.asked = false;
       progress.match = Math.max(progress.match, match);
       progress.next = progress.match + 1;
     } else {
-      progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, lastIndex + 1));
-      if (!progress.asked) this.#append(from);
+      const next = Math.max(progress.match + 1, Math.min(progress.next - 1, lastIndex + 1));
+      // Who refuses what it must have is asked again with the heartbeat, not at once and again.
+      if (answered) progress.asked = next === progress.next;
+      progress.next = next;
     }
     this.#renew();
     this.#advance();

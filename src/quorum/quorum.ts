@@ -278,7 +278,8 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     if (leader === undefined || leader === this.#voter?.name || token < (known?.token ?? 0)) return false;
     const leadership = known?.token === token ? known : { leader, token, mine: false };
     this.#told = { leadership, untilMs: this.clock.now() + 4 * this.#leaseMs };
-    return true;
+    // We may go by a higher term, and would be answered at once, again and again.
+    return this.leadership?.token === token;
   }
 
   async #ask(target: Member, ask: Ask, timeoutMs: number, signal = this.#closing.signal): Promise<Told | undefined> {

@@ -1,5 +1,5 @@
 /** A quorum of real members in virtual time: from anywhere commands come to the leader, and who leads is known everywhere. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createGateway } from '../../src/gateway.js';
 import type { Cluster } from '../../src/index.js';
 import type { LeaseClock } from '../../src/quorum/clock.js';
@@ -259,6 +259,24 @@ test('neither a snapshot that is none nor what a leaf says that does not vote ha
   expect(quorums.map((quorum) => quorum.stats().snapshotsMalformed)).toEqual([1, 1, 1]);
   expect(quorums.map((quorum) => quorum.stats().messagesUnwelcome)).toEqual([4, 4, 4]);
   expect(await harness.within((leaderOf(quorums) as WordsQuorum).propose('a'), 1000)).toBe(1);
+});
+
+test('a watcher that goes by a higher term than the leader’s does not ask again and again without a pause', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  const [stranger, watcher] = [members[0], members[3]] as [Cluster, Cluster];
+  await harness.until(() => quorums[3]?.leadership !== undefined, 3000);
+  const vote = { type: 'vote', from: 'm0#9', to: 'm3#', term: 2 ** 50, lastIndex: 9, lastTerm: 9, pre: false };
+  const m = { ...vote, forced: true, anew: false, names: ['m0', 'm1', 'm2'] };
+  await stranger.send(watcher.id, SAY, { q: 'words', m });
+  await harness.until(() => quorums[3]?.leadership === undefined, 3000);
+  const asked = vi.spyOn(watcher, 'request');
+  await harness.clock.advance(5000);
+  // Four times a lease, of which it takes five.
+  expect(asked.mock.calls.length).toBeGreaterThan(2);
+  expect(asked.mock.calls.length).toBeLessThan(30);
 });
 
 test('a voter whose disk fails, or whose cluster is closed, takes part no more', async () => {

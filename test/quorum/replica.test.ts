@@ -62,6 +62,23 @@ test('an entry of a former term is not committed because a majority has it, but 
   expect([replica.leads(2252), replica.leads(2253)]).toEqual([true, false]);
 });
 
+test('whoever refuses what it must have is asked again with the next heartbeat, not at once', () => {
+  const replica = restarted();
+  replica.handle({ type: 'tick' }, 1251);
+  hear(replica, { type: 'vote-reply', term: 4, pre: true, granted: true }, 1252);
+  hear(replica, { type: 'vote-reply', term: 4, pre: false, granted: true }, 1253);
+  const reply = { type: 'append-reply', term: 4, sentAtMs: 1253, lastIndex: 0, eligible: true };
+  let appends = 0;
+  for (let i = 0; i < 1000; i++) appends += hear(replica, { ...reply, match: -1 }, 1253).length;
+  // One after the other, back to where their logs meet.
+  expect(appends).toBe(1);
+  expect(hear(replica, { ...reply, match: 3 }, 1254)).toContainEqual(expect.objectContaining({ to: 'b#1', commit: 3 }));
+  for (let i = 0; i < 1000; i++) appends += hear(replica, { ...reply, match: -1 }, 1255).length;
+  expect(appends).toBe(1);
+  const sent = replica.handle({ type: 'tick' }, 1600);
+  expect(sent).toContainEqual({ type: 'send', message: expect.objectContaining({ type: 'append', to: 'b#1' }) });
+});
+
 test('what a candidate begins whom all follow needs all of them, and majorities only then', () => {
   const options = {
     name: 'a',
