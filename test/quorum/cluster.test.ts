@@ -272,11 +272,15 @@ test('a watcher that goes by a higher term than the leader’s does not ask agai
   const m = { ...vote, forced: true, anew: false, names: ['m0', 'm1', 'm2'] };
   await stranger.send(watcher.id, SAY, { q: 'words', m });
   await harness.until(() => quorums[3]?.leadership === undefined, 3000);
-  const asked = vi.spyOn(watcher, 'request');
+  let asked = 0;
+  const request: Cluster['request'] = watcher.request.bind(watcher);
+  vi.spyOn(watcher, 'request').mockImplementation((...some) =>
+    ++asked > 100 ? new Promise(() => {}) : request(...(some as Parameters<typeof request>)),
+  );
   await harness.clock.advance(5000);
   // Four times a lease, of which it takes five.
-  expect(asked.mock.calls.length).toBeGreaterThan(2);
-  expect(asked.mock.calls.length).toBeLessThan(30);
+  expect(asked).toBeGreaterThan(2);
+  expect(asked).toBeLessThan(30);
 });
 
 test('a voter whose disk fails, or whose cluster is closed, takes part no more', async () => {
