@@ -28,7 +28,7 @@
  * - `ERR_NO_HANDLER`: the peer has no handler for the request's type; it did nothing.
  * - `ERR_HANDLER`: the peer's handler failed; why, its own log says.
  * - `ERR_REFUSED`: a leaf's gateway did not let it through, by its policy or for a limit; nothing was sent on.
- * - `ERR_STORAGE`: a place on a disk cannot be opened, or another process has it; nothing was started.
+ * - `ERR_STORAGE`: what is kept cannot be opened or read, or another process has it; nothing was started.
  * - `ERR_CLOCK`: a store's clock has been ahead by more than others accept; nothing was written.
  * - `ERR_INVALID_DATA`: a message's schema refused the data; nothing was sent or delivered.
  * - `ERR_NO_QUORUM`: no majority of the voters answered in time; a lock was not granted.

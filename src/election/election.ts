@@ -101,7 +101,7 @@ export interface Election extends AsyncDisposable {
 /** There is nothing to agree upon but who leads. */
 const NOTHING = { apply: () => null, snapshot: () => null, restore: () => {} };
 
-/** Takes part in an election. @throws GossipError `ERR_OPTION`, and what `storage.load` rejects with. */
+/** Takes part in an election. @throws GossipError `ERR_OPTION`, `ERR_STORAGE` (what was saved is spoilt), and what `storage.load` rejects with. */
 export async function createElection(cluster: Cluster, options: ElectionOptions): Promise<Election> {
   const { name, eligible, ...others } = options;
   if (typeof name !== 'string' || name.length < 1 || name.length > 64) {
@@ -216,9 +216,9 @@ class ElectionMember implements Election {
     return { ...stats, handlersFailed: (stats.handlersFailed ?? 0) + this.#handlersFailed };
   }
 
-  async close(): Promise<void> {
-    await this.quorum.close();
-    this.#changed(undefined);
+  /** The quorum tells that it knows of no leader any more. */
+  close(): Promise<void> {
+    return this.quorum.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

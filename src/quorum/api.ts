@@ -49,6 +49,7 @@ export interface Quorum<Command, Result, Question = never, Answer = never> exten
   /**
    * Replaces the set of voters, by joint consensus: at each moment one set decides, or both. Without `storage` it must be some of those
    * that the option `voters` names. A leaf may ask for it only if it is a voter.
+   * A voter of the option `voters` goes by the name it has there.
    * @throws GossipError `ERR_OPTION` (the list), `ERR_REFUSED`, `ERR_UNREACHABLE` (a new voter has not caught up in time; nothing was changed), and as
    *   {@link propose}.
    */

@@ -1,13 +1,17 @@
 /** What members ask voters, what they answer, and how an answer is read of which nothing is known. */
 import { GossipError, type GossipErrorCode } from '../errors.js';
-import type { Refusal } from './replica.js';
+import type { Refusal } from './input.js';
 import type { Outcome } from './voter.js';
+
+/** What members want of the leader. */
+export type Wish =
+  | { readonly do: 'propose'; readonly value: unknown }
+  | { readonly do: 'query'; readonly value: unknown }
+  | { readonly do: 'change'; readonly value: readonly string[] };
 
 /** What members ask voters. */
 export type Ask =
-  | { readonly do: 'propose'; readonly value: unknown }
-  | { readonly do: 'query'; readonly value: unknown }
-  | { readonly do: 'change'; readonly value: readonly string[] }
+  | Wish
   /** Who leads? Answered when it is not who we say, or after a while. */
   | { readonly do: 'watch'; readonly token: number };
 
@@ -29,12 +33,19 @@ const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> =
 
 /** The error for a wish that was certainly not granted; `undefined`: it may be, if it is brought again. */
 export function refusal(outcome: Outcome | undefined): GossipError | undefined {
-  const why = outcome && 'refused' in outcome ? REFUSED[outcome.refused] : undefined;
+  const refused = outcome && 'refused' in outcome ? outcome.refused : undefined;
+  // It is somebody else's word, which may be that of a property that every object has.
+  const why = refused !== undefined && Object.hasOwn(REFUSED, refused) ? REFUSED[refused] : undefined;
   return why && new GossipError(...why);
 }
 
+/** Whether it is a wish. */
+export function isWish(ask: Partial<Ask>): ask is Wish {
+  return ask.do === 'propose' || ask.do === 'query' || (ask.do === 'change' && isVoters(ask.value));
+}
+
 /** Names of voters, as somebody else says them. */
-export function isVoters(value: unknown): value is readonly string[] {
+function isVoters(value: unknown): value is readonly string[] {
   return (
     Array.isArray(value) && value.length > 0 && value.length <= 9 && value.every((name) => typeof name === 'string')
   );
@@ -50,6 +61,11 @@ export function isTold(value: unknown): value is Told {
     Number.isSafeInteger(told.token) &&
     (told.leader === undefined || typeof told.leader === 'string') &&
     isVoters(told.voters) &&
-    (outcome === undefined || (typeof outcome === 'object' && outcome !== null))
+    (outcome === undefined || isOutcome(outcome))
   );
+}
+
+function isOutcome(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return !('refused' in value) || typeof value.refused === 'string';
 }

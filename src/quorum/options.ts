@@ -9,14 +9,16 @@ export interface QuorumOptions<Command, Result, Question = never, Answer = never
   name: string;
   /**
    * The voters at first, the same list at all members, in any order: 1 to 9 addresses or member ids, whichever stays the same when a
-   * voter starts again. Who is not among them takes part as a client; `changeVoters` may make it a voter. A voter that knows of an
+   * voter starts again: each by one of them at all members. Who is not among them takes part as a client; `changeVoters` may make it a voter. A voter that knows of an
    * agreement goes by that.
    */
   voters: readonly string[];
   machine: ReplicatedMachine<Command, Result, Question, Answer>;
   /**
    * Where a voter keeps what it must not forget; at all voters or at none. Without, a voter that starts again is a new one and takes
-   * the old one's place, and what was agreed upon is lost when a majority starts again at a time.
+   * the old one's place, and what was agreed upon is lost when a majority starts again at a time. With, who was voted out must not
+   * come back with nothing saved as long as `voters` names it: when all that `voters` names have nothing saved, they begin anew,
+   * even if others go on that they have never heard of, and there are two leaders.
    */
   storage?: QuorumStorage;
   /**
@@ -43,7 +45,7 @@ export interface QuorumOptions<Command, Result, Question = never, Answer = never
 
 /** Keeps a voter's state over restarts: one small value (its log is cut at 64 entries), replaced as a whole. */
 export interface QuorumStorage {
-  /** What was saved last; `undefined` when nothing ever was. */
+  /** What was saved last; `undefined` or `null` when nothing ever was. Anything else that was never saved is `ERR_STORAGE`. */
   load(): unknown | Promise<unknown>;
   /**
    * Resolves when the value is safe from a crash: nothing that depends on it is told to anybody before. Called again only after that.

@@ -5,25 +5,36 @@
 import { GossipError } from '../errors.js';
 import type { Cluster, Member } from '../index.js';
 import type { ProposeOptions, Quorum } from './api.js';
-import { type Ask, isTold, isVoters, refusal, type Told } from './ask.js';
+import { type Ask, isTold, isWish, refusal, type Told, type Wish } from './ask.js';
 import { type LeaseClock, platformClock } from './clock.js';
+import type { ReplicaEffect, ReplicaOptions } from './input.js';
 import { nameOf, votersOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
 import { readSavedState } from './messages.js';
 import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
-import type { ReplicaEffect, ReplicaOptions } from './replica.js';
 import { findMember, type Outcome, Voter } from './voter.js';
 import { ASK, listen } from './wire.js';
 
-/** Starts a quorum at this member. @throws GossipError `ERR_OPTION`, and what `storage.load` rejects with. */
+/**
+ * Starts a quorum at this member.
+ * @throws GossipError `ERR_OPTION`, `ERR_STORAGE` (what was saved is spoilt), and what `storage.load` or `machine.restore` throws.
+ */
 export async function createQuorum<C, R, Q = never, A = never>(
   cluster: Cluster,
   options: QuorumOptions<C, R, Q, A>,
 ): Promise<Quorum<C, R, Q, A>> {
   checkQuorumOptions(options);
-  const saved = readSavedState(await options.storage?.load());
+  const value = (await options.storage?.load()) ?? undefined;
+  const saved = readSavedState(value);
+  // Whoever takes it for nothing forgets what it has promised.
+  if (value !== undefined && !saved) throw new GossipError('ERR_STORAGE', 'what storage.load returned was never saved');
   const quorum = new QuorumMember(cluster, options as unknown as AnyOptions);
-  quorum.start(saved);
+  try {
+    quorum.start(saved);
+  } catch (error) {
+    await quorum.close();
+    throw error;
+  }
   return quorum as unknown as Quorum<C, R, Q, A>;
 }
 
@@ -62,17 +73,13 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     const { cluster, options } = this;
     this.#stopListening = listen(cluster, this.name, this);
     if (!this.#stopListening) bad('name', `"${this.name}" is in use at this member`);
-    const own = saved ? nameOf(saved.id) : options.voters.find((name) => this.#isOurs(name));
+    const own = saved ? nameOf(saved.id) : options.voters.find((name) => this.isOurs(name));
     if (own !== undefined) this.#vote(own, saved);
     if (options.watches ?? true) void this.#watch();
     const { signal } = options;
     const stop = () => void this.close();
     if (signal?.aborted) stop();
     else signal?.addEventListener('abort', stop, { signal: this.#closing.signal });
-  }
-
-  #isOurs(name: string): boolean {
-    return name === this.cluster.id || name === this.cluster.address;
   }
 
   #vote(name: string, saved?: ReplicaOptions['saved']): Voter {
@@ -103,9 +110,11 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     }
   }
 
-  #accepts(command: unknown, from: Member): boolean {
+  #welcomes({ do: what, value }: Wish, from: Member): boolean {
+    // A leaf may be anybody's page: unless it votes, who does is not for it to say.
+    if (what !== 'propose') return what === 'query' || !from.via || this.voters.includes(from.id);
     try {
-      if (this.options.accepts?.(command, from) ?? true) return true;
+      if (this.options.accepts?.(value, from) ?? true) return true;
       this.count('commandsUnwelcome');
     } catch {
       this.count('handlersFailed');
@@ -140,6 +149,10 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   }
 
   // What the voter calls.
+
+  isOurs(name: string): boolean {
+    return name === this.cluster.id || name === this.cluster.address;
+  }
 
   handled(effects: readonly ReplicaEffect[]): void {
     for (const effect of effects) {
@@ -194,7 +207,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       return;
     }
     // Somebody wants us for a voter.
-    const voter = this.#voter ?? (this.#isOurs(name) ? this.#vote(name) : undefined);
+    const voter = this.#voter ?? (this.isOurs(name) ? this.#vote(name) : undefined);
     voter?.said(value, from);
   }
 
@@ -214,17 +227,8 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       if ((this.leadership?.token ?? 0) === ask.token) await this.#changed(2 * this.#leaseMs, signal);
       return this.#tells();
     }
-    if (ask.do === 'propose') {
-      const outcome: Outcome = this.#accepts(ask.value, from)
-        ? await voter.propose(ask.value)
-        : { refused: 'unwelcome' };
-      return this.#tells(outcome);
-    }
-    if (ask.do === 'query') return this.#tells(await voter.query(ask.value));
-    if (ask.do !== 'change' || !isVoters(ask.value)) return undefined;
-    // A leaf may be anybody's page: unless it votes, who does is not for it to say.
-    if (from.via && !this.voters.includes(from.id)) return this.#tells({ refused: 'unwelcome' });
-    return this.#tells(await voter.change(ask.value));
+    if (!isWish(ask)) return undefined;
+    return this.#tells(this.#welcomes(ask, from) ? await voter.grant(ask) : { refused: 'unwelcome' });
   }
 
   #tells(outcome?: Outcome): Told {
@@ -234,6 +238,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
 
   /** Until who leads has changed, as we see it, or time has passed. */
   #changed(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#closing.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         cancel();
@@ -255,10 +260,14 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       const follows = this.#voter?.leadershipAt(this.clock.now()) !== undefined;
       const target = follows ? undefined : findMember(this.cluster, voters[at % voters.length] as string);
       let told: Told | undefined;
+      let pauseMs = this.#leaseMs / 4;
       if (target && target.id !== this.cluster.id) {
         const { token = 0 } = this.leadership ?? {};
         told = await this.#ask(target, { do: 'watch', token }, 4 * this.#leaseMs).catch((error) => {
-          if ((error as GossipError).code === 'ERR_CLOSED') this.ended();
+          const { code } = error as GossipError;
+          if (code === 'ERR_CLOSED') this.ended();
+          // Once a second at most: a gateway expels a leaf that goes on with what it may not do.
+          if (code === 'ERR_REFUSED') pauseMs = 10 * this.#leaseMs;
           return undefined;
         });
       }
@@ -266,7 +275,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
       this.#look();
       if (heard) continue;
       at++;
-      await this.#changed(follows ? 4 * this.#leaseMs : this.#leaseMs / 4, signal);
+      await this.#changed(follows ? 4 * this.#leaseMs : pauseMs, signal);
     }
   }
 
@@ -303,8 +312,9 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   }
 
   /** Brings a wish to whoever leads: those who do not say who does. What certainly was not done is tried again until the deadline. */
-  async #wish(ask: Exclude<Ask, { do: 'watch' }>, options: ProposeOptions): Promise<unknown> {
+  async #wish(ask: Wish, options: ProposeOptions): Promise<unknown> {
     const { timeoutMs = 10_000, signal, idempotent = false } = options;
+    if (!(timeoutMs > 0)) bad('timeoutMs', `is ${timeoutMs}; it must be a number above 0`);
     const untilMs = this.clock.now() + timeoutMs;
     let unknown: unknown;
     let hint: string | undefined;
@@ -321,7 +331,8 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
         told = await this.#bring(name, ask, idempotent ? Math.min(leftMs, 2 * this.#leaseMs) : leftMs, signal);
       } catch (error) {
         const { code } = error as GossipError;
-        if (code === 'ERR_TIMEOUT' || code === 'ERR_HANDLER' || code === 'ERR_UNREACHABLE') unknown = error;
+        const closing = code === 'ERR_ABORTED' && this.#closing.signal.aborted && !signal?.aborted;
+        if (closing || code === 'ERR_TIMEOUT' || code === 'ERR_HANDLER' || code === 'ERR_UNREACHABLE') unknown = error;
         else if (code !== 'ERR_UNKNOWN_MEMBER' && code !== 'ERR_NO_HANDLER') throw error;
       }
       const { outcome, leader } = told ?? {};
@@ -341,28 +352,17 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     );
   }
 
-  async #bring(
-    name: string,
-    ask: Exclude<Ask, { do: 'watch' }>,
-    timeoutMs: number,
-    signal?: AbortSignal,
-  ): Promise<Told | undefined> {
+  async #bring(name: string, ask: Wish, timeoutMs: number, signal?: AbortSignal): Promise<Told | undefined> {
     const voter = this.#voter;
-    if (voter?.name === name) {
-      const outcome =
-        ask.do === 'propose'
-          ? voter.propose(ask.value)
-          : ask.do === 'query'
-            ? voter.query(ask.value)
-            : voter.change(ask.value);
-      return this.#tells(await this.#within(outcome, timeoutMs, signal));
-    }
+    if (voter?.name === name) return this.#tells(await this.#within(voter.grant(ask), timeoutMs, signal));
     const target = findMember(this.cluster, name);
-    return target && target.id !== this.cluster.id ? this.#ask(target, ask, timeoutMs, signal) : undefined;
+    if (!target || target.id === this.cluster.id) return undefined;
+    return this.#within(this.#ask(target, ask, timeoutMs, signal), timeoutMs, signal);
   }
 
-  /** What becomes of a wish of our own, or that nobody knows. */
-  async #within(outcome: Promise<Outcome>, timeoutMs: number, signal?: AbortSignal): Promise<Outcome> {
+  /** What becomes of a wish, or that nobody knows. */
+  async #within<T>(outcome: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
+    const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
     let cancel = () => {};
     let aborted = () => {};
     const late = new Promise<never>((_, reject) => {
@@ -370,13 +370,13 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
         reject(new GossipError('ERR_TIMEOUT', `not within ${timeoutMs} ms`)),
       );
       aborted = () => reject(new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason }));
-      signal?.addEventListener('abort', aborted);
+      for (const each of signals) each.addEventListener('abort', aborted);
     });
     try {
       return await Promise.race([outcome, late]);
     } finally {
       cancel();
-      signal?.removeEventListener('abort', aborted);
+      for (const each of signals) each.removeEventListener('abort', aborted);
     }
   }
 
@@ -386,7 +386,7 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
     if (!leader || !voter.resign()) return;
     // A disk may take its time.
     const untilMs = this.clock.now() + this.#leaseMs;
-    while (voter.replica.leader === leader && this.clock.now() < untilMs)
+    while (voter.replica.leader === leader && this.clock.now() < untilMs && !this.#closing.signal.aborted)
       await this.#changed(this.#leaseMs / 8, this.#closing.signal);
   }
 

@@ -4,66 +4,11 @@
  * what it knew: who forgets is somebody else, and is let in as such.
  * @source Ongaro and Ousterhout, In Search of an Understandable Consensus Algorithm (2014); Ongaro's thesis, 3.10, 4.2.3, 6.4, 9.6
  */
+import type { Refusal, ReplicaEffect, ReplicaInput, ReplicaOptions } from './input.js';
 import { Leader } from './leader.js';
 import { type Configuration, type Entry, isQuorum, Log, nameOf, votersOf } from './log.js';
-import type { Leadership, ReplicatedMachine } from './machine.js';
+import type { Leadership } from './machine.js';
 import type { QuorumMessage, SavedState, Unsigned } from './messages.js';
-
-/** What a replica is made of. */
-export interface ReplicaOptions {
-  /** Ours among the voters. */
-  name: string;
-  /** The voters at first. */
-  names: readonly string[];
-  machine: ReplicatedMachine<unknown, unknown, unknown, unknown>;
-  leaseMs: number;
-  /** In [0, 1). */
-  random: () => number;
-  /** The wall's milliseconds when `nowMs` is 0: the first term of all, so that tokens go on after all was lost. */
-  epochMs: number;
-  /** A part of our id that no former process of our name had. */
-  boot: string;
-  /** Whether what is to be saved is told. */
-  durable: boolean;
-  saved?: SavedState | undefined;
-}
-
-/** What comes in. */
-export type ReplicaInput =
-  | { readonly type: 'tick' }
-  | { readonly type: 'message'; readonly message: QuorumMessage }
-  | { readonly type: 'propose'; readonly command: unknown; readonly ref: number }
-  | { readonly type: 'change-voters'; readonly names: readonly string[]; readonly ref: number }
-  | { readonly type: 'resign' }
-  /** Our clock has stood still, for we do not know how long. */
-  | { readonly type: 'slept' }
-  /** Whether this replica may lead from now on. */
-  | { readonly type: 'eligible'; readonly eligible: boolean };
-
-/** Why a wish was not granted. `lost`: it may be, or not. All others: it will not. */
-export type Refusal =
-  | 'not-leader'
-  | 'lost'
-  | 'overloaded'
-  | 'busy'
-  | 'unreachable'
-  | 'strangers'
-  | 'too-large'
-  | 'unwelcome';
-
-/** What is to be done, in order; what follows a `save` waits until that is safe. */
-export type ReplicaEffect =
-  | { readonly type: 'save'; readonly state: SavedState }
-  | { readonly type: 'send'; readonly message: QuorumMessage }
-  | { readonly type: 'settled'; readonly ref: number; readonly result?: unknown; readonly refused?: Refusal }
-  | {
-      readonly type: 'applied';
-      readonly command: unknown;
-      readonly result: unknown;
-      readonly index: number;
-      readonly term: number;
-    }
-  | { readonly type: 'restored' };
 
 /** How much longer than a lease nobody votes after hearing its holder. Source: clocks that run apart by 10 %: 1.1 / 0.9, rounded up. */
 const ELECTION_PER_LEASE = 1.25;
@@ -122,6 +67,11 @@ export class Replica {
     if (saved) this.#waitForElection();
   }
 
+  /** Our name among the voters. */
+  get name(): string {
+    return nameOf(this.id);
+  }
+
   /** We know of no agreement: whatever is told to us, we have not seen other than that. */
   get fresh(): boolean {
     return this.log.lastIndex === 0;
@@ -134,7 +84,7 @@ export class Replica {
 
   /** The name of who leads, and its token, as far as we know at a time. */
   leadershipAt(nowMs: number): Leadership | undefined {
-    if (this.leads(nowMs)) return { leader: this.options.name, token: this.term, mine: true };
+    if (this.leads(nowMs)) return { leader: this.name, token: this.term, mine: true };
     if (!this.following?.leads || nowMs >= this.#promisedUntilMs) return undefined;
     return { leader: nameOf(this.following.id), token: this.term, mine: false };
   }
@@ -171,6 +121,9 @@ export class Replica {
         // Who has led in a term and may not any more does not come back in it: its token has been seen to end.
         if (this.leader?.leads && !input.eligible) this.leader.resign();
         this.eligible = input.eligible;
+        break;
+      case 'called':
+        this.#takeName(input.name);
     }
     if (this.leader) this.leader.tick();
     else if (nowMs >= this.#electionAtMs) this.#timeOut();
@@ -219,6 +172,15 @@ export class Replica {
     this.following = undefined;
   }
 
+  /** Takes another name, unless we are counted under ours, or may be when all begin. Nothing is forgotten by it. */
+  #takeName(name: string): void {
+    const counted = this.options.names.includes(this.name) || votersOf(this.log.configuration).includes(this.id);
+    if (counted || this.leader) return;
+    this.follow(this.term);
+    this.id = `${name}#${this.options.boot}`;
+    this.#dirty = true;
+  }
+
   /** Nobody has been heard for long. */
   #timeOut(): void {
     this.following = undefined;
@@ -228,9 +190,7 @@ export class Replica {
 
   /** We count, as far as we know. */
   get votes(): boolean {
-    return this.fresh
-      ? this.options.names.includes(this.options.name)
-      : votersOf(this.log.configuration).includes(this.id);
+    return this.fresh ? this.options.names.includes(this.name) : votersOf(this.log.configuration).includes(this.id);
   }
 
   /** May begin anew when all follow: where nobody has a disk, and at first. */
@@ -240,7 +200,7 @@ export class Replica {
 
   #onMessage(message: QuorumMessage): void {
     const { type, to, from } = message;
-    const forName = nameOf(to) === this.options.name && from !== this.id;
+    const forName = nameOf(to) === this.name && from !== this.id;
     if (type === 'who' && forName) this.send({ type: 'here', to: from });
     // Who has forgotten is asked as well, instead of its former self.
     const forUs = to === this.id || (type === 'vote' && forName);
@@ -286,9 +246,9 @@ export class Replica {
     const known = votersOf(this.log.configuration);
     const others = this.#mayBegin ? names.filter((name) => !known.some((id) => nameOf(id) === name)) : [];
     const all = [...known, ...others.map((name) => `${name}#`)];
-    this.#candidacy = { pre, anew, asked: new Set([this.options.name, ...all.map(nameOf)]), votes: new Map() };
+    this.#candidacy = { pre, anew, asked: new Set([this.name, ...all.map(nameOf)]), votes: new Map() };
     for (const to of all) {
-      if (nameOf(to) !== this.options.name) {
+      if (nameOf(to) !== this.name) {
         this.send({ type: 'vote', to, term, lastIndex, lastTerm, pre, forced, anew, names });
       }
     }

@@ -4,13 +4,15 @@
  */
 import type { GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId } from '../index.js';
+import type { Wish } from './ask.js';
 import type { LeaseClock } from './clock.js';
+import type { Refusal, ReplicaEffect, ReplicaInput, ReplicaOptions } from './input.js';
 import type { Leader } from './leader.js';
 import { nameOf } from './log.js';
 import type { Leadership } from './machine.js';
 import { type QuorumMessage, readMessage } from './messages.js';
 import type { QuorumStorage } from './options.js';
-import { type Refusal, Replica, type ReplicaEffect, type ReplicaInput, type ReplicaOptions } from './replica.js';
+import { Replica } from './replica.js';
 import { bytesAtMost, COMMAND_BYTES_MAX } from './size.js';
 import { SAY } from './wire.js';
 
@@ -21,8 +23,11 @@ export type Outcome = { readonly result: unknown } | { readonly refused: Refusal
 interface VoterOwner {
   readonly cluster: Cluster;
   readonly clock: LeaseClock;
+  /** The quorum's. */
   readonly name: string;
   readonly storage: QuorumStorage | undefined;
+  /** Whether it is this member's address or id. */
+  isOurs(name: string): boolean;
   eligible(): boolean;
   count(counter: string): void;
   /** Something was done: who leads may have changed. */
@@ -35,6 +40,8 @@ interface VoterOwner {
 
 /** Things that wait while something is being saved. Source: guess, several seconds of messages. */
 const QUEUE_MAX = 1024;
+/** Names of which we know whose they are. Source: some more than voters there can be. */
+const IDS_MAX = 64;
 
 export class Voter {
   readonly #replica: Replica;
@@ -64,7 +71,7 @@ export class Voter {
   }
 
   get name(): string {
-    return this.#replica.options.name;
+    return this.#replica.name;
   }
 
   get replica(): Replica {
@@ -108,28 +115,36 @@ export class Voter {
     }
     if (this.#ids.has(name)) this.#ids.set(name, { id: from.id, atMs: this.owner.clock.now() });
     this.#look();
+    const called = nameOf(message.to);
+    if (called !== this.name && this.owner.isOurs(called)) this.#input({ type: 'called', name: called });
     this.#input({ type: 'message', message });
   }
 
-  async propose(command: unknown): Promise<Outcome> {
+  async #propose(command: unknown): Promise<Outcome> {
     if (bytesAtMost(command) > COMMAND_BYTES_MAX) return { refused: 'too-large' };
-    return this.#wish((ref) => ({ type: 'propose', command, ref }));
+    return this.#wish((ref) => this.#input({ type: 'propose', command, ref }));
   }
 
-  change(names: readonly string[]): Promise<Outcome> {
-    return this.#wish((ref) => ({ type: 'change-voters', names, ref }));
+  /** Grants a wish, of ours or of somebody else. */
+  async grant(wish: Wish): Promise<Outcome> {
+    if (wish.do === 'propose') return this.#propose(wish.value);
+    return wish.do === 'query' ? this.#query(wish.value) : this.#change(wish.value);
+  }
+
+  #change(names: readonly string[]): Promise<Outcome> {
+    return this.#wish((ref) => this.#input({ type: 'change-voters', names, ref }));
   }
 
   /** Answered in its turn: what the machine knows by then is safe. */
-  query(question: unknown): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const run = () => {
-        const { machine } = this.#replica.options;
-        resolve(this.leads() ? { result: machine.query?.(question) } : { refused: 'not-leader' });
+  #query(question: unknown): Promise<Outcome> {
+    const answer = (): Outcome =>
+      this.leads() ? { result: this.#replica.options.machine.query?.(question) } : { refused: 'not-leader' };
+    return this.#wish((ref) =>
+      this.#enqueue(() => {
+        this.#settle(ref, answer());
         return [];
-      };
-      if (!this.#enqueue(run)) resolve({ refused: 'overloaded' });
-    });
+      }),
+    );
   }
 
   /** @returns whether it will. */
@@ -137,14 +152,18 @@ export class Voter {
     return this.#input({ type: 'resign' });
   }
 
-  #wish(input: (ref: number) => ReplicaInput): Promise<Outcome> {
+  /** @param takes - whether there was room for it. */
+  #wish(takes: (ref: number) => boolean): Promise<Outcome> {
     return new Promise((resolve) => {
       const ref = ++this.#refs;
       this.#wishes.set(ref, resolve);
-      if (this.#input(input(ref))) return;
-      this.#wishes.delete(ref);
-      resolve({ refused: 'overloaded' });
+      if (!takes(ref)) this.#settle(ref, { refused: 'overloaded' });
     });
+  }
+
+  #settle(ref: number, outcome: Outcome): void {
+    this.#wishes.get(ref)?.(outcome);
+    this.#wishes.delete(ref);
   }
 
   #input(input: ReplicaInput): boolean {
@@ -210,8 +229,7 @@ export class Voter {
         return;
       case 'settled': {
         const { ref, refused, result } = effect;
-        this.#wishes.get(ref)?.(refused ? { refused } : { result });
-        this.#wishes.delete(ref);
+        this.#settle(ref, refused ? { refused } : { result });
       }
     }
   }
@@ -240,6 +258,8 @@ export class Voter {
     // A look at all members is dear where there are thousands.
     if (known && nowMs - known.atMs < this.#replica.options.leaseMs / 8) return undefined;
     const id = findMember(cluster, name)?.id;
+    // Names are anybody's to make up; the oldest goes.
+    if (this.#ids.size >= IDS_MAX) this.#ids.delete(this.#ids.keys().next().value as string);
     this.#ids.set(name, { id, atMs: nowMs });
     return id;
   }
@@ -253,6 +273,7 @@ export class Voter {
       logEntries: log.entries.length,
       wishesOpen: this.#wishes.size,
       queued: this.#queue.length,
+      namesKnown: this.#ids.size,
     };
   }
 

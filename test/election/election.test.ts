@@ -1,7 +1,7 @@
 /** Elections among real members in virtual time: events, leases, tokens, who may lead, and leaves that watch and stand. */
 import { expect, test } from 'vitest';
 import { createElection, type Election, type ElectionOptions, type Lease } from '../../src/election/index.js';
-import { createGateway, type Gateway } from '../../src/gateway.js';
+import { createGateway, type Gateway, type LeafMessage } from '../../src/gateway.js';
 import type { Cluster, Member } from '../../src/index.js';
 import { Harness } from '../unit/cluster-harness.js';
 
@@ -151,6 +151,47 @@ test('two elections of one cluster know nothing of each other, and a name is tak
   await expect(take(harness, members[0] as Cluster)).rejects.toMatchObject({ code: 'ERR_OPTION' });
   await harness.within(Promise.all([...all, ...others].map(({ election }) => election.close())), 10_000);
   await take(harness, members[0] as Cluster);
+});
+
+test('who closes has told that it leads no more, and that nobody is known to, when it is done', async () => {
+  const harness = new Harness();
+  const [, all] = await electionOf(harness);
+  const first = leaderOf(all);
+  const other = all.find((one) => one !== first) as Told;
+  for (const { election, told, leases } of [other, first]) {
+    await harness.within(election.close(), 2000);
+    expect([election.leader, election.lease, election.isLeader()]).toEqual([undefined, undefined, false]);
+    expect(leases.map(({ signal }) => signal.aborted)).toEqual(leases.map(() => true));
+    expect(told.at(-1)).toMatch(/^m[0-2] -> undefined$/);
+  }
+  expect(first.told).toContain('lost true true');
+});
+
+test('a leaf whose gateway refuses it the messages takes no part, and is not expelled for its asking', async () => {
+  const harness = new Harness();
+  const [members, all] = await electionOf(harness);
+  const send = (_: Member, { type }: LeafMessage) => type !== 96 && type !== 97;
+  const gateway = await createGateway(members[0] as Cluster, { url: 'wss://a/', policy: { send } });
+  const leaf = await harness.leaf(new Map([['wss://a/', gateway]]));
+  await harness.within(leaf.join(), 5000);
+  const page = await take(harness, leaf);
+  const refused = expect(page.election.changeVoters(['m0'])).rejects.toMatchObject({ code: 'ERR_REFUSED' });
+  await harness.within(refused, 5000);
+  await leaf.send(
+    members[1]?.id as string,
+    { type: 96, schema: undefined },
+    { q: 'election boss', m: { type: 'who' } },
+  );
+  await harness.clock.advance(60_000);
+  expect(page.election.leader).toBeUndefined();
+  expect(page.told).toEqual([]);
+  expect(all.map(({ election }) => [election.stats().messagesMalformed, election.stats().messagesUnwelcome])).toEqual(
+    all.map(() => [undefined, undefined]),
+  );
+  // A change, a message, and less than once a second who leads.
+  const { leafNotAllowed } = (members[0] as Cluster).stats();
+  expect(leafNotAllowed).toBeGreaterThan(6);
+  expect(leafNotAllowed).toBeLessThan(12);
 });
 
 test('a leaf watches, and stands when it is made a voter', async () => {

@@ -6,9 +6,10 @@ import type { Clock } from '../../src/clock.js';
 import type { Answer, Command } from '../../src/lock/commands.js';
 import type { LockTable } from '../../src/lock/table.js';
 import { LockVoter } from '../../src/lock/voter.js';
+import type { ReplicaEffect, ReplicaInput } from '../../src/quorum/input.js';
 import { nameOf, votersOf } from '../../src/quorum/log.js';
 import { readMessage, readSavedState, type SavedState } from '../../src/quorum/messages.js';
-import { Replica, type ReplicaEffect, type ReplicaInput } from '../../src/quorum/replica.js';
+import { Replica } from '../../src/quorum/replica.js';
 import { LocalClock, type Stage, TTL_MS } from './stage.js';
 import type { Voters, VotersOwner } from './world.js';
 

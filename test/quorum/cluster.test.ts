@@ -156,6 +156,93 @@ test('voters are changed among those that are known; others only with storage', 
   expect(lasting[3]?.machine.words).toEqual(['a', 'b']);
 });
 
+test('a voter is called by its id or by its address, whichever it is made one by', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const quorums: WordsMember[] = [];
+  for (const member of members) {
+    const disk: { value?: unknown } = {};
+    const save = (state: unknown) => {
+      disk.value = structuredClone(state);
+    };
+    quorums.push(await quorumOf(harness, member, { storage: { load: () => disk.value, save } }));
+  }
+  const [first, , , last] = quorums as [WordsMember, WordsMember, WordsMember, WordsMember];
+  const { id } = members[3] as Cluster;
+  await harness.within(first.propose('a'), 5000);
+  // Voted out and called otherwise, it forgets nothing: what was applied is not applied again.
+  for (const name of [id, 'm3', id]) {
+    await harness.within(first.changeVoters(['m0', 'm1', name]), 8000);
+    expect(await harness.within(last.query(null), 5000)).toEqual(['a']);
+    await harness.until(() => last.machine.words.length === 1, 3000);
+    await harness.within(first.changeVoters(['m0', 'm1', 'm2']), 8000);
+  }
+  expect(last.stats().storageFailed).toBeUndefined();
+  await harness.within(first.propose('b'), 5000);
+  await harness.within(first.changeVoters(['m3']), 8000);
+  await harness.until(() => last.isLeader(), 5000);
+  expect(last.leadership?.leader).toBe('m3');
+  expect(last.machine.words).toEqual(['a', 'b']);
+});
+
+test('what was never saved is no state to start with, and a failed start leaves nothing behind', async () => {
+  const harness = new Harness();
+  const [member] = (await harness.members(1)) as [Cluster];
+  const disk: { value: unknown } = { value: { half: 'written' } };
+  const save = (state: unknown) => {
+    disk.value = structuredClone(state);
+  };
+  const options = { voters: ['m0'], storage: { load: () => disk.value, save } };
+  for (const value of [{ half: 'written' }, '', 0, false, []]) {
+    disk.value = value;
+    await expect(quorumOf(harness, member, options)).rejects.toMatchObject({ code: 'ERR_STORAGE' });
+    expect(disk.value).toBe(value);
+  }
+  disk.value = null;
+  const first = await quorumOf(harness, member, options);
+  await harness.until(() => first.isLeader(), 3000);
+  for (let i = 0; i < 70; i++) await harness.within(first.propose(`${i}`), 1000);
+  await harness.within(first.close(), 3000);
+  const saved = disk.value as { snapshot: { state: unknown } };
+  const { state } = saved.snapshot;
+  saved.snapshot.state = 7;
+  await expect(quorumOf(harness, member, options)).rejects.toThrow(TypeError);
+  saved.snapshot.state = state;
+  const again = await quorumOf(harness, member, options);
+  await harness.until(() => again.isLeader() && again.machine.words.length === 70, 5000);
+});
+
+test('voters of the list that were voted out and come back with nothing begin nothing, as long as one has its disk', async () => {
+  const harness = new Harness();
+  const members = await harness.members(6);
+  const disks: unknown[] = [];
+  const storage = (i: number): QuorumStorage => ({
+    load: () => disks[i],
+    save: (state) => {
+      disks[i] = structuredClone(state);
+    },
+  });
+  const quorums: WordsMember[] = [];
+  for (const [i, member] of members.entries()) quorums.push(await quorumOf(harness, member, { storage: storage(i) }));
+  await harness.within((quorums[0] as WordsMember).propose('a'), 5000);
+  await harness.within((quorums[0] as WordsMember).changeVoters(['m3', 'm4', 'm5']), 8000);
+  await harness.until(() => leaderOf(quorums.slice(3)) !== undefined, 5000);
+  for (const i of [0, 1, 2]) {
+    await harness.within((quorums[i] as WordsMember).close(), 2000);
+    if (i > 0) disks[i] = undefined;
+    quorums[i] = await quorumOf(harness, members[i] as Cluster, { storage: storage(i) });
+  }
+  for (let i = 0; i < 100; i++) {
+    await harness.clock.advance(300);
+    expect(leaderOf(quorums.slice(0, 3))).toBeUndefined();
+  }
+  // They have tried, and hear of the others when they are wanted.
+  expect(quorums.slice(1, 3).map((quorum) => (quorum.stats().preVotes ?? 0) > 5)).toEqual([true, true]);
+  expect(quorums.map((quorum) => quorum.stats().beginnings ?? 0).slice(0, 3)).toEqual([0, 0, 0]);
+  await harness.within((quorums[4] as WordsMember).changeVoters(['m1', 'm3', 'm4']), 8000);
+  expect(await harness.within((quorums[1] as WordsMember).query(null), 5000)).toEqual(['a']);
+});
+
 test('without a majority nothing is done, and the error says what is known', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
@@ -173,6 +260,9 @@ test('without a majority nothing is done, and the error says what is known', asy
   await harness.clock.advance(3000);
   await none;
   await expect(leader.propose((() => {}) as never)).rejects.toMatchObject({ code: 'ERR_CODEC' });
+  for (const timeoutMs of [0, -1, Number.NaN]) {
+    await expect(leader.query(null, { timeoutMs })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+  }
 });
 
 test('what is no message of a quorum is counted and harms nobody; neither does a message in the name of another', async () => {
@@ -381,6 +471,44 @@ test('a leader whose machine has slept while it saved something does not lead, n
   expect(leader.stats().leasesSlept).toBe(1);
   expect(await harness.within(open, 3000)).toBe('ERR_TIMEOUT');
   expect(await harness.within(answer, 3000)).toBe('ERR_UNREACHABLE');
+});
+
+test('what is open when a quorum is closed is settled then, wherever it waits', async () => {
+  const harness = new Harness();
+  const members = await harness.members(4);
+  const disks = members.map(() => new SlowDisk());
+  const quorums: WordsMember[] = [];
+  for (const [i, member] of members.entries()) {
+    quorums.push(await quorumOf(harness, member, { storage: disks[i] as SlowDisk }));
+  }
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  const [client] = quorums.slice(3) as [WordsMember];
+  await harness.until(() => client.leadership !== undefined, 3000);
+  const outcomes: string[] = [];
+  const open = (of: WordsMember, who: string) => {
+    const { signal } = new AbortController();
+    for (const options of [{}, { signal }]) {
+      of.propose('a', options).catch(({ code }) => outcomes.push(`${who} propose ${code}`));
+      of.query(null, options).catch(({ code }) => outcomes.push(`${who} query ${code}`));
+    }
+  };
+  (disks[quorums.indexOf(leader)] as SlowDisk).slow = true;
+  const follower = quorums.slice(0, 3).find((quorum) => quorum !== leader) as WordsMember;
+  open(leader, 'leader');
+  open(client, 'client');
+  open(follower, 'follower');
+  await harness.clock.advance(50);
+  expect(outcomes).toEqual([]);
+  const closed = (who: string) =>
+    [`${who} propose ERR_TIMEOUT`, `${who} query ERR_CLOSED`].flatMap((one) => [one, one]);
+  await harness.within(client.close(), 2000);
+  expect(outcomes.splice(0).sort()).toEqual(closed('client'));
+  await harness.within(leader.close(), 2000);
+  expect(outcomes.filter((one) => one.startsWith('leader')).sort()).toEqual(closed('leader'));
+  // Who waited elsewhere is told.
+  await harness.clock.advance(10);
+  expect(outcomes.slice(4)).toEqual(Array(2).fill('follower propose ERR_TIMEOUT'));
 });
 
 test('a leader whose machine has slept gives its lease up, though its clock has stood still', async () => {

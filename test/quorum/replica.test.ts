@@ -108,3 +108,22 @@ test('what a candidate begins whom all follow needs all of them, and majorities 
   hear(replica, { ...reply, sentAtMs: 3, lastIndex: 2, match: 2 }, 4);
   expect(replica.committed).toBe(2);
 });
+
+test('a replica takes another of its names only where nobody counts it under the one that it has', () => {
+  const take = (replica: Replica, name: string) => {
+    const effects = replica.handle({ type: 'called', name }, 1);
+    return [replica.name, effects.some(({ type }) => type === 'save')];
+  };
+  const { options } = restarted();
+  const fresh = (name: string) => new Replica({ ...options, name, saved: undefined }, 0);
+  // One of those that begin, one that is counted, one that is neither.
+  expect(take(fresh('a'), 'x')).toEqual(['a', false]);
+  expect(take(restarted(), 'x')).toEqual(['a', false]);
+  const saved = { ...options.saved, id: 'd#1' } as typeof options.saved & object;
+  const entry = { type: 'voters', term: 3, configuration: { voters: [...IDS, 'd#1'] } } as const;
+  expect(take(new Replica({ ...options, saved: { ...saved, entries: [entry] } }, 0), 'x')).toEqual(['d', false]);
+  const stranger = new Replica({ ...options, saved }, 0);
+  expect(take(stranger, 'x')).toEqual(['x', true]);
+  expect([stranger.id, stranger.term, stranger.log.lastIndex]).toEqual(['x#2', 3, 2]);
+  expect(take(fresh('d'), 'x')).toEqual(['x', true]);
+});

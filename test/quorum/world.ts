@@ -4,10 +4,11 @@
  * happen is looked for.
  */
 import { Random } from '../../src/core/random.js';
+import type { Refusal, ReplicaEffect, ReplicaInput } from '../../src/quorum/input.js';
 import { nameOf, votersOf } from '../../src/quorum/log.js';
 import type { ReplicatedMachine } from '../../src/quorum/machine.js';
 import { type QuorumMessage, readMessage, readSavedState, type SavedState } from '../../src/quorum/messages.js';
-import { type Refusal, Replica, type ReplicaEffect, type ReplicaInput } from '../../src/quorum/replica.js';
+import { Replica } from '../../src/quorum/replica.js';
 import { Agenda } from '../../src/testing/agenda.js';
 
 export const LEASE_MS = 1000;
