@@ -394,6 +394,24 @@ describe('leaves', () => {
     expect(next.value?.token).toBeGreaterThan(third.value?.token as number);
   });
 
+  test('a voter that leads anew counts the time of those who fell silent before', async () => {
+    const { harness, clusters, locks, on } = await stage();
+    let isMute = false;
+    const policy = { send: () => !isMute };
+    const gateway = await createGateway(clusters[1] as Cluster, { url: 'wss://a/', policy });
+    const leaf = await harness.leaf(new Map([['wss://a/', gateway]]));
+    await harness.within(leaf.join(), 5000);
+    const lock = await harness.within((await on(leaf)).acquire('a'), 5000);
+    const leads = locks.find((one) => one.stats().sessionsWatched) as Locks;
+    const next = watch((locks.find((one) => one !== leads) as Locks).acquire('a'));
+    await harness.clock.advance(200);
+    isMute = true;
+    // Its cluster lives on, so that nothing else wakes the others.
+    await harness.within(leads.close(), 2000);
+    await harness.until(() => next.done, 2 * TTL_MS);
+    expect(next.value?.token).toBeGreaterThan(lock.token);
+  });
+
   test('its gateway says which leaf may use locks, by the types of messages that the guide names', async () => {
     const { harness, clusters, locks, on } = await stage();
     const [ada] = locks as [Locks];
