@@ -124,7 +124,8 @@ export function isCommand(value: unknown): value is Command {
 
 /** Exactly these fields, its own: what has more, or has them from elsewhere, might be read in two ways. */
 function has(value: Fields, names: readonly string[]): boolean {
-  return Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
+  const own = Object.keys(value);
+  return own.length === names.length && own.every((name) => names.includes(name));
 }
 
 function isOpen(value: Fields): boolean {
@@ -138,7 +139,7 @@ function isOpen(value: Fields): boolean {
 function isTurn(value: Fields): boolean {
   const { session, member, turn, seen, operations } = value;
   if (!has(value, ['type', 'session', 'member', 'turn', 'seen', 'operations']) || !isText(member, 64)) return false;
-  if (![session, turn, seen].every(isCount) || !Array.isArray(operations)) return false;
+  if (!isCount(session) || !isCount(turn) || !isCount(seen) || !Array.isArray(operations)) return false;
   return operations.length <= LOCK_LIMITS.operationsMax && operations.every(isOperation);
 }
 
