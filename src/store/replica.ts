@@ -10,7 +10,7 @@ import { Comparison } from './comparison.js';
 import { earlier, HybridClock, timeAt, unixMsOf } from './hybrid-clock.js';
 import { Known } from './known.js';
 import type { Change, Effect, Input, ReplicaOptions, Write } from './machine.js';
-import { check, fits, PAGE_BYTES, type PutAnswer, readCells, readHas, tellCells } from './messages.js';
+import { check, fits, number, PAGE_BYTES, type PutAnswer, readCells, readHas, tellCells } from './messages.js';
 import { Table } from './table.js';
 import { keep } from './value.js';
 
@@ -87,6 +87,7 @@ export class Replica {
         }
         const { taken } = this.take(cells, true);
         this.drop(input.drop.flatMap((id) => this.table.get(id) ?? []));
+        this.collect(number(input.floor));
         if (input.told) this.tell(taken, nowMs);
         break;
       }

@@ -113,3 +113,32 @@ test('nothing is forgotten before each member has been heard of, so that what on
     expect([has('x'), has('of c alone'), replica?.table.size]).toEqual([undefined, true, 1]);
   }
 });
+
+test('who begins anew from its disk remembers what was forgotten there, and lets nothing of it come back', () => {
+  const world = new World({ seed: 1, replicas: 3, tombstoneMs: 4000, forgets: true, disks: true });
+  const [a, b, c] = world.places as [World['places'][0], World['places'][0], World['places'][0]];
+  const element = (type: 'put' | 'remove', field: string): Write =>
+    type === 'put'
+      ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
+      : { type, kind: 'set', key: 'k', field };
+  for (const place of world.places) world.start(place);
+  world.lookAround();
+  world.run(2000);
+  for (const field of ['x', 'y']) world.write(a, element('put', field));
+  world.run(10_000);
+  world.network.partition([[0, 1], [2]]);
+  world.lookAround();
+  world.run(2000);
+  world.write(a, element('remove', 'x'));
+  world.run(60_000);
+  expect([a, b].map(({ replica }) => replica?.table.empty)).toEqual([0, 0]);
+  for (const place of [a, b]) world.crash(place);
+  for (const place of [a, b]) world.start(place);
+  world.network.heal();
+  world.lookAround();
+  world.run(60_000);
+  for (const { replica } of [a, b, c]) {
+    const has = (field: string) => replica?.table.visible('set', 'k', field, Date.UTC(2027, 0, 1));
+    expect([has('x'), has('y'), replica?.table.size]).toEqual([undefined, true, 1]);
+  }
+});
