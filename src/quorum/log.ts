@@ -42,19 +42,16 @@ export function isQuorum(configuration: Configuration, has: (id: string) => bool
 
 /** The largest value that those who decide have reached or passed. */
 export function quorumValue({ voters, next, all }: Configuration, of: (id: string) => number): number {
-  const sorted = (ids: readonly string[]) => ids.map(of).sort((a, b) => b - a);
   // Of 2 the lesser, of 3 the middle one, of 4 the third.
-  const most = (ids: readonly string[]) => sorted(ids)[Math.floor(ids.length / 2)] ?? Number.NEGATIVE_INFINITY;
-  return Math.min(
-    most(voters),
-    next ? most(next) : Number.POSITIVE_INFINITY,
-    sorted(all ?? []).at(-1) ?? Number.POSITIVE_INFINITY,
-  );
+  const most = (ids: readonly string[]) =>
+    ids.map(of).sort((a, b) => b - a)[Math.floor(ids.length / 2)] ?? Number.NEGATIVE_INFINITY;
+  const decided = next ? Math.min(most(voters), most(next)) : most(voters);
+  return all ? Math.min(decided, ...all.map(of)) : decided;
 }
 
 /** Everybody who votes. */
-export function votersOf({ voters, next = [], all = [] }: Configuration): string[] {
-  return [...new Set([...voters, ...next, ...all])];
+export function votersOf({ voters, next = [], all = [] }: Configuration): readonly string[] {
+  return next.length + all.length > 0 ? [...new Set([...voters, ...next, ...all])] : voters;
 }
 
 export class Log {

@@ -71,10 +71,11 @@ const isCount: Reader<number> = (value): value is number => Number.isSafeInteger
 const isMatch: Reader<number> = (value): value is number => value === -1 || isCount(value);
 const isTime: Reader<number> = (value): value is number => Number.isFinite(value);
 const isAnything: Reader<unknown> = (value): value is unknown => true;
-const fits = (value: unknown, shape: Shape): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.entries(shape).every(([key, read]) => read((value as Record<string, unknown>)[key]));
+const fits = (value: unknown, shape: Shape): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  for (const key in shape) if (!shape[key]?.((value as Record<string, unknown>)[key])) return false;
+  return true;
+};
 
 /** More voters than there may be, and both sets of a change. */
 const LIST_MAX = 1024;
@@ -86,12 +87,12 @@ const isOptional =
   <T>(read: Reader<T>): Reader<T | undefined> =>
   (value): value is T | undefined =>
     value === undefined || read(value);
-const isConfiguration: Reader<Configuration> = (value): value is Configuration =>
-  fits(value, {
-    voters: isList(isText),
-    next: isOptional(isList(isText)),
-    all: isOptional(isList(isText)),
-  });
+const CONFIGURATION: Shape = {
+  voters: isList(isText),
+  next: isOptional(isList(isText)),
+  all: isOptional(isList(isText)),
+};
+const isConfiguration: Reader<Configuration> = (value): value is Configuration => fits(value, CONFIGURATION);
 
 const ENTRIES: Record<string, Shape> = {
   start: { term: isCount },
@@ -102,9 +103,10 @@ const isEntry: Reader<Entry> = (value): value is Entry => {
   const shape = shapeOf(ENTRIES, value);
   return shape !== undefined && fits(value, shape);
 };
-const isSnapshot: Reader<Snapshot> = (value): value is Snapshot =>
-  fits(value, { index: isCount, term: isCount, configuration: isConfiguration, state: isAnything });
+const SNAPSHOT: Shape = { index: isCount, term: isCount, configuration: isConfiguration, state: isAnything };
+const isSnapshot: Reader<Snapshot> = (value): value is Snapshot => fits(value, SNAPSHOT);
 
+const ENVELOPE: Shape = { from: isText, to: isText };
 const SHAPES: Record<QuorumMessage['type'], Shape> = {
   who: {},
   here: {},
@@ -140,7 +142,7 @@ function shapeOf(shapes: Record<string, Shape>, value: unknown): Shape | undefin
 /** Reads a message. @returns `undefined` for what is none. */
 export function readMessage(value: unknown): QuorumMessage | undefined {
   const shape = shapeOf(SHAPES, value);
-  return shape && fits(value, { ...shape, from: isText, to: isText }) ? (value as QuorumMessage) : undefined;
+  return shape && fits(value, ENVELOPE) && fits(value, shape) ? (value as QuorumMessage) : undefined;
 }
 
 /** What a replica keeps over restarts. */

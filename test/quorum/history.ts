@@ -139,9 +139,8 @@ function heal(world: World): number {
   }
   const before = world.successes;
   const healed = world.run(fromMs + HEALED_MS, () => {
-    const leader = world.leading();
-    const latest = [...world.proposals.values()].at(-1);
-    if (leader && latest !== 'open' && world.successes === before) world.propose(leader);
+    const leader = world.successes === before ? world.leading() : undefined;
+    if (leader && [...world.proposals.values()].at(-1) !== 'open') world.propose(leader);
     return world.successes > before;
   });
   if (!healed) world.fail('nobody leads though all is well');

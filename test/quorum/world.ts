@@ -5,7 +5,7 @@
  */
 import { Random } from '../../src/core/random.js';
 import type { Refusal, ReplicaEffect, ReplicaInput } from '../../src/quorum/input.js';
-import { nameOf, votersOf } from '../../src/quorum/log.js';
+import { type Entry, nameOf, votersOf } from '../../src/quorum/log.js';
 import type { ReplicatedMachine } from '../../src/quorum/machine.js';
 import { type QuorumMessage, readMessage, readSavedState, type SavedState } from '../../src/quorum/messages.js';
 import { Replica } from '../../src/quorum/replica.js';
@@ -160,7 +160,7 @@ export class World {
         epochMs: 1_800_000_000_000 + this.nowMs - localMs + process.rate * 1000,
         boot: `${process.life}`,
         durable: process.durable,
-        saved: readSavedState(structuredClone(process.disk)),
+        saved: readSavedState(carried(process.disk)),
       },
       localMs,
     );
@@ -276,7 +276,7 @@ export class World {
     const copies = random.unit() < faults.duplicate ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const delayMs = 1 + 20 * random.unit() ** 3 + (random.unit() < faults.late ? random.unit() * 4 * LEASE_MS : 0);
-      const arriving = readMessage(structuredCloneOf(message));
+      const arriving = readMessage(carried(message));
       if (!arriving) throw new Error(`unreadable: ${JSON.stringify(message)}`);
       this.after(delayMs, () => {
         if (!this.passes(from, toName)) return;
@@ -302,7 +302,7 @@ export class World {
     let { previousTerm } = message;
     for (const [i, entry] of message.entries.entries()) {
       const key = `${message.previousIndex + 1 + i}:${entry.term}`;
-      const text = `${previousTerm} ${JSON.stringify(entry)}`;
+      const text = `${previousTerm} ${textOf(entry)}`;
       const known = this.entries.get(key);
       if (known !== undefined && known !== text) this.fail(`two entries are ${key}: ${known} and ${text}`);
       this.entries.set(key, text);
@@ -410,12 +410,25 @@ export class World {
     return this.processes.find((process) => process.running && process.replica.leads(this.local(process)));
   }
 
-  voters(): string[] {
+  voters(): readonly string[] {
     return votersOf(this.newest()?.replica.log.configuration ?? { voters: [] });
   }
 }
 
-/** As by a codec: nothing is shared with the sender. */
-function structuredCloneOf<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
+/** As by a codec: nothing is shared with the sender, and what is undefined is left out. By hand, as most of the time went into JSON. */
+function carried(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(carried);
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`no codec carries ${value}`);
+  if (typeof value !== 'object' || value === null) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (item !== undefined) copy[key] = carried(item);
+  }
+  return copy;
+}
+
+/** As a text that is the same for what is the same. */
+function textOf(entry: Entry): string {
+  return entry.type === 'command' ? `${entry.term} ${entry.command}` : JSON.stringify(entry);
 }
