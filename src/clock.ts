@@ -34,7 +34,8 @@ export function systemClock(): Clock {
       return performance.now() + sleptMs;
     },
     schedule(delayMs, run) {
-      const timer = setTimeout(run, Math.min(delayMs, DELAY_MS_MAX));
+      // Timers count whole milliseconds from when the turn began, so that they are up to one early: then all would wake twice.
+      const timer = setTimeout(run, Math.min(Math.ceil(delayMs) + 1, DELAY_MS_MAX));
       return () => clearTimeout(timer);
     },
   };

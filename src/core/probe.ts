@@ -45,6 +45,7 @@ interface Probe {
    * answer a connection that is closed again, as by a proxy that has nobody behind it, is not dialled again at once.
    */
   over: 'answered' | 'failed' | undefined;
+  forgetMs: number;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
   done: ((alive: boolean, refused: boolean) => void) | undefined;
 }
@@ -190,18 +191,27 @@ export class Prober {
       this.#tell(row, 'ping', seq, false);
       if (evidence === 'refused') this.#refused(seq, this.#probes.get(seq) as Probe);
       else if (evidence === 'closed') this.#dial(row, seq);
-      this.core.schedule(timeoutMs, () => this.#askOthers(seq, false));
+      this.core.schedule(timeoutMs, () => this.#unanswered(seq, stretch));
     } else {
       this.core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
-        else this.#askOthers(seq, false);
+        else this.#unanswered(seq, stretch);
       });
     }
-    this.core.schedule(this.core.timing.probeIntervalMs * stretch, () => this.#close(seq, false));
+  }
+
+  /** Most probes are answered, and need no second timer. */
+  #unanswered(seq: number, stretch: number): void {
+    const probe = this.#probes.get(seq);
+    if (!probe || probe.over) return;
+    this.#askOthers(seq, false);
+    const endMs = probe.startMs + this.core.timing.probeIntervalMs * stretch;
+    this.core.schedule(endMs - this.core.nowMs, () => this.#close(seq, false));
   }
 
   /** @returns a number that cannot be guessed from earlier ones. */
   #open(target: MemberId, evidence: boolean, done?: Probe['done']): number {
+    for (const [old, { forgetMs }] of this.#probes) if (forgetMs <= this.core.nowMs) this.#probes.delete(old);
     let seq: number;
     do seq = this.core.random.uint32();
     while (this.#probes.has(seq));
@@ -214,6 +224,7 @@ export class Prober {
       refusedMs: undefined,
       refused: new Set(),
       over: undefined,
+      forgetMs: Number.POSITIVE_INFINITY,
       done,
     });
     return seq;
@@ -278,7 +289,7 @@ export class Prober {
     const row = this.core.members.get(probe.target);
     // Whatever is new from it is proof of life, an ack or not.
     probe.over = alive || (row && row.heardMs > probe.startMs) ? 'answered' : 'failed';
-    this.core.schedule(this.core.timing.probeIntervalMs * 2, () => this.#probes.delete(seq));
+    probe.forgetMs = this.core.nowMs + this.core.timing.probeIntervalMs * 2;
     if (probe.over === 'answered') {
       this.core.suspicion.adjustHealth(-1);
       return;

@@ -154,7 +154,7 @@ test('one failed dial fails every send that waits for it', async () => {
 
 test('bytes queued for a peer that does not read are limited, and the peer is given up', async () => {
   const peer = await server((socket) => socket.pause());
-  const a = await member({ timeoutMs: 300 }, { sendQueueBytesMax: 20_000_000 });
+  const a = await member({ timeoutMs: 600 }, { sendQueueBytesMax: 20_000_000 });
   const outcomes: Promise<string>[] = [];
   for (let i = 0; i < 12; i++) outcomes.push(code(a.transport.send(peer.address, new Uint8Array(2_000_000), SHARED)));
   const codes = await within(Promise.all(outcomes), 'every send settles');

@@ -62,15 +62,13 @@ export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, time
   let dialling = 0;
   let closed = false;
   let onEmpty = () => {};
+  /** Ticks only while there are connections, so that who is idle sleeps. */
+  let tick: NodeJS.Timeout | undefined;
 
-  const tick = setInterval(
-    () => {
-      const nowMs = performance.now();
-      for (const connection of [...incoming, ...outgoing]) connection.check(nowMs);
-    },
-    Math.min(1_000, Math.max(10, Math.min(timeoutMs, idleTimeoutMs) / 4)),
-  );
-  tick.unref();
+  const check = () => {
+    const nowMs = performance.now();
+    for (const connection of [...incoming, ...outgoing]) connection.check(nowMs);
+  };
 
   const closedError = () => new GossipError('ERR_CLOSED', 'the socket transport was closed');
   const total = () => incoming.size + outgoing.size + dialling;
@@ -88,10 +86,14 @@ export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, time
       onClose(by, error) {
         into.delete(connection);
         options.onClose(by, error);
-        if (incoming.size + outgoing.size === 0) onEmpty();
+        if (incoming.size + outgoing.size > 0) return;
+        clearInterval(tick);
+        tick = undefined;
+        onEmpty();
       },
     });
     into.add(connection);
+    tick ??= setInterval(check, Math.max(10, Math.min(timeoutMs, idleTimeoutMs) / 4)).unref();
     return connection;
   };
 
