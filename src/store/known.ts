@@ -95,14 +95,14 @@ export class Known {
     if (this.#peers.size === 0 || this.#peers.size >= REPLICAS_MAX) return 0;
     const heard = new Set(Array.from(this.#peers.values(), ({ member }) => member));
     if (!members.every((one) => heard.has(one) || this.#without.has(one))) return 0;
-    const rows = new Map<string, ReadonlyMap<string, number>>([
-      [this.writer, new Map(this.#has).set(this.writer, now)],
-    ]);
-    for (const [writer, { has }] of this.#peers) rows.set(writer, has);
-    // Those that only somebody else has spoken to yet are waited for.
-    for (const { has } of this.#peers.values()) for (const writer of has.keys()) if (!rows.has(writer)) return 0;
     let stable = now;
-    for (const has of rows.values()) for (const writer of rows.keys()) stable = Math.min(stable, has.get(writer) ?? 0);
+    for (const writer of this.#peers.keys()) stable = Math.min(stable, this.#has.get(writer) ?? 0);
+    for (const { has } of this.#peers.values()) {
+      // Those that only somebody else has spoken to yet are waited for.
+      for (const writer of has.keys()) if (writer !== this.writer && !this.#peers.has(writer)) return 0;
+      stable = Math.min(stable, has.get(this.writer) ?? 0);
+      for (const writer of this.#peers.keys()) stable = Math.min(stable, has.get(writer) ?? 0);
+    }
     return stable;
   }
 }

@@ -84,8 +84,10 @@ export function tellCells(name: string, cells: Iterable<CellData>, withValues = 
   };
   const c = Array.from(cells, (one): CellTuple => {
     const state = one.removed ? 1 : one.value === undefined ? 2 : 0;
-    const version = [KINDS.indexOf(one.kind), one.key, one.field, place(one.writer), one.time, state];
-    return withValues && !one.removed ? [...version, one.expiresAtMs, ...(state ? [] : [one.value])] : version;
+    const tuple: unknown[] = [KINDS.indexOf(one.kind), one.key, one.field, place(one.writer), one.time, state];
+    if (withValues && !one.removed) tuple.push(one.expiresAtMs);
+    if (withValues && state === 0) tuple.push(one.value);
+    return tuple;
   });
   return { n: name, w: [...places.keys()], c };
 }
@@ -128,11 +130,11 @@ function readCell(data: CellData, tuple: CellTuple, limits: CellLimits): Cell {
   return makeCell({ ...data, expiresAtMs, value: kept.value }, kept.bytes);
 }
 
-/** Reads the versions of cells. @throws GossipError `ERR_INVALID_DATA` */
-export function readVersions(message: unknown, limits: CellLimits): CellData[] {
+/** Reads the versions of cells, each in its place; `undefined` where a key is too long. @throws GossipError `ERR_INVALID_DATA` */
+export function readVersions(message: unknown, limits: CellLimits): (CellData | undefined)[] {
   const { w, c } = record(message);
   const writers = list(w);
-  return list(c).flatMap((tuple) => readVersion(writers, tuple, limits) ?? []);
+  return list(c).map((tuple) => readVersion(writers, tuple, limits));
 }
 
 function readVersion(writers: readonly unknown[], tuple: unknown, limits: CellLimits): CellData | undefined {
@@ -157,12 +159,13 @@ export function fits(text: string, { keyBytesMax }: CellLimits): boolean {
   return text.length <= keyBytesMax && utf8Bytes(text) <= keyBytesMax && !text.includes('\0') && isWhole(text);
 }
 
-/** Reads through when somebody has what of whom. @throws GossipError `ERR_INVALID_DATA` */
-export function readHas(message: unknown): { writer: string; has: Map<string, number>; floor: number } {
+/** Reads through when somebody has what of whom, no more than what can be. @throws GossipError `ERR_INVALID_DATA` */
+export function readHas(message: unknown, latest: number): { writer: string; has: Map<string, number>; floor: number } {
   const { w, k, f } = record(message);
   const [writers, times] = [list(w), list(k)];
   check(writers.length <= REPLICAS_MAX);
-  const has = new Map(writers.map((writer, i) => [writerOf(writer), number(times[i])]));
+  const has = new Map<string, number>();
+  for (let i = 0; i < writers.length; i++) has.set(writerOf(writers[i]), Math.min(number(times[i]), latest));
   return { writer: writerOf(writers[0]), has, floor: number(f) };
 }
 

@@ -166,11 +166,10 @@ export class Replica {
 
   /** Reads what somebody has. It needs no more of each than what can be written yet. @throws GossipError */
   readHas(message: unknown): ReturnType<typeof readHas> {
-    const { writer, has, floor } = readHas(message);
+    const read = readHas(message, timeAt(this.unixMs + this.options.clockDriftMaxMs));
     // Tombstones are kept for longer than clocks may differ, so no floor is later than now.
-    check(floor <= timeAt(this.unixMs));
-    const latest = timeAt(this.unixMs + this.options.clockDriftMaxMs);
-    return { writer, has: new Map(Array.from(has, ([one, time]) => [one, Math.min(time, latest)])), floor };
+    check(read.floor <= timeAt(this.unixMs));
+    return read;
   }
 
   /** Merges cells. @returns those that were taken, how many had to be refused, and how many were removed so long ago. */

@@ -1,5 +1,6 @@
 /** One replica of a store, question by question: when it believes that it has everything, and when not. */
 import { expect, test } from 'vitest';
+import type { Cell } from '../../src/store/cell.js';
 import { timeAt } from '../../src/store/hybrid-clock.js';
 import type { Effect, Input } from '../../src/store/machine.js';
 import { tellCells } from '../../src/store/messages.js';
@@ -156,6 +157,20 @@ test('when something had to be refused it has not, and takes over no floor', () 
     expect(one.table.floor).toBe(0);
     expect(one.known.tell(0)[1]).toEqual([0, 0]);
   }
+});
+
+test('what was removed elsewhere is known by its place, also beside a key that is too long there', () => {
+  const [one, other] = [replica('a'), replica('b', { keyBytesMax: 10 })];
+  for (const key of ['k'.repeat(20), 'l', 'm']) write(one, key, START_MS);
+  const [, gone] = [...one.table.all()] as [Cell, Cell];
+  other.handle({ type: 'tick' }, START_MS + 1000);
+  other.collect(gone.time);
+  const message = { ...tellCells('s', one.table.all(), false), f: 0, m: 1, p: [0] };
+  const [answer] = other
+    .handle({ type: 'asked', from: 'one', what: 'pull', message, ref: 1 }, START_MS + 1000)
+    .slice(-1);
+  // The first may be there or not; who cannot read its key says nothing of it.
+  expect(answer).toMatchObject({ type: 'answer', message: { x: [1] } });
 });
 
 test('members that keep no such store are asked once, and when there are no others it has everything', () => {
