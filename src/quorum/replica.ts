@@ -172,12 +172,12 @@ export class Replica {
     this.following = undefined;
   }
 
-  /** Takes another name, unless we are counted under ours, or may be when all begin. Nothing is forgotten by it. */
+  /** Takes another name, unless we are counted under ours, or may be when all begin. We forget nothing: called by the former one we are who we were. */
   #takeName(name: string): void {
     const counted = this.options.names.includes(this.name) || votersOf(this.log.configuration).includes(this.id);
     if (counted || this.leader) return;
     this.follow(this.term);
-    this.id = `${name}#${this.options.boot}`;
+    this.id = name + this.id.slice(this.name.length);
     this.#dirty = true;
   }
 

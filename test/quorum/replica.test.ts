@@ -124,6 +124,9 @@ test('a replica takes another of its names only where nobody counts it under the
   expect(take(new Replica({ ...options, saved: { ...saved, entries: [entry] } }, 0), 'x')).toEqual(['d', false]);
   const stranger = new Replica({ ...options, saved }, 0);
   expect(take(stranger, 'x')).toEqual(['x', true]);
-  expect([stranger.id, stranger.term, stranger.log.lastIndex]).toEqual(['x#2', 3, 2]);
+  expect([stranger.id, stranger.term, stranger.log.lastIndex]).toEqual(['x#1', 3, 2]);
+  // It has forgotten nothing, and is again who it was: somebody may count it whom it has not heard yet.
+  take(stranger, 'd');
+  expect(stranger.id).toBe('d#1');
   expect(take(fresh('d'), 'x')).toEqual(['x', true]);
 });

@@ -270,7 +270,7 @@ export class World {
   send(from: string, message: QuorumMessage): void {
     const { random, faults } = this;
     this.#checkEntries(message);
-    const toName = nameOf(message.to);
+    const toName = baseOf(nameOf(message.to));
     const target = this.processes.find(({ name }) => name === toName);
     if (!target || !this.passes(from, toName) || random.unit() < faults.loss) return;
     const copies = random.unit() < faults.duplicate ? 2 : 1;
@@ -281,6 +281,8 @@ export class World {
       this.after(delayMs, () => {
         if (!this.passes(from, toName)) return;
         this.trace?.push(`${this.nowMs.toFixed(1)} ${JSON.stringify(arriving)}`);
+        const called = nameOf(arriving.to);
+        if (called !== target.replica.name) this.input(target, { type: 'called', name: called });
         this.input(target, { type: 'message', message: arriving });
       });
     }
@@ -426,6 +428,15 @@ function carried(value: unknown): unknown {
     if (item !== undefined) copy[key] = carried(item);
   }
   return copy;
+}
+
+/** Another name of the same process, as members have an id and an address. */
+export function aliasOf(name: string): string {
+  return `${name}'`;
+}
+
+function baseOf(name: string): string {
+  return name.replace("'", '');
 }
 
 /** As a text that is the same for what is the same. */
