@@ -31,6 +31,8 @@ const ROOT_MS = 3000;
 const HOPS_MAX = 255;
 /** After something has left, what comes within this time leaves together. Source: the shortest timer of most platforms. */
 const COALESCE_MS = 1;
+/** One list for all messages that nobody has: there are many of them. */
+const NOBODY: readonly MemberId[] = Object.freeze([]);
 
 export class Dissemination {
   readonly #cache: MessageCache;
@@ -80,7 +82,7 @@ export class Dissemination {
     core.history.accept(own.origin, own.messageId);
     core.count('broadcastsSent');
     this.#serve(own, undefined);
-    this.#pass(own, undefined);
+    this.#pass(this.#held(own, 0, undefined));
     this.#pushSoon();
   }
 
@@ -90,7 +92,7 @@ export class Dissemination {
    */
   enter(message: BroadcastMessage, source: PacketSource): void {
     if (!this.#deliver(message, source)) return;
-    this.#pass(message, undefined);
+    this.#pass(this.#held(message, message.hops, undefined));
     this.#pushSoon();
   }
 
@@ -122,15 +124,13 @@ export class Dissemination {
       });
       return undefined;
     }
-    const { messageType, reliable, tag, payload } = message;
-    const hops = Math.min(HOPS_MAX, message.hops + 1);
-    const arrived = { origin, messageId, messageType, hops, reliable, tag, payload };
+    const arrived = this.#held(message, Math.min(HOPS_MAX, message.hops + 1), from);
     if (!this.#deliver(arrived, source)) {
       const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
       return held && held.from !== from ? 'cycle' : undefined;
     }
     this.#missing.arrived(origin, messageId);
-    this.#pass(arrived, from);
+    this.#pass(arrived);
     return origin === this.#root ? 'first' : undefined;
   }
 
@@ -158,11 +158,10 @@ export class Dissemination {
     this.core.leaves.host?.broadcast(message);
   }
 
-  /** Lets a message go on through the tree. */
-  #pass(message: BroadcastMessage, from: MemberId | undefined): void {
-    const { origin, messageId, messageType, hops, reliable, tag, payload } = message;
+  #held(message: BroadcastMessage, hops: number, from: MemberId | undefined): Held {
+    const { origin, messageId, messageType, reliable, tag, payload } = message;
     const { nowMs: atMs } = this.core;
-    const held: Held = {
+    return {
       origin,
       messageId,
       messageType,
@@ -172,9 +171,14 @@ export class Dissemination {
       payload,
       from,
       atMs,
-      pushed: [],
-      known: [],
+      pushed: NOBODY,
+      known: NOBODY,
     };
+  }
+
+  /** Lets a message go on through the tree. */
+  #pass(held: Held): void {
+    const { origin, payload, from, atMs } = held;
     this.#cache.add(held);
     if (origin <= this.#root || atMs - this.#rootMs > ROOT_MS) {
       // What members of the other dialect say comes to many of us by itself.
@@ -272,10 +276,11 @@ export class Dissemination {
   onIHave({ from, messages }: Extract<NativePacket, { type: 'ihave' }>): void {
     const { core } = this;
     const link = core.neighbours.met(from);
+    const only = [from];
     for (const { origin, messageId, hops } of messages) {
       const held = this.#cache.get(origin, messageId);
       if (held) {
-        if (held.known.length < 255) held.known.push(from);
+        if (held.known.length < 255) held.known = held.known.length > 0 ? [...held.known, from] : only;
         if (link) this.#shorten(held, link, hops);
       } else if (messageId > this.#sinceId && origin !== core.self.id && !core.history.knows(origin, messageId)) {
         this.#missing.add(origin, messageId, from);
@@ -316,7 +321,7 @@ export class Dissemination {
     let bytes = 0;
     for (const held of found) {
       if (!held || bytes > GRAFT_BYTES_MAX) continue;
-      held.known.push(from);
+      held.known = [...held.known, from];
       sent.push(held);
       bytes += held.payload.length;
     }

@@ -19,7 +19,7 @@ export interface Held extends BroadcastMessage {
   /** Whom we have pushed it to. */
   pushed: readonly MemberId[];
   /** Who else has told us of it. */
-  known: MemberId[];
+  known: readonly MemberId[];
 }
 
 export class MessageCache {

@@ -83,6 +83,7 @@ export class Writer {
 /** Takes fields off the front of a buffer; every shortage is an `ERR_PACKET`. */
 export class Reader {
   #at: number;
+  #view: DataView | undefined;
 
   constructor(
     private readonly source: Uint8Array,
@@ -108,7 +109,9 @@ export class Reader {
   }
 
   u64(): bigint {
-    return BigInt(this.u32()) | (BigInt(this.u32()) << 32n);
+    const { buffer, byteOffset, length } = this.source;
+    this.#view ??= new DataView(buffer, byteOffset, length);
+    return this.#view.getBigUint64(this.#take(8), true);
   }
 
   varint(): number {
@@ -127,10 +130,13 @@ export class Reader {
 
   /** A view into the source, not a copy. */
   bytes(max: number): Uint8Array {
-    const length = this.varint();
-    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes, above ${max}`);
-    const at = this.#take(length);
-    return this.source.subarray(at, at + length);
+    const from = this.#span(max);
+    return this.source.subarray(from, this.#at);
+  }
+
+  copy(max: number): Uint8Array {
+    const from = this.#span(max);
+    return this.source.slice(from, this.#at);
   }
 
   /** A copy of everything that is left. */
@@ -139,10 +145,10 @@ export class Reader {
   }
 
   string(max: number): string {
-    const bytes = this.bytes(max);
-    if (bytes.length === 0) return '';
+    const from = this.#span(max);
+    if (from === this.#at) return '';
     try {
-      return FROM_UTF8.decode(bytes);
+      return FROM_UTF8.decode(this.source.subarray(from, this.#at));
     } catch (error) {
       throw toGossipError(error, 'ERR_PACKET');
     }
@@ -153,6 +159,13 @@ export class Reader {
     const count = this.varint();
     if (count > max || count * bytesEach > this.left) throw new GossipError('ERR_PACKET', `${count} items`);
     return count;
+  }
+
+  /** Goes over a length and so many bytes. @returns where they begin. */
+  #span(max: number): number {
+    const length = this.varint();
+    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes, above ${max}`);
+    return this.#take(length);
   }
 
   #take(bytes: number): number {

@@ -84,16 +84,16 @@ export type Fields<P> = { readonly [K in keyof P]: Field<P[K]> };
 
 /** The fields of an object, in their order. @param rest - what every such object has besides. */
 export function struct<P extends object>(fields: Fields<P>, rest: object = {}): Field<P> {
-  const names = Object.keys(fields) as (keyof P)[];
+  const entries = Object.entries(fields) as [keyof P, Field<P[keyof P]>][];
   // A copy of one that has all properties is made faster than one that gets them one by one.
-  const empty = { ...rest, ...Object.fromEntries(names.map((name) => [name, undefined])) } as P;
+  const empty = { ...rest, ...Object.fromEntries(entries.map(([name]) => [name, undefined])) } as P;
   return {
     write(w, value, env) {
-      for (const name of names) fields[name].write(w, value[name], env);
+      for (const [name, field] of entries) field.write(w, value[name], env);
     },
     read(r, env) {
       const value = { ...empty };
-      for (const name of names) value[name] = fields[name].read(r, env);
+      for (const [name, field] of entries) value[name] = field.read(r, env);
       return value;
     },
   };

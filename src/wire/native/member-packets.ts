@@ -17,6 +17,7 @@ import {
 import {
   bool,
   type Field,
+  type Fields,
   hlc,
   id,
   list,
@@ -34,11 +35,12 @@ import { record, SHARED_PACKETS, state } from './packet-codec.js';
 /** Bytes of any length. */
 const sized: Field<Uint8Array> = {
   write: (w, value) => w.bytes(value),
-  read: (r) => r.bytes(r.left).slice(),
+  read: (r) => r.copy(r.left),
 };
 
 /** Messages, or their names: whose each is stands there only when it is another's than the one before. */
-function messages<M extends MessageName>(field: Field<Omit<M, 'origin'>>, max: number, bytesEach: number) {
+function messages<M extends MessageName>(fields: Fields<Omit<M, 'origin'>>, max: number, bytesEach: number) {
+  const field = struct(fields, { origin: '' });
   return {
     write(w, values, env) {
       w.varint(values.length);
@@ -53,13 +55,15 @@ function messages<M extends MessageName>(field: Field<Omit<M, 'origin'>>, max: n
     },
     read(r, env) {
       let origin: MemberId | undefined;
-      return Array.from({ length: r.count(max, 1 + bytesEach) }, () => {
+      const values: M[] = [];
+      for (let left = r.count(max, 1 + bytesEach); left > 0; left--) {
         if (r.u8() === 1) origin = r.id();
         if (origin === undefined) throw new GossipError('ERR_PACKET', 'a message of nobody');
         const message = field.read(r, env) as { -readonly [K in keyof M]: M[K] };
         message.origin = origin;
-        return message;
-      });
+        values.push(message);
+      }
+      return values;
     },
   } as const satisfies Field<readonly M[]>;
 }
@@ -80,15 +84,15 @@ export const OWN_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket | Share
   gossip: {
     from: id,
     messages: messages<Of<'gossip'>>(
-      struct({ messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload: sized }),
+      { messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload: sized },
       MESSAGES_MAX,
       13,
     ),
   },
   'native-only': { from: id },
   neighbour: { from: id, on: bool },
-  ihave: { from: id, messages: messages<Of<'ihave'>>(struct({ messageId: hlc, hops: u8 }), NAMES_MAX, 9) },
-  graft: { from: id, messages: messages<Of<'graft'>>(struct({ messageId: hlc }), NAMES_MAX, 8) },
+  ihave: { from: id, messages: messages<Of<'ihave'>>({ messageId: hlc, hops: u8 }, NAMES_MAX, 9) },
+  graft: { from: id, messages: messages<Of<'graft'>>({ messageId: hlc }, NAMES_MAX, 8) },
   prune: { from: id },
   summary: {
     from: id,
