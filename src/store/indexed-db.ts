@@ -13,19 +13,34 @@ export interface IndexedDbStorageOptions {
 
 /** Keeps a store in IndexedDB. */
 export function indexedDbStorage({ name }: IndexedDbStorageOptions): StorePersistence {
-  let database: IDBDatabase;
-  let unlock = () => {};
+  let database: IDBDatabase | undefined;
+  /** Whether all is to be written: what is still there of it is not known. */
+  let anew = false;
+  let whole: () => StoredChange;
+  let unlock = async () => {};
+
+  const connect = async () => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore('cells');
+      request.result.createObjectStore('meta');
+    };
+    const connection = await done(request);
+    // By the browser: the data of the site were removed, or what keeps them was ended behind a page that is hidden.
+    connection.onclose = () => {
+      database = undefined;
+      anew = true;
+    };
+    database = connection;
+    return connection;
+  };
+
   return {
-    async open() {
+    async open(all) {
+      whole = all;
       unlock = await lock(`isogossip store ${name}`);
       try {
-        const request = indexedDB.open(name, 1);
-        request.onupgradeneeded = () => {
-          request.result.createObjectStore('cells');
-          request.result.createObjectStore('meta');
-        };
-        database = await done(request);
-        const reading = database.transaction(['cells', 'meta']);
+        const reading = (await connect()).transaction(['cells', 'meta']);
         const cells = reading.objectStore('cells');
         const [ids, kept, floor] = await Promise.all([
           done(cells.getAllKeys()),
@@ -35,26 +50,39 @@ export function indexedDbStorage({ name }: IndexedDbStorageOptions): StorePersis
         const put = new Map(ids.map((id, i) => [String(id), kept[i] as StoredCell]));
         return [{ put, drop: [], floor: (floor as number | undefined) ?? 0 }];
       } catch (error) {
-        unlock();
+        database?.close();
+        await unlock();
         throw new GossipError('ERR_STORAGE', `the database ${name} cannot be opened: ${String(error)}`, {
           cause: error,
         });
       }
     },
-    save({ put, drop, floor }: StoredChange) {
-      return new Promise((resolve, reject) => {
-        const writing = database.transaction(['cells', 'meta'], 'readwrite', { durability: 'strict' });
-        const cells = writing.objectStore('cells');
-        for (const [id, cell] of put) cells.put(cell, id);
-        for (const id of drop) cells.delete(id);
-        writing.objectStore('meta').put(floor, 'floor');
+    async save(change) {
+      const connection = database ?? (await connect());
+      const { put, drop, floor } = anew ? whole() : change;
+      await new Promise<void>((resolve, reject) => {
+        const writing = connection.transaction(['cells', 'meta'], 'readwrite', { durability: 'strict' });
         writing.oncomplete = () => resolve();
         writing.onabort = () => reject(writing.error);
+        try {
+          const cells = writing.objectStore('cells');
+          if (anew) cells.clear();
+          for (const [id, cell] of put) cells.put(cell, id);
+          for (const id of drop) cells.delete(id);
+          writing.objectStore('meta').put(floor, 'floor');
+          // Without, the browser waits for the page, and a page that is closed or reloaded now loses it.
+          writing.commit();
+        } catch (error) {
+          // All of it or nothing.
+          writing.abort();
+          throw error;
+        }
       });
+      anew = false;
     },
     async close() {
       database?.close();
-      unlock();
+      await unlock();
     },
   };
 }
@@ -66,16 +94,26 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
-/** @returns a function that gives it back. @throws GossipError `ERR_STORAGE`: another page has it, or this one may have none. */
-function lock(name: string): Promise<() => void> {
-  if (!globalThis.navigator?.locks) return Promise.resolve(() => {});
+/**
+ * @returns a function that gives it back, and resolves when others can have it.
+ * @throws GossipError `ERR_STORAGE`: another page has it, or this one may have none.
+ */
+function lock(name: string): Promise<() => Promise<void>> {
+  if (!globalThis.navigator?.locks) return Promise.resolve(async () => {});
   return new Promise((resolve, reject) => {
     const refuse = (why: string, cause?: unknown) => reject(new GossipError('ERR_STORAGE', why, { cause }));
     const ended = navigator.locks.request(name, { ifAvailable: true }, (held) => {
-      if (held) return new Promise<void>((release) => resolve(release));
-      refuse('another page has the store; give each page a database of its own, or one of them none');
-      return undefined;
+      if (!held) {
+        refuse('another page has the store; give each page a database of its own, or one of them none');
+        return undefined;
+      }
+      return new Promise<void>((release) => {
+        resolve(() => {
+          release();
+          return unlocked;
+        });
+      });
     });
-    ended.catch((error) => refuse(`this page gets no lock for the store: ${String(error)}`, error));
+    const unlocked = ended.catch((error) => refuse(`this page gets no lock for the store: ${String(error)}`, error));
   });
 }

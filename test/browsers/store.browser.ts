@@ -105,3 +105,23 @@ test('three browsers, Deno, Bun and Node hold the same, also after a gateway has
       .toMatch(new RegExp(`ERR_STORAGE the same .*"all":\\["${name} 2"\\].*"writes":3`));
   }
 });
+
+test.each(Object.entries(visits))(
+  'what a page in %s keeps is there when it is reloaded at once, and when the browser took it away',
+  {
+    timeout: 60_000,
+  },
+  async (_name, visit) => {
+    const site = await openPageSite(new URL('store-kept-page.ts', import.meta.url));
+    cleanups.push(site.close);
+    const page = await visit(site.url);
+    cleanups.push(() => page.close());
+    // While it is reloaded nobody can read it.
+    const state = () => page.read('status').catch(() => 'not yet');
+    // While it still makes its database, a browser may give it up with the page, once in some hundred; without a commit every other.
+    const end = /^((?:(?:kept|lost) ){12})failed:(1[0-2]):\2 failed:all,next:102$/;
+    await expect.poll(state, { timeout: SEE_MS, interval: 100 }).toMatch(end);
+    const rounds = end.exec(await page.read('status'))?.[1] ?? '';
+    expect(rounds.match(/kept/g)?.length, rounds).toBeGreaterThanOrEqual(10);
+  },
+);
