@@ -2,7 +2,7 @@
 import { Random } from '../../src/core/random.js';
 import { aliasOf, type Faults, LEASE_MS, World } from './world.js';
 
-/** A leader is there, and takes commands, so long after the last fault. Source: guess; of 16,000 the slowest took 7 leases. */
+/** A leader is there, and takes commands, so long after the last fault. Source: guess; of 100,000 the slowest took 7 leases. */
 const HEALED_MS = 30 * LEASE_MS;
 
 /** Draws what happens in a history. */
