@@ -10,6 +10,7 @@ import type { ReplicaEffect, ReplicaInput } from '../../src/quorum/input.js';
 import { nameOf, votersOf } from '../../src/quorum/log.js';
 import { readMessage, readSavedState, type SavedState } from '../../src/quorum/messages.js';
 import { Replica } from '../../src/quorum/replica.js';
+import { carried } from '../carried.js';
 import { LocalClock, type Stage, TTL_MS } from './stage.js';
 import type { Voters, VotersOwner } from './world.js';
 
@@ -124,7 +125,7 @@ export class RaftVoters implements Voters {
         epochMs: EPOCH_MS + this.#stage.nowMs - this.#local(process),
         boot: `${life}`,
         durable: process.durable,
-        saved: readSavedState(copy(process.disk)),
+        saved: readSavedState(carried(process.disk)),
       },
       this.#local(process),
     );
@@ -188,7 +189,7 @@ export class RaftVoters implements Voters {
           process.disk = effect.state;
           break;
         case 'send':
-          this.#send(process.name, nameOf(effect.message.to), copy(effect.message));
+          this.#send(process.name, nameOf(effect.message.to), carried(effect.message));
           break;
         case 'settled': {
           const open = this.#open.get(effect.ref);
@@ -232,7 +233,7 @@ export class RaftVoters implements Voters {
     if (!process.running || hops === 0) return;
     const ref = ++this.#refs;
     const settled = (refused: string | undefined, result: unknown) => {
-      if (!refused) return answered(copy(result));
+      if (!refused) return answered(carried(result));
       const leader = process.replica.leadershipAt(this.#local(process))?.leader;
       const next = this.#processes.find(({ name }) => name === leader) ?? process;
       if (next === process) this.#stage.in(LEASE_MS, () => this.#search(process, command, hops - 1, answered));
@@ -243,7 +244,7 @@ export class RaftVoters implements Voters {
       }
     };
     this.#open.set(ref, { process, settled });
-    this.#input(process, { type: 'propose', command: copy(command), ref });
+    this.#input(process, { type: 'propose', command: carried(command), ref });
   }
 
   fault(untilMs: number): void {
@@ -325,9 +326,4 @@ export class RaftVoters implements Voters {
   tables(): LockTable[] {
     return this.#processes.map(({ voter }) => voter.table);
   }
-}
-
-/** As by a codec: nothing is shared with the sender. */
-function copy<T>(value: T): T {
-  return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
 }

@@ -10,6 +10,7 @@ import type { ReplicatedMachine } from '../../src/quorum/machine.js';
 import { type QuorumMessage, readMessage, readSavedState, type SavedState } from '../../src/quorum/messages.js';
 import { Replica } from '../../src/quorum/replica.js';
 import { Agenda } from '../../src/testing/agenda.js';
+import { carried } from '../carried.js';
 
 export const LEASE_MS = 1000;
 /** What the docs promise to bear: rates of clocks between 1 - this and 1 + this. */
@@ -415,19 +416,6 @@ export class World {
   voters(): readonly string[] {
     return votersOf(this.newest()?.replica.log.configuration ?? { voters: [] });
   }
-}
-
-/** As by a codec: nothing is shared with the sender, and what is undefined is left out. By hand, as most of the time went into JSON. */
-function carried(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(carried);
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`no codec carries ${value}`);
-  if (typeof value !== 'object' || value === null) return value;
-  const copy: Record<string, unknown> = {};
-  for (const key in value) {
-    const item = (value as Record<string, unknown>)[key];
-    if (item !== undefined) copy[key] = carried(item);
-  }
-  return copy;
 }
 
 /** Another name of the same process, as members have an id and an address. */
