@@ -12,8 +12,8 @@ export interface ReplicaOptions {
   leaseMs: number;
   /** In [0, 1). */
   random: () => number;
-  /** The wall's milliseconds when `nowMs` is 0: the first term of all, so that tokens go on after all was lost. */
-  epochMs: number;
+  /** The wall's milliseconds now, which a sleeping machine's own clock loses: the first term of all, so that tokens go on after all was lost. */
+  wallMs: () => number;
   /** A part of our id that no former process of our name had. */
   boot: string;
   /** Whether what is to be saved is told. */

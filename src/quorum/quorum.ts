@@ -84,16 +84,16 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
 
   #vote(name: string, saved?: ReplicaOptions['saved']): Voter {
     const { voters: names, machine, random = Math.random } = this.options;
-    const { epochMs } = this.clock;
-    const bootMs = Math.floor(epochMs + this.clock.now());
+    const { clock } = this;
+    const wallMs = () => clock.epochMs + clock.now() + (clock.aheadMs?.() ?? 0);
     this.#voter = new Voter(this, {
       name,
       names,
       machine: machine as ReplicatedMachine<unknown, unknown, unknown, unknown>,
       leaseMs: this.#leaseMs,
       random,
-      epochMs,
-      boot: `${bootMs.toString(36)}${Math.floor(random() * 2 ** 32).toString(36)}`,
+      wallMs,
+      boot: `${Math.floor(wallMs()).toString(36)}${Math.floor(random() * 2 ** 32).toString(36)}`,
       durable: this.storage !== undefined,
       saved,
     });

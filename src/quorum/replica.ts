@@ -230,13 +230,13 @@ export class Replica {
   }
 
   #stand({ pre = false, forced = false, anew = false }): void {
-    const { names, epochMs } = this.options;
+    const { names, wallMs } = this.options;
     this.#waitForElection();
     this.following = undefined;
     let term = this.term + 1;
     if (!pre) {
       // Those who may have given out higher tokens are no more.
-      if (anew) term = Math.max(term, Math.floor(epochMs + this.nowMs));
+      if (anew) term = Math.max(term, Math.floor(wallMs()));
       this.term = term;
       this.votedFor = this.id;
       this.#dirty = true;

@@ -122,7 +122,7 @@ export class RaftVoters implements Voters {
         machine: voter.machine as never,
         leaseMs: LEASE_MS,
         random: () => this.#stage.random.unit(),
-        epochMs: EPOCH_MS + this.#stage.nowMs - this.#local(process),
+        wallMs: () => EPOCH_MS + this.#stage.nowMs,
         boot: `${life}`,
         durable: process.durable,
         saved: readSavedState(carried(process.disk)),

@@ -511,6 +511,15 @@ test('what is open when a quorum is closed is settled then, wherever it waits', 
   expect(outcomes.slice(4)).toEqual(Array(2).fill('follower propose ERR_TIMEOUT'));
 });
 
+test('what a voter begins whose machine has slept has a token by the wall’s clock, not by the one that stood still', async () => {
+  const harness = new Harness();
+  const [member] = (await harness.members(1)) as [Cluster];
+  const clock = sleepyClock(harness, () => 3_600_000);
+  const quorum = await quorumOf(harness, member, { voters: ['m0'], clock });
+  await harness.until(() => quorum.isLeader(), 3000);
+  expect(quorum.leadership?.token).toBeGreaterThanOrEqual(clock.epochMs + 3_600_000);
+});
+
 test('a leader whose machine has slept gives its lease up, though its clock has stood still', async () => {
   const harness = new Harness();
   const members = await harness.members(3);

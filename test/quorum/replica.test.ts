@@ -23,7 +23,7 @@ function restarted(): Replica {
     machine: NOTHING,
     leaseMs: 1000,
     random: () => 0,
-    epochMs: 0,
+    wallMs: () => 0,
     boot: '2',
     durable: true,
   };
@@ -86,7 +86,7 @@ test('what a candidate begins whom all follow needs all of them, and majorities 
     machine: NOTHING,
     leaseMs: 1000,
     random: () => 0,
-    epochMs: 5000,
+    wallMs: () => 5001,
     boot: '1',
     durable: false,
   };

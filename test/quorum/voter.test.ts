@@ -28,7 +28,7 @@ test('however many names speak to a voter, it remembers some of them', () => {
     machine: { apply: () => null, snapshot: () => null, restore: () => {} },
     leaseMs: 1000,
     random: () => 0,
-    epochMs: 0,
+    wallMs: () => 0,
     boot: '1',
     durable: false,
   });

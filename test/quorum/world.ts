@@ -157,8 +157,8 @@ export class World {
         machine: process.machine,
         leaseMs: LEASE_MS,
         random: () => this.random.unit(),
-        // The walls are right within a second.
-        epochMs: 1_800_000_000_000 + this.nowMs - localMs + process.rate * 1000,
+        // The walls are right within some milliseconds: two beginnings are further apart.
+        wallMs: () => 1_800_000_000_000 + this.nowMs + process.rate * 10,
         boot: `${process.life}`,
         durable: process.durable,
         saved: readSavedState(carried(process.disk)),
