@@ -45,6 +45,7 @@ interface Probe {
    * answer a connection that is closed again, as by a proxy that has nobody behind it, is not dialled again at once.
    */
   over: 'answered' | 'failed' | undefined;
+  /** When it need not be kept any more; it goes when another one is begun, as a timer for each would wake us. */
   forgetMs: number;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
   done: ((alive: boolean, refused: boolean) => void) | undefined;
@@ -191,22 +192,14 @@ export class Prober {
       this.#tell(row, 'ping', seq, false);
       if (evidence === 'refused') this.#refused(seq, this.#probes.get(seq) as Probe);
       else if (evidence === 'closed') this.#dial(row, seq);
-      this.core.schedule(timeoutMs, () => this.#unanswered(seq, stretch));
+      this.core.schedule(timeoutMs, () => this.#askOthers(seq, false));
     } else {
       this.core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
-        else this.#unanswered(seq, stretch);
+        else this.#askOthers(seq, false);
       });
     }
-  }
-
-  /** Most probes are answered, and need no second timer. */
-  #unanswered(seq: number, stretch: number): void {
-    const probe = this.#probes.get(seq);
-    if (!probe || probe.over) return;
-    this.#askOthers(seq, false);
-    const endMs = probe.startMs + this.core.timing.probeIntervalMs * stretch;
-    this.core.schedule(endMs - this.core.nowMs, () => this.#close(seq, false));
+    this.core.schedule(this.core.timing.probeIntervalMs * stretch, () => this.#close(seq, false));
   }
 
   /** @returns a number that cannot be guessed from earlier ones. */
