@@ -3,14 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { first } from './test/first.js';
 
 /** Files that take longest: a run ends when its longest file does. */
-const LONG = [
-  'runtimes.test.ts',
-  'fuzz.test.ts',
-  'v1-failure.test.ts',
-  'demo.test.ts',
-  'docs.test.ts',
-  'examples.test.ts',
-];
+const LONG = ['fuzz.test.ts', 'v1-failure.test.ts', 'demo.test.ts', 'docs.test.ts', 'examples.test.ts'];
 
 const common = { environment: 'node', pool: 'forks' } as const;
 
