@@ -3,6 +3,7 @@ import { errorMessage, GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId, MessageType } from '../index.js';
 import type { LeaseClock } from '../quorum/clock.js';
 import type { Quorum } from '../quorum/index.js';
+import { isWellFormed } from '../quorum/size.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
 import { type Answer, type Call, type Command, isAnswer, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
@@ -200,6 +201,8 @@ export class Locks implements AsyncDisposable {
     if (typeof name !== 'string' || name.length < 1 || name.length > nameLengthMax) {
       throw new GossipError('ERR_OPTION', `the name of a lock must be 1 to ${nameLengthMax} characters`);
     }
+    if (!isWellFormed(name))
+      throw new GossipError('ERR_OPTION', 'the name of a lock must not have half a surrogate pair: cut it elsewhere');
     if (!(timeoutMs > 0)) throw new GossipError('ERR_OPTION', `timeoutMs is ${timeoutMs}; it must be a number above 0`);
     if (this.#closing) throw closed();
     const aborted = () => new GossipError('ERR_ABORTED', 'the signal fired', { cause: signal?.reason });

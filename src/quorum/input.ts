@@ -44,6 +44,7 @@ export type Refusal =
   | 'unreachable'
   | 'strangers'
   | 'too-large'
+  | 'not-carried'
   | 'unwelcome';
 
 /** What is to be done, in order; what follows a `save` waits until that is safe. */

@@ -228,7 +228,8 @@ export class Leader {
       sentAtMs: nowMs,
       previousIndex,
       previousTerm: log.termAt(previousIndex) as number,
-      entries: log.from(previousIndex + 1, ENTRIES_MAX),
+      // A snapshot may fill a frame by itself.
+      entries: snapshot ? [] : log.from(previousIndex + 1, ENTRIES_MAX),
       commit: committed,
       leads: this.leads,
       ...(snapshot && { snapshot }),

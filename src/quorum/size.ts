@@ -1,20 +1,42 @@
 /**
- * How large a value will be at most once it is encoded, without encoding it: a leader must not take what it cannot send. For
- * plain values; others the codec refuses.
+ * How large a value will be at most once it is encoded, without encoding it: a leader must not take what it cannot send, nor what
+ * others would read as something else, as then their machines differ.
  */
 
 /** So that as many as go in one message fit a frame of the default 4 MiB. */
 export const COMMAND_BYTES_MAX = 32 * 1024;
 
-/** @param depth - levels below that are not looked at; the codec refuses them. */
-export function bytesAtMost(value: unknown, depth = 64): number {
-  if (typeof value === 'string') return 5 + 3 * value.length;
+/** Levels of nesting. Source: half of what codecs take; a message between voters has some around a command. */
+const DEPTH_MAX = 32;
+const ENCODER = new TextEncoder();
+/** Half of a pair of surrogates: some codecs keep it, some replace it, some do either. */
+const BROKEN = /\p{Surrogate}/u;
+
+/** Whether a text is the same to all who are sent it. */
+export function isWellFormed(text: string): boolean {
+  return !BROKEN.test(text);
+}
+
+/** @returns infinitely many for what is not carried, or not as what it is: no plain values, too many levels, broken texts. */
+export function bytesAtMost(value: unknown, depth = DEPTH_MAX): number {
+  const never = Number.POSITIVE_INFINITY;
+  if (typeof value === 'string') return bytesOf(value);
+  if (typeof value === 'bigint') return value >= -(2n ** 63n) && value < 2n ** 64n ? 32 : never;
+  if (typeof value !== 'object' || value === null) return 32;
   if (value instanceof Uint8Array) return 5 + Math.ceil(value.length / 3) * 4;
-  if (typeof value !== 'object' || value === null || depth === 0) return 32;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? never : 32;
+  const isPlain = Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
+  if (!isPlain || depth === 0) return never;
   let bytes = 5;
   for (const [key, item] of Object.entries(value)) {
-    bytes += bytesAtMost(key) + bytesAtMost(item, depth - 1);
+    bytes += bytesOf(key) + bytesAtMost(item, depth - 1);
     if (bytes > COMMAND_BYTES_MAX) break;
   }
   return bytes;
+}
+
+/** As JSON writes it, which takes most. */
+function bytesOf(text: string): number {
+  if (text.length > COMMAND_BYTES_MAX) return text.length;
+  return isWellFormed(text) ? 5 + ENCODER.encode(JSON.stringify(text)).length : Number.POSITIVE_INFINITY;
 }

@@ -121,7 +121,8 @@ export class Voter {
   }
 
   async #propose(command: unknown): Promise<Outcome> {
-    if (bytesAtMost(command) > COMMAND_BYTES_MAX) return { refused: 'too-large' };
+    const bytes = bytesAtMost(command);
+    if (bytes > COMMAND_BYTES_MAX) return { refused: Number.isFinite(bytes) ? 'too-large' : 'not-carried' };
     return this.#wish((ref) => this.#input({ type: 'propose', command, ref }));
   }
 

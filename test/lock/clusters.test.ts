@@ -130,6 +130,8 @@ describe('what everybody sees', () => {
     const [ada] = locks as [Locks];
     await expect(ada.acquire('')).rejects.toMatchObject({ code: 'ERR_OPTION' });
     await expect(ada.acquire('x'.repeat(101))).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    // Some voters would read it as another name.
+    await expect(ada.acquire('\ud83d')).rejects.toMatchObject({ code: 'ERR_OPTION' });
     await expect(ada.acquire('a', { timeoutMs: 0 })).rejects.toMatchObject({ code: 'ERR_OPTION' });
     const options = { voters: VOTERS, sessionTtlMs: 10 };
     await expect(createLocks(clusters[0] as Cluster, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });

@@ -536,3 +536,59 @@ test('a leader whose machine has slept gives its lease up, though its clock has 
   expect(leader.stats().leasesSlept).toBe(1);
   await harness.until(() => leaderOf(quorums) !== undefined, 5000);
 });
+
+test('a command that not all voters would read as it is, or be sent at all, is refused by whoever leads', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  const { token } = leader.leadership as { token: number };
+  const other = quorums.find((quorum) => quorum !== leader) as WordsMember;
+  // There is room for it in a request, not in what voters say to each other.
+  const deep = (levels: number): unknown => (levels > 1 ? [deep(levels - 1)] : []);
+  const broken = '\ud800';
+  for (const [at, command] of [
+    [leader, new Map()],
+    [leader, new Date(Number.NaN)],
+    [leader, 2n ** 64n],
+    [leader, deep(60)],
+    [leader, `${'x'.repeat(70)}${broken}`],
+    [leader, { [broken]: 1 }],
+    [other, deep(58)],
+    [other, broken],
+  ] as const) {
+    const refused = expect(at.propose(command as string)).rejects.toMatchObject({ code: 'ERR_CODEC' });
+    await harness.within(refused, 2000);
+  }
+  for (const word of ['a', '😀'.repeat(8000)]) await harness.within(other.propose(word), 1000);
+  await harness.clock.advance(3000);
+  expect(leader.leadership).toMatchObject({ token, mine: true });
+  for (const { machine } of quorums) expect(machine.words).toEqual(['a', '😀'.repeat(8000)]);
+});
+
+test('a voter is taught though its snapshot fills a frame, and commands that follow on it would be too much', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  const ballast = new Uint8Array(3.5 * 2 ** 20);
+  const quorums: WordsMember[] = [];
+  for (const member of members) {
+    const quorum = await quorumOf(harness, member);
+    const { machine } = quorum;
+    machine.snapshot = () => ({ ballast, words: machine.words.map(() => 'word') });
+    machine.restore = (state) => Object.assign(machine, { words: [...(state as { words: string[] }).words] });
+    quorums.push(quorum);
+  }
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  for (let i = 0; i < 64; i++) await harness.within(leader.propose('a'), 1000);
+  for (let i = 0; i < 25; i++) await harness.within(leader.propose('€'.repeat(10_000)), 1000);
+  const at = quorums.findIndex((quorum) => quorum !== leader);
+  await harness.within((quorums[at] as WordsMember).close(), 2000);
+  const again = await quorumOf(harness, members[at] as Cluster);
+  const { machine } = again;
+  machine.restore = (state) => Object.assign(machine, { words: [...(state as { words: string[] }).words] });
+  await harness.until(() => machine.words.length === 89, 12_000);
+  expect(leader.stats().messagesNotSent ?? 0).toBe(0);
+});
