@@ -178,6 +178,8 @@ export class LockClient {
       this.#effects.push({ type: 'refused', claim, code });
       return;
     }
+    // Silence of before counts for those who asked then.
+    if (this.#claims.size === 0 && !this.#flight) this.#silentMs = 0;
     this.#claims.set(claim, { name, isTry, deadlineMs: nowMs + timeoutMs, state: 'asking' });
     this.#todo.push({ type: isTry ? 'try' : 'acquire', claim, name });
   }

@@ -217,3 +217,22 @@ test('closing gives everything back and ends the session', () => {
   it.answer(it.view(3, ['done']), 40);
   expect(it.heard()).toEqual([{ type: 'refused', claim: 3, code: 'ERR_CLOSED' }, { type: 'closed' }]);
 });
+
+test('that voters were silent for others long ago does not shorten how long one is waited for', () => {
+  const it = setup();
+  it.hold();
+  for (let nowMs = 400; nowMs < 800; nowMs += 100) {
+    it.input({ type: 'tick' }, nowMs);
+    it.fail(nowMs + 40);
+  }
+  it.input({ type: 'tick' }, 800);
+  expect(it.heard()).toEqual([{ type: 'lost', claim: 1 }]);
+  it.acquire(2, 10_000);
+  for (let nowMs = 10_000; nowMs < 10_700; nowMs += 300) {
+    it.fail(nowMs + 250);
+    it.input({ type: 'tick' }, nowMs + 300);
+    expect(it.heard()).toEqual([]);
+  }
+  it.fail(11_150);
+  expect(it.heard()).toMatchObject([{ code: 'ERR_NO_QUORUM' }, { type: 'released' }]);
+});
