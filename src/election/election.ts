@@ -62,7 +62,7 @@ export interface Lease {
 
 /** What an election tells, by name. */
 export interface ElectionEvents {
-  /** We lead. */
+  /** We lead; told to whoever listens, also when we did before. */
   elected: Lease;
   /** We lead no more: resigned, replaced, or out of touch with the majority. */
   lost: Lease;
@@ -88,7 +88,7 @@ export interface Election extends AsyncDisposable {
   resign(): Promise<void>;
   /**
    * Replaces the set of voters, by joint consensus; from any member. Without `storage`, only among those that the option `voters` names.
-   * @throws GossipError `ERR_OPTION` (the list), `ERR_UNREACHABLE` (no leader, or a new voter that has not caught up; nothing was changed),
+   * @throws GossipError `ERR_OPTION` (the list), `ERR_REFUSED` (a leaf that does not vote), `ERR_UNREACHABLE` (no leader, or a new voter that has not caught up; nothing was changed),
    *   `ERR_TIMEOUT` (may or may not be done), `ERR_ABORTED`, `ERR_CLOSED`.
    */
   changeVoters(voters: readonly string[], options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>;
@@ -111,6 +111,8 @@ export async function createElection(cluster: Cluster, options: ElectionOptions)
     ...others,
     name: `election ${name}`,
     machine: NOTHING,
+    // What stood in the log would be everybody's to store and to send.
+    accepts: () => false,
     ...(eligible && { eligible: () => eligible(cluster.self) }),
   });
   return new ElectionMember(cluster, quorum);
@@ -187,19 +189,25 @@ class ElectionMember implements Election {
     const entry = { handler };
     const entries = this.#handlers.get(event) ?? new Set();
     this.#handlers.set(event, entries.add(entry));
+    const lease = this.#lease;
+    // A sole voter leads before anybody could listen.
+    if (event === 'elected' && lease)
+      queueMicrotask(() => entries.has(entry) && lease === this.#lease && this.#call(handler, lease as never));
     return () => void entries.delete(entry);
   }
 
   #tell<K extends keyof ElectionEvents>(event: K, value: ElectionEvents[K]): void {
+    for (const { handler } of [...(this.#handlers.get(event) ?? [])]) this.#call(handler, value as never);
+  }
+
+  #call<T>(handler: (value: T) => unknown, value: T): void {
     const failed = () => {
       this.#handlersFailed++;
     };
-    for (const { handler } of [...(this.#handlers.get(event) ?? [])]) {
-      try {
-        Promise.resolve(handler(value as never)).catch(failed);
-      } catch {
-        failed();
-      }
+    try {
+      Promise.resolve(handler(value)).catch(failed);
+    } catch {
+      failed();
     }
   }
 

@@ -229,3 +229,36 @@ test('a leaf watches, and stands when it is made a voter', async () => {
   await harness.within(leaf.leave(), 2000);
   await harness.until(() => leaderOf(all) !== undefined, 8000);
 });
+
+test('a sole voter leads before anybody can listen, and whoever listens then is told', async () => {
+  const harness = new Harness();
+  const { election, told, leases } = await take(harness, await harness.member(), { voters: ['m0'] });
+  await harness.until(() => told.length > 0, 1000);
+  expect(told).toEqual(['elected']);
+  expect(leases).toEqual([election.lease]);
+  await harness.within(election.close(), 2000);
+  const late: Lease[] = [];
+  election.on('elected', (lease) => late.push(lease));
+  await harness.clock.advance(1000);
+  expect(told.slice(1)).toEqual(['lost true true', 'm0 -> undefined']);
+  expect(late).toEqual([]);
+});
+
+test('nobody has anything agreed upon in an election', async () => {
+  const harness = new Harness();
+  const [members, all] = await electionOf(harness);
+  const gateway = await createGateway(members[0] as Cluster, { url: 'wss://a/' });
+  const leaf = await harness.leaf(new Map([['wss://a/', gateway]]));
+  await harness.within(leaf.join(), 5000);
+  await harness.clock.advance(1000);
+  const sizes = () => all.map(({ election }) => election.stats().logEntries);
+  const before = sizes();
+  const ask = { type: 97, schema: undefined, answerSchema: undefined };
+  for (const { id } of members) {
+    const m = { do: 'propose', value: 'for all disks' };
+    const answer = await harness.within(leaf.request(id, ask, { q: 'election boss', m }), 2000);
+    expect(answer).toMatchObject({ outcome: { refused: 'unwelcome' } });
+  }
+  await harness.clock.advance(1000);
+  expect(sizes()).toEqual(before);
+});
