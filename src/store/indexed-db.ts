@@ -37,8 +37,8 @@ export function indexedDbStorage({ name }: IndexedDbStorageOptions): StorePersis
 
   return {
     async open(all) {
-      whole = all;
       unlock = await lock(`isogossip store ${name}`);
+      whole = all;
       try {
         const reading = (await connect()).transaction(['cells', 'meta']);
         const cells = reading.objectStore('cells');
@@ -114,6 +114,9 @@ function lock(name: string): Promise<() => Promise<void>> {
         });
       });
     });
-    const unlocked = ended.catch((error) => refuse(`this page gets no lock for the store: ${String(error)}`, error));
+    const unlocked = ended.then(
+      () => {},
+      (error) => refuse(`this page gets no lock for the store: ${String(error)}`, error),
+    );
   });
 }
