@@ -23,12 +23,15 @@ import type { Replica } from './replica.js';
 const ANSWER_MS = 5000;
 /** Versions that are told in one question, and a part more, unless their keys are a page before. Source: guess, some 50 KiB. */
 const VERSIONS_MAX = 1000;
+/** The longest that one comparison takes, so that nobody holds us up for ever; what is left comes by the next. Source: guess, 64 MiB at 1 Mbit/s. */
+const SESSION_MS = 600_000;
 /** After it was found that there is something to fetch. Source: guess, long enough that not all come at once. */
 const SOON_MS = 500;
 
 /** A comparison that is under way. */
 interface Session {
   readonly member: string;
+  readonly endMs: number;
   ref: number;
   untilMs: number;
   has: Map<string, number>;
@@ -40,7 +43,7 @@ interface Session {
   /** What was told in the question that waits. */
   told: Cell[];
   /** What has been removed and forgotten there. */
-  readonly gone: Cell[];
+  readonly gone: Set<Cell>;
   /** Nothing had to be refused. */
   complete: boolean;
 }
@@ -81,6 +84,7 @@ export class Comparison {
     this.#wanted.delete(member);
     this.#session = {
       member,
+      endMs: nowMs + SESSION_MS,
       ref: 0,
       untilMs: 0,
       has: new Map(),
@@ -88,7 +92,7 @@ export class Comparison {
       of: 0,
       parts: [],
       told: [],
-      gone: [],
+      gone: new Set(),
       complete: true,
     };
     this.#ask('compare', this.#has(), nowMs);
@@ -198,7 +202,8 @@ export class Comparison {
 
   #fetch(session: Session, nowMs: number): void {
     const { table, options } = this.replica;
-    if (session.parts.length === 0) {
+    if (nowMs >= session.endMs) session.complete = false;
+    if (session.parts.length === 0 || nowMs >= session.endMs) {
       this.#end(session.complete, nowMs);
       return;
     }
@@ -226,7 +231,7 @@ export class Comparison {
     const { replica } = this;
     const { d, x } = record(message);
     const done = number(d);
-    for (const place of readNumbers(x, session.told.length)) session.gone.push(session.told[place] as Cell);
+    for (const place of readNumbers(x, session.told.length)) session.gone.add(session.told[place] as Cell);
     const read = replica.read(message);
     const { taken, refused } = replica.take(read.cells, false);
     replica.count('cellsFetched', taken.length);
@@ -245,7 +250,7 @@ export class Comparison {
    */
   #bury({ gone, floor, member }: Session, nowMs: number): void {
     const { table, known, options } = this.replica;
-    const held = gone.filter((cell) => cell.time <= floor && table.get(cell.id) === cell);
+    const held = [...gone].filter((cell) => cell.time <= floor && table.get(cell.id) === cell);
     const confirmed = known.confirmed(member);
     const unknown = held.filter(
       ({ writer, time, value }) => writer === options.writer && time > confirmed && value !== undefined,

@@ -63,12 +63,19 @@ export class Known {
   /** We have everything that somebody had. */
   synced(has: ReadonlyMap<string, number>): void {
     for (const [writer, time] of has) this.#has.set(writer, Math.max(time, this.#has.get(writer) ?? 0));
+    // Somebody may name others each time.
+    if (this.#has.size > 2 * REPLICAS_MAX) this.#prune();
   }
 
   /** Only these members are still members. */
   keep(members: ReadonlySet<string>): void {
     for (const [writer, { member }] of this.#peers) if (!members.has(member)) this.#peers.delete(writer);
     for (const member of this.#without) if (!members.has(member)) this.#without.delete(member);
+    this.#prune();
+  }
+
+  /** Forgets writers that nobody speaks of any more. */
+  #prune(): void {
     const named = new Set(this.#peers.keys());
     for (const { has } of this.#peers.values()) for (const writer of has.keys()) named.add(writer);
     for (const writer of this.#has.keys()) if (!named.has(writer)) this.#has.delete(writer);

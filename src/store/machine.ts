@@ -51,6 +51,8 @@ export type Input =
   | { readonly type: 'answered'; readonly from: string; readonly message: unknown; readonly ref: number }
   /** We were out of touch, and may have missed something. */
   | { readonly type: 'missed' }
+  /** It is the end: what was written is told now. */
+  | { readonly type: 'closing' }
   | { readonly type: 'tick' };
 
 /** What changed for those who look. */

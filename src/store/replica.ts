@@ -5,7 +5,7 @@
  */
 import { GossipError } from '../index.js';
 import { Acks } from './acks.js';
-import { type Cell, type CellData, type Kind, makeCell, removedCell } from './cell.js';
+import { type Cell, type CellData, expiredCell, isLive, type Kind, makeCell, removedCell } from './cell.js';
 import { Comparison } from './comparison.js';
 import { earlier, HybridClock, timeAt, unixMsOf } from './hybrid-clock.js';
 import { Known } from './known.js';
@@ -129,6 +129,9 @@ export class Replica {
       case 'missed':
         this.#comparison.met(this.alive, nowMs);
         break;
+      case 'closing':
+        this.#tellAtMs = nowMs;
+        break;
       case 'tick':
         break;
     }
@@ -176,14 +179,17 @@ export class Replica {
   take(cells: readonly Cell[], local: boolean): { taken: Cell[]; refused: number; collected: number } {
     const taken: Cell[] = [];
     let [refused, collected] = [0, 0];
-    for (const cell of cells) {
+    for (const given of cells) {
+      // What is over when it comes is never seen.
+      const cell = given.value === undefined || isLive(given, this.unixMs) ? given : expiredCell(given);
       if (!local && this.#aheadMs(cell.time) > 0) {
         this.count('clockDrift');
         refused++;
         continue;
       }
       const { kind, key, field } = cell;
-      const before = this.table.visible(kind, key, field, this.unixMs);
+      // As it was told: also what is over, and will be told with the next that are.
+      const before = this.table.visible(kind, key, field, 0);
       const merged = this.table.merge(cell);
       if (merged === 'taken') {
         this.#clock.observe(cell.time);
@@ -216,14 +222,15 @@ export class Replica {
   /** Writes cells of ours and has them told. @throws GossipError `ERR_OVERLOADED`: nothing was written. */
   write(cells: readonly Cell[], nowMs: number): void {
     const { cellsMax, bytesMax, writesPerSecond } = this.options.limits;
-    const removes = cells.every(({ removed }) => removed);
-    if (!removes && !this.table.hasRoom(cells)) {
+    // Without the room that what is removed gives: it comes first.
+    const added = cells.filter(({ removed }) => !removed);
+    if (added.length > 0 && !this.table.hasRoom(added)) {
       throw new GossipError(
         'ERR_OVERLOADED',
         `the store is full: ${this.table.size} of limits.cellsMax (${cellsMax}), ${this.table.bytes} of limits.bytesMax (${bytesMax})`,
       );
     }
-    if (!this.#written.take(removes ? 1 : cells.length, nowMs)) {
+    if (!this.#written.take(added.length > 0 ? cells.length : 1, nowMs)) {
       throw new GossipError('ERR_OVERLOADED', `more writes than limits.writesPerSecond (${writesPerSecond})`);
     }
     this.tell(this.take(cells, true).taken, nowMs);

@@ -159,8 +159,9 @@ export class Table {
     return gone;
   }
 
-  /** Forgets a cell. */
+  /** Forgets a cell, if it is held. */
   drop(cell: Cell): void {
+    if (this.#cells.get(cell.id) !== cell) return;
     this.#cells.delete(cell.id);
     this.#parts[cell.part]?.delete(cell.id);
     this.#expiring.delete(cell.id);

@@ -1,6 +1,6 @@
 /** One replica of a store, question by question: when it believes that it has everything, and when not. */
-import { expect, test } from 'vitest';
-import type { Cell } from '../../src/store/cell.js';
+import { expect, test, vi } from 'vitest';
+import { type Cell, makeCell } from '../../src/store/cell.js';
 import { timeAt } from '../../src/store/hybrid-clock.js';
 import type { Effect, Input } from '../../src/store/machine.js';
 import { tellCells } from '../../src/store/messages.js';
@@ -36,6 +36,15 @@ const write = (one: Timed, key: string, atMs: number) =>
     { type: 'write', write: { type: 'put', kind: 'register', key, field: '', value: 1, ttlMs: 0 }, wanted: undefined },
     atMs,
   );
+
+/** A register of another replica. */
+const cellOf = (key: string): Cell => {
+  const writer = 'd'.repeat(16);
+  return makeCell(
+    { kind: 'register', key, field: '', writer, time: timeAt(START_MS), removed: false, expiresAtMs: 0, value: 1 },
+    9,
+  );
+};
 
 type Ask = Extract<Effect, { type: 'ask' }>;
 const asks = (effects: Effect[]) => effects.filter((effect): effect is Ask => effect.type === 'ask');
@@ -340,4 +349,107 @@ test('who was out of touch compares at once, and else only in its turn', () => {
   compare(one, other, START_MS);
   expect(asks(one.handle({ type: 'tick' }, START_MS + 1))).toEqual([]);
   expect(asks(one.handle({ type: 'missed' }, START_MS + 2))).toMatchObject([{ to: 'other', what: 'compare' }]);
+});
+
+test('what was removed elsewhere is dropped once, also when it is named page after page or twice', () => {
+  const nowMs = START_MS + 10 * 86_400_000;
+  const old: Cell = { ...cellOf('old'), writer: 'c'.repeat(16), time: timeAt(START_MS) };
+  const other = replica('b');
+  other.collect(timeAt(START_MS + 86_400_000));
+  for (let i = 0; i < 7; i++) {
+    const put = {
+      type: 'put',
+      kind: 'register',
+      key: `k${i}`,
+      field: '',
+      value: 'x'.repeat(60_000),
+      ttlMs: 0,
+    } as const;
+    other.handle({ type: 'write', write: put, wanted: undefined }, nowMs);
+  }
+  const one = replica('a');
+  one.handle({ type: 'told', from: 'c', message: tellCells('s', [old]) }, nowMs);
+  expect(one.table.size).toBe(1);
+  expect(synced(compare(one, other, nowMs))).toBe(true);
+  expect([one.table.size, one.table.root, one.table.bytes]).toEqual([7, other.table.root, other.table.bytes]);
+});
+
+test('whoever names ever other writers does not fill the memory', () => {
+  const one = replica('a');
+  begin(one, START_MS, ['x']);
+  for (let i = 0; i < 20; i++) {
+    const others = Array.from({ length: 255 }, (_, j) => (i * 255 + j).toString(16).padStart(16, '0'));
+    const w = ['b'.repeat(16), ...others];
+    const message = { n: 's', w, k: w.map(() => 1), f: 0, r: [...one.table.root] };
+    one.handle({ type: 'asked', from: 'x', what: 'compare', message, ref: 1 }, START_MS);
+  }
+  const forgets = vi.spyOn(Map.prototype, 'delete');
+  one.known.keep(new Set(['x']));
+  expect(forgets.mock.calls.length).toBeLessThan(600);
+  forgets.mockRestore();
+});
+
+test('a write that has room only by what it removes is refused, and nothing is removed', () => {
+  const one = replica('a', { bytesMax: 70_000 });
+  const other = replica('b');
+  const put = (who: Timed, key: string, field: string, value: string) =>
+    who.handle(
+      { type: 'write', write: { type: 'put', kind: 'map', key, field, value, ttlMs: 0 }, wanted: undefined },
+      START_MS,
+    );
+  put(other, 'm', 'f', 'x'.repeat(60_000));
+  one.handle({ type: 'told', from: 'b', message: tellCells('s', other.table.all()) }, START_MS);
+  put(one, 'm', 'g', 'y'.repeat(8000));
+  expect(() => put(one, 'm', 'f', 'z'.repeat(5000))).toThrow(/limits.bytesMax/);
+  expect(one.table.visible('map', 'm', 'f', START_MS)).toMatch(/^x/);
+});
+
+test('whoever sends ever more in one comparison is left in the end, and asked in its turn', () => {
+  const one = replica('a');
+  const other = replica('b');
+  write(other, 'k', START_MS);
+  let [ask] = asks(begin(one, START_MS)) as [Ask];
+  let nowMs = START_MS;
+  for (let i = 0; ask && nowMs < START_MS + 3_600_000; i++) {
+    nowMs += 4000;
+    const asked = { type: 'asked', from: 'one', what: ask.what, message: ask.message, ref: 1 } as const;
+    const { message } = other.handle(asked, nowMs).find(({ type }) => type === 'answer') as { message: object };
+    // One more each time, and never the whole of a part.
+    const more = { ...message, ...tellCells('s', [{ ...cellOf(`k${i}`), time: timeAt(nowMs) }]), d: 0 };
+    const answer = ask.what === 'pull' ? more : message;
+    [ask] = asks(one.handle({ type: 'answered', from: 'other', message: answer, ref: ask.ref }, nowMs)) as [Ask];
+  }
+  expect(nowMs).toBeLessThan(START_MS + 900_000);
+  expect(one.counters).toMatchObject({ comparisonsFailed: 1 });
+});
+
+test('what is over when it comes is never seen, and what is over is told once, whatever comes in between', () => {
+  const one = replica('a');
+  const heard: unknown[] = [];
+  const handle = (input: Input, nowMs: number) => {
+    for (const effect of one.handle(input, nowMs)) {
+      if (effect.type === 'changed') heard.push([effect.change.key, effect.change.value]);
+    }
+  };
+  const over = { ...cellOf('late'), time: timeAt(START_MS), expiresAtMs: START_MS + 1 };
+  for (const [key, ttlMs] of [
+    ['a', 1000],
+    ['b', 1050],
+  ] as const) {
+    const put = { type: 'put', kind: 'register', key, field: '', value: 1, ttlMs } as const;
+    handle({ type: 'write', write: put, wanted: undefined }, START_MS);
+  }
+  handle({ type: 'tick' }, START_MS + 1000);
+  // The next that are over are looked for in 40 ms.
+  const remove = { type: 'remove', kind: 'register', key: 'b', field: '' } as const;
+  handle({ type: 'write', write: remove, wanted: undefined }, START_MS + 1060);
+  handle({ type: 'told', from: 'x', message: tellCells('s', [over]) }, START_MS + 1070);
+  handle({ type: 'tick' }, START_MS + 2000);
+  expect(heard).toEqual([
+    ['a', 1],
+    ['b', 1],
+    ['a', undefined],
+    ['b', undefined],
+  ]);
+  expect(one.table.size).toBe(3);
 });
