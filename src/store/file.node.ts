@@ -36,7 +36,7 @@ const codec = msgpack();
 
 /** Keeps a store in a file. One store at a time has it. */
 export function fileStorage({ path, sync = true }: FileStorageOptions): StorePersistence {
-  let file: FileHandle;
+  let file: FileHandle | undefined;
   /** What of it holds; what is behind that is of a save that failed. */
   let bytes = 0;
   let torn = false;
@@ -87,17 +87,28 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
     try {
       await file?.close();
     } finally {
+      file = undefined;
       unlock();
       unlock = () => {};
     }
   };
 
+  const refuse = (error: unknown) =>
+    new GossipError('ERR_STORAGE', `the store in ${path} cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
+
   return {
     async open(all) {
-      whole = all;
       try {
         await mkdir(dirname(path), { recursive: true });
         unlock = lock(path);
+      } catch (error) {
+        // What is open here is another store's.
+        throw refuse(error);
+      }
+      whole = all;
+      try {
         await rm(`${path}.new`, { force: true });
         const kept = await readFile(path).catch((error) => {
           if (error.code !== 'ENOENT') throw error;
@@ -116,9 +127,7 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
         return changes;
       } catch (error) {
         await release();
-        throw new GossipError('ERR_STORAGE', `the store in ${path} cannot be opened: ${(error as Error).message}`, {
-          cause: error,
-        });
+        throw refuse(error);
       }
     },
     async save(change) {
@@ -129,9 +138,10 @@ export function fileStorage({ path, sync = true }: FileStorageOptions): StorePer
       }
       await syncName();
       // Whatever is left of one that failed must not stand before the next.
-      if (torn) await file.truncate(bytes);
+      const to = file as FileHandle;
+      if (torn) await to.truncate(bytes);
       torn = true;
-      await write(file, record, bytes);
+      await write(to, record, bytes);
       torn = false;
       bytes += record.length;
     },

@@ -7,7 +7,7 @@ import { elementOf, fieldOf, type StoreChange } from './watch.js';
 /** How a write is to be done. */
 export interface WriteOptions {
   /**
-   * Resolve when so many other members have it, saved where they save; `majority`: more than half of all that keep the store, ourselves
+   * Resolve when so many other members have it, saved where they save and where we do; `majority`: more than half of all that keep the store, ourselves
    * among them. Default 0: at once.
    */
   acks?: number | 'majority';

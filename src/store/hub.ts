@@ -28,7 +28,7 @@ export function receive(cluster: Cluster, name: string, receiver: Receiver): () 
 function open(cluster: Cluster): Map<string, Receiver> {
   const stores = new Map<string, Receiver>();
   HUBS.set(cluster, stores);
-  const named = (data: unknown) => stores.get(String((data as { n?: unknown } | null)?.n));
+  const named = (data: unknown) => stores.get((data as { n?: unknown } | null)?.n as string);
   cluster.on(CHANGED, ({ data, from }) => named(data)?.told(from, data));
   for (const what of ['compare', 'pull', 'put'] as const) {
     cluster.handle(QUESTIONS[what], async ({ data, from }) => {

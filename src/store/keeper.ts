@@ -90,6 +90,8 @@ export class Keeper {
   /** Saves what there is, unless that fails, and closes the place. */
   async close(): Promise<void> {
     this.#closing = true;
+    // A handler may close the store that is told of a change which comes to us after that.
+    await undefined;
     // One that waits to try again does so now, for the last time.
     this.#again();
     await this.#running;

@@ -58,6 +58,7 @@ export function resolveStoreOptions(options: StoreOptions) {
       `tombstoneMs (${tombstoneMs}) must be above clockDriftMaxMs (${clockDriftMaxMs})`,
     );
   }
+  if (tag === '') throw new GossipError('ERR_OPTION', 'tag of a store is empty; leave it out for members of any tag');
   if (tag && options.members) throw new GossipError('ERR_OPTION', 'give tag or members, not both');
   for (const [limit, value] of Object.entries(limits)) positive(`limits.${limit}`, value);
   return {

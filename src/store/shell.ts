@@ -82,7 +82,9 @@ export class Shell implements Backing {
       for (const stop of this.#stops) stop();
       // What it could not be opened for says more than what may go wrong now.
       await this.#keeper?.close().catch(() => {});
-      throw error;
+      if ((error as GossipError).code !== 'ERR_INVALID_DATA') throw error;
+      const why = 'what is kept of the store cannot be read; put back a copy, or begin with none';
+      throw new GossipError('ERR_STORAGE', why, { cause: error });
     }
     this.#started = true;
     const changed = () => this.#lookSoon();
@@ -91,7 +93,6 @@ export class Shell implements Backing {
     }
     this.#stops.push(this.#cluster.on('resumed', () => this.#handle({ type: 'missed' })));
     this.#look();
-    if (this.#replica.alive.length === 0) this.#isReady();
   }
 
   get #nowMs(): number {
@@ -121,6 +122,7 @@ export class Shell implements Backing {
       return Promise.resolve();
     }
     const ref = ++this.#refs;
+    const untilMs = this.#nowMs + timeoutMs;
     const settled = new Promise<void>((resolve, reject) => this.#writes.set(ref, { resolve, reject }));
     try {
       this.#handle({ type: 'write', write, wanted: { acks, timeoutMs, ref } });
@@ -128,7 +130,20 @@ export class Shell implements Backing {
       this.#writes.delete(ref);
       throw error;
     }
-    return settled;
+    return settled.then(() => this.#saved(untilMs));
+  }
+
+  /** Until all is on our own disk. @throws GossipError `ERR_TIMEOUT`, `ERR_CLOSED` */
+  #saved(untilMs: number): Promise<void> {
+    const keeper = this.#keeper;
+    if (!keeper) return Promise.resolve();
+    const { clock } = this.#options;
+    return new Promise((resolve, reject) => {
+      const late = () =>
+        reject(new GossipError('ERR_TIMEOUT', 'others have the write in time, and our own disk not; it stays'));
+      const cancel = clock.schedule(Math.min(Math.max(0, untilMs - this.#nowMs), WAIT_MS_MAX), late);
+      keeper.saved().then(resolve, reject).finally(cancel);
+    });
   }
 
   visible(kind: Kind, key: string, field: string): unknown {
@@ -182,6 +197,10 @@ export class Shell implements Backing {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
+      // Others are to have what was written.
+      for (const effect of this.#replica.handle({ type: 'closing' }, this.#nowMs, this.#unixMs)) {
+        if (effect.type === 'tell' || effect.type === 'save') this.#perform(effect);
+      }
       this.#closing.abort();
       this.#cancelTimer();
       for (const stop of this.#stops) stop();
@@ -206,9 +225,19 @@ export class Shell implements Backing {
 
   /** Whether a member keeps the store. */
   #belongs(member: Member): boolean {
-    if (this.#options.members(member)) return true;
+    if (this.#chooses(member)) return true;
     this.#replica.count('strangers');
     return false;
+  }
+
+  /** What the application's function says; when it fails, no. */
+  #chooses(member: Member): boolean {
+    try {
+      return this.#options.members(member);
+    } catch {
+      this.#replica.count('membersFailed');
+      return false;
+    }
   }
 
   async #answer(from: Member, what: Question, message: unknown): Promise<object | undefined> {
@@ -241,11 +270,10 @@ export class Shell implements Backing {
     const members = this.#cluster.members();
     this.#byBroadcast =
       broadcasts && members.every((one) => one.protocol === 'native' || (tag && !one.tags.includes(tag)));
-    const all = members.filter(
-      (one) => one.id !== this.#cluster.id && one.state !== 'leaving' && this.#options.members(one),
-    );
+    const all = members.filter((one) => one.id !== this.#cluster.id && one.state !== 'leaving' && this.#chooses(one));
     const alive = all.filter(({ state }) => state === 'alive' || state === 'suspect').map(({ id }) => id);
     this.#handle({ type: 'members', alive, all: all.map(({ id }) => id) });
+    if (alive.length === 0) this.#isReady();
   }
 
   #handle(input: Input): void {

@@ -69,7 +69,7 @@ export class Store implements AsyncDisposable {
 
   /**
    * Writes a value; it need not be awaited. The same as `register(key).set(value)`.
-   * @returns when the acks that were asked for are there, by default at once.
+   * @returns when the acks that were asked for are there, and it is on our own disk if there is one; by default at once.
    * @throws GossipError at once: `ERR_OPTION`, `ERR_TOO_LARGE`, `ERR_CODEC`, `ERR_OVERLOADED`, `ERR_CLOCK`, `ERR_CLOSED`: nothing was written. Rejects with
    *   `ERR_TIMEOUT`: it is written and spreads, but not so many members have confirmed it.
    */
@@ -163,7 +163,7 @@ export class Store implements AsyncDisposable {
     return this.#shell.stats();
   }
 
-  /** Saves what there is and closes; the others keep what they have. Idempotent. */
+  /** Tells the others what was written last, saves what there is and closes; they keep what they have. Idempotent. */
   close(): Promise<void> {
     return this.#shell.close();
   }

@@ -63,6 +63,8 @@ export class Watchers {
       local,
     });
     for (const one of [...this.#watchers]) {
+      // An earlier handler may have removed it.
+      if (!this.#watchers.has(one)) continue;
       if (one.kind !== undefined && one.kind !== kind) continue;
       if (typeof one.what === 'string' ? one.what !== key : !key.startsWith(one.what.prefix)) continue;
       const failed = () => {

@@ -296,6 +296,21 @@ describe('is refused by name', () => {
     expect((await openStore()).get('k')).toBe(1);
   });
 
+  test('when another store has it by the same object, which keeps it; and by that it can be opened again', async () => {
+    const storage = fileStorage({ path });
+    await storage.open(() => NOTHING);
+    await expect(storage.open(() => BIG)).rejects.toEqual(refused(/this process has the store open already/));
+    expect(await readdir(join(folder, 'deep'))).toEqual(['kept.store', 'kept.store.lock']);
+    await storage.save(change(1));
+    await storage.close();
+    const again = fileStorage({ path });
+    expect([...(await again.open(() => NOTHING))]).toEqual([NOTHING, change(1)]);
+    await again.close();
+    await rm(path);
+    expect([...(await again.open(() => NOTHING))]).toEqual([]);
+    await again.close();
+  });
+
   test('while another process looks whose it is, and not when that has ended in the middle of it', async () => {
     await (await openStore()).close();
     const turn = `${path}.lock.turn`;

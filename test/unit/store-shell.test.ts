@@ -90,6 +90,39 @@ describe('a disk', () => {
     }
   });
 
+  test('has what a handler hears that closes the store', async () => {
+    const h = new Harness();
+    const { persistence, log, end } = place();
+    const a = await storeOn(h, await h.member(), { persistence });
+    let closed: Promise<void> | undefined;
+    a.watch('k', () => {
+      closed = a.close();
+    });
+    a.set('k', 1);
+    await settled();
+    expect(log).toEqual(['open', 'save']);
+    await end(true);
+    await h.within(closed as Promise<void>, 100);
+    expect([log, a.stats().unsaved]).toEqual([['open', 'save', 'saved', 'close'], 0]);
+  });
+
+  test('of our own has what is waited for, too, or there is no word of it in time', async () => {
+    const h = new Harness();
+    const { persistence, end } = place();
+    const a = await storeOn(h, await h.member(), { persistence });
+    let confirmed = false;
+    const written = a.set('k', 1, { acks: 'majority' }).then(() => {
+      confirmed = true;
+    });
+    await h.clock.advance(100);
+    expect(confirmed).toBe(false);
+    await end(true);
+    await h.within(written, 100);
+    const late = a.set('k', 2, { acks: 'majority', timeoutMs: 2000 });
+    await expect(h.within(late, 3000)).rejects.toEqual(code('ERR_TIMEOUT'));
+    await end(true);
+  });
+
   test('that does not save any more confirms nothing', async () => {
     const h = new Harness();
     const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
@@ -112,7 +145,7 @@ describe('a disk', () => {
     const h = new Harness();
     const { persistence, log } = place([{ put: new Map([['r', [99]]]), drop: [], floor: 0 }]);
     const member = await h.member();
-    await expect(storeOn(h, member, { persistence })).rejects.toThrow();
+    await expect(storeOn(h, member, { persistence })).rejects.toEqual(code('ERR_STORAGE'));
     expect(log).toEqual(['open', 'close']);
     expect((await storeOn(h, member)).keys()).toEqual([]);
   });
@@ -177,6 +210,17 @@ describe('who watches', () => {
     expect([(await before.next()).done, (await after.next()).done, a.stats().watchers]).toEqual([true, true, 0]);
   });
 
+  test('is not called any more once an earlier handler has let it go', async () => {
+    const h = new Harness();
+    const a = await storeOn(h, await h.member());
+    const heard: unknown[] = [];
+    let stop = () => {};
+    a.watch('k', () => stop());
+    stop = a.watch('k', ({ value }) => heard.push(value));
+    a.set('k', 1);
+    expect(heard).toEqual([]);
+  });
+
   test('comes too late when the store is closed', async () => {
     const h = new Harness();
     const a = await storeOn(h, await h.member());
@@ -208,4 +252,64 @@ test('who keeps another store says that it has none of the name, and holds nobod
   const a = await storeOn(h, m0);
   await h.within(a.ready, 1000);
   expect(a.stats()).not.toHaveProperty('messagesMalformed');
+});
+
+test('what was written right before the end is told, to all or to each', async () => {
+  for (const options of [{}, { members: () => true }]) {
+    const h = new Harness();
+    const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+    const a = await storeOn(h, m0, options);
+    const b = await storeOn(h, m1, options);
+    await h.clock.advance(2000);
+    a.set('k', 1);
+    await a.close();
+    await m0.close();
+    await h.clock.advance(1000);
+    expect(b.get('k')).toBe(1);
+  }
+});
+
+test('who becomes alone before it has heard of anything is ready', async () => {
+  const h = new Harness();
+  const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+  m0.handle(QUESTIONS.compare, () => new Promise(() => {}));
+  const b = await storeOn(h, m1);
+  let ready = false;
+  b.ready.then(() => {
+    ready = true;
+  });
+  await h.clock.advance(1000);
+  expect(ready).toBe(false);
+  await m0.close();
+  await h.clock.advance(60_000);
+  expect(m1.members().filter(({ state }) => state === 'alive')).toHaveLength(1);
+  expect(ready).toBe(true);
+});
+
+test('a function of members that fails chooses nobody, is counted, and harms nothing', async () => {
+  const h = new Harness();
+  const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+  const a = await storeOn(h, m0, {
+    members: () => {
+      throw new Error('not today');
+    },
+  });
+  const b = await storeOn(h, m1);
+  b.set('k', 1);
+  await h.clock.advance(2000);
+  expect(a.keys()).toEqual([]);
+  expect(a.stats().membersFailed).toBeGreaterThan(1);
+});
+
+test('a tag that is empty is refused by name', async () => {
+  const h = new Harness();
+  await expect(storeOn(h, await h.member(), { tag: '' })).rejects.toEqual(code('ERR_OPTION'));
+});
+
+test('a name that is none is the name of no store', async () => {
+  const h = new Harness();
+  const [m0, m1] = (await h.members(2)) as [Cluster, Cluster];
+  await storeOn(h, m0);
+  const asked = m1.request(m0.id, QUESTIONS.compare, { n: { toString: 1 } });
+  expect(await h.within(asked, 5000)).toBe(null);
 });
