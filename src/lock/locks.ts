@@ -145,7 +145,7 @@ export class Locks implements AsyncDisposable {
     return { ...this.#quorum.stats(), ...this.#counts, ...this.#voter.stats(), claims };
   }
 
-  /** Gives all locks back, ends the session and stops; a voter that leads hands over. Takes a second at most. Idempotent. */
+  /** Gives all locks back, ends the session and stops; a voter that leads hands over. Takes a second at most, and half a `leaseMs` for that. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       const asked = new Promise<void>((resolve) => {

@@ -42,6 +42,8 @@ interface VoterOwner {
 const QUEUE_MAX = 1024;
 /** Names of which we know whose they are. Source: some more than voters there can be. */
 const IDS_MAX = 64;
+/** No member's id. */
+const NOBODY = '00000000-0000-0000-0000-000000000000' as MemberId;
 
 export class Voter {
   readonly #replica: Replica;
@@ -52,6 +54,8 @@ export class Voter {
   #saved: Leader | undefined;
   /** Our clock has stood still, and the replica has not heard of it. */
   #slept = false;
+  /** The cluster was handed something since we were woken last. */
+  #spoke = false;
   #busy = false;
   #stopped = false;
   #refs = 0;
@@ -217,6 +221,9 @@ export class Voter {
     const { clock } = this.owner;
     this.#cancelTimer = clock.schedule(Math.max(0, this.#replica.wakeAtMs - clock.now()), () => {
       this.#look();
+      // Where nobody else is there to be told anything: that the cluster was closed only sending says.
+      if (!this.#spoke) this.#hand(NOBODY, null, false);
+      this.#spoke = false;
       this.#input({ type: 'tick' });
     });
   }
@@ -243,8 +250,14 @@ export class Voter {
       return;
     }
     const reliable = message.type === 'append' && (message.entries.length > 0 || message.snapshot !== undefined);
-    owner.cluster.send(id, SAY, { q: owner.name, m: message }, { reliable }).catch((error) => {
-      owner.count('messagesNotSent');
+    this.#hand(id, message, reliable);
+  }
+
+  #hand(to: MemberId, m: QuorumMessage | null, reliable: boolean): void {
+    const { owner } = this;
+    this.#spoke = true;
+    owner.cluster.send(to, SAY, { q: owner.name, m }, { reliable }).catch((error) => {
+      if (m) owner.count('messagesNotSent');
       // Whoever closes a cluster has done with what stands on it.
       if ((error as GossipError).code === 'ERR_CLOSED') owner.ended();
     });

@@ -592,3 +592,24 @@ test('a voter is taught though its snapshot fills a frame, and commands that fol
   await harness.until(() => machine.words.length === 89, 12_000);
   expect(leader.stats().messagesNotSent ?? 0).toBe(0);
 });
+
+test('a voter to which nobody else is left notices that its cluster was closed, and leaves no timer', async () => {
+  for (const count of [1, 2]) {
+    const harness = new Harness();
+    const members = await harness.members(count);
+    const voters = ['m0', 'm1'].slice(0, count);
+    const [quorum] = (await Promise.all(members.map((member) => quorumOf(harness, member, { voters })))) as [
+      WordsMember,
+    ];
+    await harness.until(() => quorum.leadership !== undefined, 3000);
+    const [cluster, ...others] = members as [Cluster, ...Cluster[]];
+    for (const other of others) await harness.within(other.leave(), 2000);
+    await harness.clock.advance(10_000);
+    expect(quorum.leadership?.mine ?? false).toBe(count === 1);
+    await cluster.close();
+    await harness.clock.advance(10_000);
+    expect(quorum.isLeader()).toBe(false);
+    await expect(quorum.propose('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    expect(harness.clock.pending).toBe(0);
+  }
+});
