@@ -169,8 +169,9 @@ function read(kept: Buffer): { changes: StoredChange[]; end: number } {
     const { whole, to } = recordAt(kept, end);
     if (!whole) {
       // The last that was being written may be cut off, or have holes: a disk writes its parts in any order.
-      for (let at = to; at < kept.length; at++) {
-        if (!recordAt(kept, at).whole) continue;
+      for (let at = to; at + HEAD_BYTES < kept.length; at++) {
+        // Nearly all are too long to be a length, and a checksum of each would take minutes.
+        if (kept.readUInt32LE(at) > kept.length - at - HEAD_BYTES || !recordAt(kept, at).whole) continue;
         throw new Error(`it is spoilt at byte ${end}, and more follows; put back a copy, or begin with none`);
       }
       break;

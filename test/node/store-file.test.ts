@@ -1,4 +1,5 @@
 /** A store in a file: what is there after an end of every kind, a kill in the middle of a write among them. */
+import { randomBytes } from 'node:crypto';
 import {
   appendFile,
   chmod,
@@ -15,6 +16,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { fileStorage } from '../../src/store/file.node.js';
 import type { StoredCell, StoredChange } from '../../src/store/persistence.js';
@@ -154,6 +156,21 @@ test('with holes in the change that was being written when the power was lost, i
     await again.close();
     expect((await stat(path)).size).toBe(size);
   }
+});
+
+test('with the beginning of a long change lost, it is opened in no time', async () => {
+  const storage = fileStorage({ path });
+  await storage.open(() => NOTHING);
+  await storage.save(change(1));
+  await storage.close();
+  const { size } = await stat(path);
+  await appendFile(path, randomBytes(8 * 1024 * 1024));
+  const again = fileStorage({ path });
+  const { user } = process.cpuUsage();
+  expect([...(await again.open(() => NOTHING))].slice(1)).toEqual([change(1)]);
+  expect(process.cpuUsage().user - user).toBeLessThan(5_000_000);
+  await again.close();
+  expect((await stat(path)).size).toBe(size);
 });
 
 test('what a process that was killed had not waited for is on the disk before it is believed', async () => {
