@@ -172,7 +172,9 @@ export class Replica {
     const read = readHas(message, timeAt(this.unixMs + this.options.clockDriftMaxMs));
     // Tombstones are kept for longer than clocks may differ, so no floor is later than now.
     check(read.floor <= timeAt(this.unixMs));
-    return read;
+    // And nobody has forgotten what is younger than that, whatever it says: it may not have got here yet.
+    const floor = earlier(timeAt(this.unixMs + this.options.clockDriftMaxMs), this.options.tombstoneMs);
+    return { ...read, floor: Math.min(read.floor, floor) };
   }
 
   /** Merges cells. @returns those that were taken, how many had to be refused, and how many were removed so long ago. */

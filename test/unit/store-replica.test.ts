@@ -374,6 +374,24 @@ test('what was removed elsewhere is dropped once, also when it is named page aft
   expect([one.table.size, one.table.root, one.table.bytes]).toEqual([7, other.table.root, other.table.bytes]);
 });
 
+test('a floor that nobody can have is no reason to drop or refuse what was written of late', () => {
+  const nowMs = START_MS + 10 * 86_400_000;
+  const one = replica('a');
+  write(one, 'ours', nowMs);
+  const [ask] = asks(begin(one, nowMs, ['x'])) as [Ask];
+  const has = { n: 's', w: ['b'.repeat(16)], k: [timeAt(nowMs)], f: timeAt(nowMs) };
+  const asked = { type: 'asked', from: 'x', what: 'compare', message: { ...has, r: [...one.table.root] } } as const;
+  one.handle({ ...asked, ref: 1 }, nowMs);
+  const young = { ...cellOf('young'), time: timeAt(nowMs - 1000) };
+  one.handle({ type: 'told', from: 'y', message: tellCells('s', [young]) }, nowMs);
+  expect(one.table.size).toBe(2);
+  const differs = { ...has, r: [1, 2], p: [1] };
+  const [pull] = asks(one.handle({ type: 'answered', from: 'x', message: differs, ref: ask.ref }, nowMs)) as [Ask];
+  const nothing = { ...tellCells('s', []), d: 1, x: [0, 1] };
+  one.handle({ type: 'answered', from: 'x', message: nothing, ref: pull.ref }, nowMs + 1);
+  expect([one.table.size, one.table.floor]).toEqual([2, timeAt(nowMs + 60_000 - 86_400_000)]);
+});
+
 test('whoever names ever other writers does not fill the memory', () => {
   const one = replica('a');
   begin(one, START_MS, ['x']);
