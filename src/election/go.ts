@@ -164,8 +164,9 @@ class GoElectionMember implements GoElection {
   /** As the Go library's `handleLeaderHeartbeat`. */
   #onHeartbeat(from: Member, data: unknown): void {
     const { ts, term: said } = (data ?? {}) as { ts?: unknown; term?: unknown };
-    const saidAtMs = ts instanceof Date ? ts.getTime() : Date.parse(String(ts));
-    const term = Number(said);
+    const saidAtMs = ts instanceof Date ? ts.getTime() : Date.parse(typeof ts === 'string' ? ts : '');
+    // What is made a number of an object is the object's to say.
+    const term = typeof said === 'object' ? Number.NaN : Number(said);
     if (!Number.isSafeInteger(term) || term < 0 || Number.isNaN(saidAtMs)) {
       this.#count('heartbeatsMalformed');
       return;

@@ -28,11 +28,17 @@ test('who only follows shows whom the heartbeats name, until they cease', async 
   expect(seen.leader).toMatchObject({ member: { id: go.id }, term: 7 });
   expect(seen.isLeader).toBe(false);
   // Old, malformed, and of a former term.
-  for (const data of [null, 'x', { ts: 'never', term: 9 }, { ts: new Date(), term: -1 }])
+  const trap = { toString: 1, valueOf: 1 };
+  const traps = [
+    { ts: trap, term: 9 },
+    { ts: new Date(), term: trap },
+  ];
+  for (const data of [null, 'x', { ts: 'never', term: 9 }, { ts: new Date(), term: -1 }, ...traps])
     await go.broadcast(HEARTBEAT, data);
   await say(6, -1000);
   await harness.clock.advance(100);
-  expect(seen.stats()).toMatchObject({ term: 7, heartbeatsHeard: 2, heartbeatsMalformed: 4, heartbeatsSent: 0 });
+  expect(seen.stats()).toMatchObject({ term: 7, heartbeatsHeard: 2, heartbeatsMalformed: 6, heartbeatsSent: 0 });
+  expect(follower.stats().handlersFailed ?? 0).toBe(0);
   await harness.clock.advance(4000);
   expect(seen.leader).toBeUndefined();
   // A cluster that has begun again begins with low terms.
