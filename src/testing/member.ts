@@ -55,6 +55,8 @@ export class SimulatedMember implements EndOwner, Happening {
   readonly #ticksMs: number[] = [];
   #shownMs = 0;
   #suspended = false;
+  /** What is suspended is only what comes and goes. */
+  #timersRun = false;
   readonly #inbox: (() => void)[] = [];
   #ref = 0;
   readonly #outcomes = new Map<number, Outcome>();
@@ -166,10 +168,11 @@ export class SimulatedMember implements EndOwner, Happening {
     return core;
   }
 
-  /** The process stands still, and everything that arrives waits. */
-  suspend(forMs: number): void {
+  /** The process stands still, and everything that arrives waits. @param timersRun - only what arrives, and what it sends, waits. */
+  suspend(forMs: number, timersRun: boolean): void {
     const { life } = this;
     this.#suspended = true;
+    this.#timersRun = timersRun;
     this.owner.carrier.at(forMs, () => {
       if (this.life !== life) return;
       this.#suspended = false;
@@ -257,7 +260,7 @@ export class SimulatedMember implements EndOwner, Happening {
     // It may have been for a former life.
     if (ticks[ticks.length - 1] !== atMs) return;
     ticks.pop();
-    if (this.#suspended) return;
+    if (this.#suspended && !this.#timersRun) return;
     const dueMs = this.core.wakeAtMs;
     const aheadMs = dueMs - this.#clockMs;
     if (aheadMs > 0 && aheadMs < ROUNDING_MS) this.#shownMs = dueMs;
@@ -388,6 +391,10 @@ export class SimulatedMember implements EndOwner, Happening {
   }
 
   #send(effect: Extract<Effect, { type: 'send' }>): void {
+    if (this.#suspended && this.#timersRun) {
+      this.#inbox.push(() => this.#send(effect));
+      return;
+    }
     if (!(this.core instanceof Core)) {
       this.#leafEnd.send(effect.packet as NativePacket);
       if (effect.ref !== undefined) this.#settle(this.#outcomes.get(effect.ref), undefined, undefined);

@@ -358,9 +358,9 @@ export class Simulation {
     });
   }
 
-  /** A member stands still, as a suspended laptop does; what arrives meanwhile waits or is lost. */
-  suspend(member: number, forMs: number): void {
-    this.#at(member).suspend(forMs);
+  /** A member stands still, as a suspended laptop does; what arrives meanwhile waits or is lost. `io`: its timers run on. */
+  suspend(member: number, forMs: number, what: 'process' | 'io' = 'process'): void {
+    this.#at(member).suspend(forMs, what === 'io');
   }
 
   /** Everything a member does by itself happens up to this much late from now on. */

@@ -2,12 +2,13 @@
 import { expect } from 'vitest';
 import { PRESETS } from '../../src/options.js';
 import { createSimulation, type NetworkOptions, type Simulation } from '../../src/testing/index.js';
+import { asPlainSwim } from '../../tools/sim/experiments/plain-swim.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('failure.test.ts');
 
-function cluster(seed: number, members: number, network: NetworkOptions = {}): Simulation {
-  const sim = createSimulation({ seed, members });
+function cluster(seed: number, members: number, network: NetworkOptions = {}, suspicionMaxMult = 6): Simulation {
+  const sim = createSimulation({ seed, members, timing: { suspicionMaxMult } });
   sim.joinAll();
   if (!sim.runUntil(() => sim.converged(), 10_000)) throw new Error('the members did not find each other');
   sim.network.change(network);
@@ -192,3 +193,26 @@ test('a member that hears nobody, or that nobody hears, is dead, and makes nobod
     ).toEqual([]);
   }
 });
+
+test(
+  'who neither sends nor receives for a while accuses others, in plain SWIM often, here seldom, and nobody believes it',
+  2,
+  (seed) => {
+    const run = (suspicionMaxMult: number) => {
+      const sim = cluster(seed, 32, {}, suspicionMaxMult);
+      const stuck = [3, 11, 19, 27];
+      const fromMs = sim.nowMs;
+      while (sim.nowMs < fromMs + 100_000) {
+        for (const member of stuck) sim.suspend(member, 16_384, 'io');
+        sim.run(16_384 + 64);
+      }
+      const wrong = sim.events.filter((e) => e.atMs >= fromMs && e.state === 'dead' && !stuck.includes(e.about));
+      return { wrong: wrong.length, believed: wrong.filter(({ at }) => !stuck.includes(at)).length };
+    };
+    const plain = asPlainSwim(() => run(1));
+    const ours = run(6);
+    expect(plain.wrong).toBeGreaterThan(0);
+    expect(ours.wrong).toBeLessThan(plain.wrong / 4);
+    expect(ours.believed).toBe(0);
+  },
+);

@@ -1,7 +1,7 @@
 /**
- * Lifeguard's interval experiment: 128 members, of which C at a time stand still for D, are well for I, stand still again, for
- * two minutes. Counted is who is declared dead although it is not one of the C; and, apart from it, how fast one that dies
- * is found.
+ * Lifeguard's interval experiment: 128 members, of which C at a time are stuck for D, are well for I, are stuck again, for
+ * two minutes. As in the paper, who is stuck neither sends nor receives until the end, while its timers run. Counted is who is
+ * declared dead although it is not one of the C; and, apart from it, how fast one that dies is found.
  *
  * @source Dadgar, Phillips, Currey (2018) §V. The paper runs C from 1 to 32, D from 128 ms to 32,768 ms and I from 1 ms to
  *   16,384 ms; we take a part of that grid.
@@ -39,7 +39,7 @@ function falsePositives(variant: Variant, lengthMs: number, c: number, d: number
   const sick = new Set(anomalous);
   const fromMs = sim.nowMs;
   while (sim.nowMs < fromMs + lengthMs) {
-    for (const member of anomalous) sim.suspend(member, d);
+    for (const member of anomalous) sim.suspend(member, d, 'io');
     sim.run(d + i);
   }
   const dead = sim.events.filter(({ atMs, about, state }) => atMs >= fromMs && state === 'dead' && !sick.has(about));
@@ -105,5 +105,5 @@ export const lifeguard: Experiment = (quick, progress) => {
       ],
     ),
   ].join('\n');
-  return { title: 'Lifeguard: members that stand still', text };
+  return { title: 'Lifeguard: members that neither send nor receive for a while', text };
 };

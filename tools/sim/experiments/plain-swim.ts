@@ -13,6 +13,7 @@ const nothing = () => {};
 /** Runs something with members that are plain SWIM. */
 export function asPlainSwim<T>(run: () => T): T {
   const { take } = NewsQueue.prototype;
+  const { verify } = Prober.prototype;
   const restore = [
     // Local health: no score, so that nothing is stretched.
     replace(SuspicionTable.prototype, 'adjustHealth', nothing),
@@ -23,6 +24,11 @@ export function asPlainSwim<T>(run: () => T): T {
     replace(SuspicionTable.prototype, 'confirm', nothing),
     // No ack counts but that of a probe under way.
     replace(Members.prototype, 'heard', nothing),
+    // No last look before the verdict, which alone asks a member with a verdict of its own to give.
+    replace(Prober.prototype, 'verify', function (this: Prober, row, done, ...how) {
+      if (done && how.length === 0) done(false, false);
+      else verify.call(this, row, done, ...how);
+    }),
     // No buddy: a suspect hears of it by chance.
     replace(NewsQueue.prototype, 'take', function (this: NewsQueue, receiver, large) {
       return take.call(this, receiver?.state === 'alive' ? receiver : undefined, large);
