@@ -32,7 +32,7 @@ const HOPS_MAX = 255;
 /** After something has left, what comes within this time leaves together. Source: the shortest timer of most platforms. */
 const COALESCE_MS = 1;
 /** One list for all messages that nobody has: there are many of them. */
-const NOBODY: readonly MemberId[] = Object.freeze([]);
+const NOBODY = [] as const;
 
 export class Dissemination {
   readonly #cache: MessageCache;
@@ -276,11 +276,10 @@ export class Dissemination {
   onIHave({ from, messages }: Extract<NativePacket, { type: 'ihave' }>): void {
     const { core } = this;
     const link = core.neighbours.met(from);
-    const only = [from];
     for (const { origin, messageId, hops } of messages) {
       const held = this.#cache.get(origin, messageId);
       if (held) {
-        if (held.known.length < 255) held.known = held.known.length > 0 ? [...held.known, from] : only;
+        if (held.known.length < 255) held.known = [...held.known, from];
         if (link) this.#shorten(held, link, hops);
       } else if (messageId > this.#sinceId && origin !== core.self.id && !core.history.knows(origin, messageId)) {
         this.#missing.add(origin, messageId, from);

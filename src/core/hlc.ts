@@ -20,9 +20,8 @@ export class Hlc {
 
   /** Mints a time later than every time minted or observed before. */
   now(nowMs: number): HlcTime {
-    const time = this.physical(nowMs);
-    this.last = time > this.last ? time : this.last + 1n;
-    return this.last;
+    this.observe(this.physical(nowMs) - 1n);
+    return ++this.last;
   }
 
   /** Learns a time minted elsewhere. */

@@ -45,8 +45,8 @@ interface Probe {
    * answer a connection that is closed again, as by a proxy that has nobody behind it, is not dialled again at once.
    */
   over: 'answered' | 'failed' | undefined;
-  /** When it need not be kept any more; it goes when another one is begun, as a timer for each would wake us. */
-  forgetMs: number;
+  /** Until when it is kept; it goes when another one is begun, as a timer for each would wake us. */
+  untilMs: number;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
   done: ((alive: boolean, refused: boolean) => void) | undefined;
 }
@@ -204,7 +204,7 @@ export class Prober {
 
   /** @returns a number that cannot be guessed from earlier ones. */
   #open(target: MemberId, evidence: boolean, done?: Probe['done']): number {
-    for (const [old, { forgetMs }] of this.#probes) if (forgetMs <= this.core.nowMs) this.#probes.delete(old);
+    for (const [old, { untilMs }] of this.#probes) if (untilMs <= this.core.nowMs) this.#probes.delete(old);
     let seq: number;
     do seq = this.core.random.uint32();
     while (this.#probes.has(seq));
@@ -217,7 +217,7 @@ export class Prober {
       refusedMs: undefined,
       refused: new Set(),
       over: undefined,
-      forgetMs: Number.POSITIVE_INFINITY,
+      untilMs: Number.POSITIVE_INFINITY,
       done,
     });
     return seq;
@@ -282,7 +282,7 @@ export class Prober {
     const row = this.core.members.get(probe.target);
     // Whatever is new from it is proof of life, an ack or not.
     probe.over = alive || (row && row.heardMs > probe.startMs) ? 'answered' : 'failed';
-    probe.forgetMs = this.core.nowMs + this.core.timing.probeIntervalMs * 2;
+    probe.untilMs = this.core.nowMs + this.core.timing.probeIntervalMs * 2;
     if (probe.over === 'answered') {
       this.core.suspicion.adjustHealth(-1);
       return;

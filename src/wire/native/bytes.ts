@@ -109,8 +109,7 @@ export class Reader {
   }
 
   u64(): bigint {
-    const { buffer, byteOffset, length } = this.source;
-    this.#view ??= new DataView(buffer, byteOffset, length);
+    this.#view ??= new DataView(this.source.buffer, this.source.byteOffset);
     return this.#view.getBigUint64(this.#take(8), true);
   }
 
@@ -128,15 +127,12 @@ export class Reader {
     return this.readId(this.source, this.#take(16));
   }
 
-  /** A view into the source, not a copy. */
-  bytes(max: number): Uint8Array {
-    const from = this.#span(max);
-    return this.source.subarray(from, this.#at);
-  }
-
-  copy(max: number): Uint8Array {
-    const from = this.#span(max);
-    return this.source.slice(from, this.#at);
+  /** A view into the source; `slice`: a copy. */
+  bytes(max: number, how: 'subarray' | 'slice' = 'subarray'): Uint8Array {
+    const length = this.varint();
+    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes, above ${max}`);
+    const at = this.#take(length);
+    return this.source[how](at, at + length);
   }
 
   /** A copy of everything that is left. */
@@ -145,10 +141,10 @@ export class Reader {
   }
 
   string(max: number): string {
-    const from = this.#span(max);
-    if (from === this.#at) return '';
+    const bytes = this.bytes(max);
+    if (bytes.length === 0) return '';
     try {
-      return FROM_UTF8.decode(this.source.subarray(from, this.#at));
+      return FROM_UTF8.decode(bytes);
     } catch (error) {
       throw toGossipError(error, 'ERR_PACKET');
     }
@@ -159,13 +155,6 @@ export class Reader {
     const count = this.varint();
     if (count > max || count * bytesEach > this.left) throw new GossipError('ERR_PACKET', `${count} items`);
     return count;
-  }
-
-  /** Goes over a length and so many bytes. @returns where they begin. */
-  #span(max: number): number {
-    const length = this.varint();
-    if (length > max) throw new GossipError('ERR_PACKET', `${length} bytes, above ${max}`);
-    return this.#take(length);
   }
 
   #take(bytes: number): number {

@@ -22,7 +22,7 @@ import { ids, record, SHARED_PACKETS } from './packet-codec.js';
 
 const WHY: readonly ByeWhy[] = ['refused', 'moved', 'closing', 'slow', 'abusive', 'left'];
 /** A secret of 16 bytes, or none. */
-const proof: Field<Uint8Array> = { write: (w, value) => w.bytes(value), read: (r) => r.copy(16) };
+const proof: Field<Uint8Array> = { write: (w, value) => w.bytes(value), read: (r) => r.bytes(16, 'slice') };
 /** Room for a signed token. Source: guess; cookies have 4 KiB. */
 const TICKET_BYTES_MAX = 8192;
 const ticket: Field<string> = { write: string.write, read: (r) => r.string(TICKET_BYTES_MAX) };

@@ -35,7 +35,7 @@ import { record, SHARED_PACKETS, state } from './packet-codec.js';
 /** Bytes of any length. */
 const sized: Field<Uint8Array> = {
   write: (w, value) => w.bytes(value),
-  read: (r) => r.copy(r.left),
+  read: (r) => r.bytes(r.left, 'slice'),
 };
 
 /** Messages, or their names: whose each is stands there only when it is another's than the one before. */
@@ -55,15 +55,13 @@ function messages<M extends MessageName>(fields: Fields<Omit<M, 'origin'>>, max:
     },
     read(r, env) {
       let origin: MemberId | undefined;
-      const values: M[] = [];
-      for (let left = r.count(max, 1 + bytesEach); left > 0; left--) {
+      return Array.from({ length: r.count(max, 1 + bytesEach) }, () => {
         if (r.u8() === 1) origin = r.id();
         if (origin === undefined) throw new GossipError('ERR_PACKET', 'a message of nobody');
         const message = field.read(r, env) as { -readonly [K in keyof M]: M[K] };
         message.origin = origin;
-        values.push(message);
-      }
-      return values;
+        return message;
+      });
     },
   } as const satisfies Field<readonly M[]>;
 }
