@@ -146,6 +146,7 @@ describe('commands', () => {
     [/^SEED=1234 npx vitest run test\/sim -t 'name of the test'$/, 'it would run the suites within the suites'],
     [/^SEEDS=1000000 .*test\/lock\/histories/, 'test/lock/histories.test.ts plays fewer'],
     [/^SEEDS=100000 .*test\/quorum\/histories/, 'test/quorum/histories.test.ts plays fewer'],
+    [/^SEEDS=1000 .*test\/sim\/group/, 'test/sim/group.test.ts plays fewer'],
     [/^npm run sim -- --soak 5$/, 'five minutes; .ci/run runs it'],
     [
       /^npm run sim -- --replay --plan .*…/,
