@@ -39,13 +39,15 @@ test.each(histories)('%s', (name, count, options) => {
   if (options.tombstoneMs) expect(collected).toBeGreaterThan(0);
 });
 
+/** An element of the set `k`. */
+const element = (type: 'put' | 'remove', field: string): Write =>
+  type === 'put'
+    ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
+    : { type, kind: 'set', key: 'k', field };
+
 test('who was away for longer than anybody remembers brings nothing back, and loses nothing of its own', () => {
   const world = new World({ seed: 1, replicas: 3, tombstoneMs: 4000, forgets: true });
   const [a, b, c] = world.places as [World['places'][0], World['places'][0], World['places'][0]];
-  const element = (type: 'put' | 'remove', field: string): Write =>
-    type === 'put'
-      ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
-      : { type, kind: 'set', key: 'k', field };
   const has = (place: typeof a, field: string) => place.replica?.table.visible('set', 'k', field, Date.UTC(2027, 0, 1));
   for (const place of world.places) world.start(place);
   world.lookAround();
@@ -84,10 +86,6 @@ test('who was away for longer than anybody remembers brings nothing back, and lo
 test('nothing is forgotten before each member has been heard of, so that what one of them has alone on its disk is not lost', () => {
   const world = new World({ seed: 1, replicas: 3, tombstoneMs: 4000, disks: true });
   const [a, b, c] = world.places as [World['places'][0], World['places'][0], World['places'][0]];
-  const element = (type: 'put' | 'remove', field: string): Write =>
-    type === 'put'
-      ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
-      : { type, kind: 'set', key: 'k', field };
   for (const place of world.places) world.start(place);
   world.lookAround();
   world.run(2000);
@@ -117,10 +115,6 @@ test('nothing is forgotten before each member has been heard of, so that what on
 test('who begins anew from its disk remembers what was forgotten there, and lets nothing of it come back', () => {
   const world = new World({ seed: 1, replicas: 3, tombstoneMs: 4000, forgets: true, disks: true });
   const [a, b, c] = world.places as [World['places'][0], World['places'][0], World['places'][0]];
-  const element = (type: 'put' | 'remove', field: string): Write =>
-    type === 'put'
-      ? { type, kind: 'set', key: 'k', field, value: true, ttlMs: 0 }
-      : { type, kind: 'set', key: 'k', field };
   for (const place of world.places) world.start(place);
   world.lookAround();
   world.run(2000);

@@ -1,28 +1,13 @@
 /** The shell of a store: its disk when it fails or closes, who watches, and questions to no store; in virtual time. */
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Cluster } from '../../src/index.js';
 import { indexedDbStorage } from '../../src/store/indexed-db.js';
 import { QUESTIONS } from '../../src/store/messages.js';
-import {
-  createStore,
-  type Store,
-  type StoreChange,
-  type StoreOptions,
-  type StorePersistence,
-} from '../../src/store/store.js';
+import type { StoreChange, StorePersistence } from '../../src/store/store.js';
 import { Harness, settled } from './cluster-harness.js';
+import { closeStores, storeOn } from './open-stores.js';
 
-const open = new Set<Store>();
-afterEach(async () => {
-  for (const store of open) await store.close();
-  open.clear();
-});
-
-async function storeOn(h: Harness, cluster: Cluster, options: StoreOptions = {}): Promise<Store> {
-  const store = await createStore(cluster, { clock: h.clock, ...options });
-  open.add(store);
-  return store;
-}
+closeStores();
 
 const code = (wanted: string) => expect.objectContaining({ code: wanted });
 

@@ -1,32 +1,14 @@
 /** The store as an application uses it: on members that talk by memory, in virtual time. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { json } from '../../src/codec/json.js';
 import { msgpack } from '../../src/codec/msgpack.js';
 import { msgpackRaw } from '../../src/codec/msgpack-raw.js';
-import { Random } from '../../src/core/random.js';
 import { type Cluster, defineMessage } from '../../src/index.js';
-import {
-  createStore,
-  type Store,
-  type StoreChange,
-  type StoredChange,
-  type StoreOptions,
-  type StorePersistence,
-} from '../../src/store/store.js';
+import type { Store, StoreChange, StoredChange, StoreOptions, StorePersistence } from '../../src/store/store.js';
 import { Harness } from './cluster-harness.js';
+import { closeStores, storeOn } from './open-stores.js';
 
-const open = new Set<Store>();
-afterEach(async () => {
-  for (const store of open) await store.close();
-  open.clear();
-});
-
-async function storeOn(h: Harness, cluster: Cluster, options: StoreOptions = {}): Promise<Store> {
-  const random = new Random(open.size + 1);
-  const store = await createStore(cluster, { clock: h.clock, random: () => random.unit(), ...options });
-  open.add(store);
-  return store;
-}
+closeStores();
 
 async function stores(
   count: number,
