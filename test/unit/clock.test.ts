@@ -1,4 +1,4 @@
-/** The platform's clock, on a platform that is only played. */
+/** The platform's clock, on a platform that is only played, and its timers on the real one. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 
@@ -23,4 +23,15 @@ test('time goes on while the machine sleeps, although its monotonic clock stands
     at(300 + i, 1_000_300 + i * 1500);
     expect(clock.now()).toBe(60_300 + i);
   }
+});
+
+test('a timer never runs before its time, by the same clock', async () => {
+  const clock = systemClock();
+  const earlyMs: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    const atMs = clock.now() + 1 + i / 10;
+    await new Promise<void>((resolve) => clock.schedule(atMs - clock.now(), resolve));
+    if (clock.now() < atMs) earlyMs.push(atMs - clock.now());
+  }
+  expect(earlyMs).toEqual([]);
 });
