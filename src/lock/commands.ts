@@ -16,7 +16,7 @@ export const LOCK_LIMITS = {
   claimsPerSessionMax: 1000,
   /** Who waits for one lock. */
   waitersMax: 2000,
-  /** UTF-16 units of a lock's name. */
+  /** UTF-16 units of a lock's name, which has no control characters. */
   nameLengthMax: 100,
   /** Operations in one turn. */
   operationsMax: 32,
@@ -234,6 +234,12 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** A text of three bytes for each unit at most, in every codec: JSON makes six of a control character. */
 function isText(value: unknown, lengthMax: number): value is string {
-  return typeof value === 'string' && value.length <= lengthMax;
+  return typeof value === 'string' && value.length <= lengthMax && !hasControl(value);
+}
+
+/** Whether a text has control characters. */
+export function hasControl(text: string): boolean {
+  return /\p{Cc}/u.test(text);
 }

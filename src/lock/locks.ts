@@ -5,7 +5,7 @@ import type { LeaseClock } from '../quorum/clock.js';
 import type { Quorum } from '../quorum/index.js';
 import { isWellFormed } from '../quorum/size.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
-import { type Answer, type Call, type Command, isAnswer, LOCK_LIMITS } from './commands.js';
+import { type Answer, type Call, type Command, hasControl, isAnswer, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
 import type { LockVoter } from './voter.js';
 
@@ -201,6 +201,7 @@ export class Locks implements AsyncDisposable {
     if (typeof name !== 'string' || name.length < 1 || name.length > nameLengthMax) {
       throw new GossipError('ERR_OPTION', `the name of a lock must be 1 to ${nameLengthMax} characters`);
     }
+    if (hasControl(name)) throw new GossipError('ERR_OPTION', 'the name of a lock must not have control characters');
     if (!isWellFormed(name))
       throw new GossipError('ERR_OPTION', 'the name of a lock must not have half a surrogate pair: cut it elsewhere');
     if (!(timeoutMs > 0)) throw new GossipError('ERR_OPTION', `timeoutMs is ${timeoutMs}; it must be a number above 0`);

@@ -27,7 +27,7 @@ const REFUSED: Partial<Record<Refusal, [code: GossipErrorCode, text: string]>> =
   'too-large': ['ERR_TOO_LARGE', 'a command takes at most 32 KiB'],
   'not-carried': [
     'ERR_CODEC',
-    'a command takes plain values, 32 levels of them, and texts without half a surrogate pair',
+    'a command takes plain values, 32 levels of them, neither NaN, Infinity nor half a surrogate pair',
   ],
   unwelcome: ['ERR_REFUSED', 'the voter does not take this from this member'],
   overloaded: ['ERR_OVERLOADED', 'too many commands wait to be agreed upon'],

@@ -10,7 +10,8 @@
  * - It is deterministic: what `apply` does and answers depends on the commands so far and on nothing else: no clock, no
  *   randomness, no outside. Who needs a time or a random number puts it into the command.
  * - Commands, results, questions, answers and snapshots travel in the cluster's codec: plain values, no classes, `undefined` is
- *   left out. A command takes at most 32 KiB and 32 levels, and no text with half a surrogate pair, a snapshot what `limits.frameBytesMax` of the cluster leaves room for.
+ *   left out. A command takes at most 32 KiB and 32 levels, has neither `NaN`, `Infinity` nor text with half a surrogate pair, and under
+ *   `json`, which makes texts of them, neither bytes nor dates. A snapshot takes what `limits.frameBytesMax` of the cluster leaves room for.
  * - It does not throw. A command that does not fit is answered with a result that says so. Only `restore` may, for what no `snapshot`
  *   has made, before it has changed anything: then it is not taken over.
  * - The same command may come twice when its proposer asked again after an unknown outcome: commands that must not count twice

@@ -12,6 +12,7 @@ import { nameOf, votersOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
 import { readSavedState } from './messages.js';
 import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
+import { carriedCopy, whyNot } from './size.js';
 import { findMember, type Outcome, Voter } from './voter.js';
 import { ASK, listen } from './wire.js';
 
@@ -299,7 +300,10 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   // What the application asks.
 
   async propose(command: unknown, options: ProposeOptions = {}): Promise<unknown> {
-    return this.#wish({ do: 'propose', value: copyOf(command) }, options);
+    const value = carriedCopy(command);
+    const refused = whyNot(value);
+    if (refused) throw refusal({ refused });
+    return this.#wish({ do: 'propose', value }, options);
   }
 
   query(question: unknown, options: ProposeOptions = {}): Promise<unknown> {
@@ -408,14 +412,5 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** What stands in the log is nobody's to change. */
-function copyOf(command: unknown): unknown {
-  try {
-    return structuredClone(command);
-  } catch (error) {
-    throw new GossipError('ERR_CODEC', `cannot carry the command: ${(error as Error).message}`, { cause: error });
   }
 }

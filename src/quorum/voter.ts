@@ -13,7 +13,7 @@ import type { Leadership } from './machine.js';
 import { type QuorumMessage, readMessage } from './messages.js';
 import type { QuorumStorage } from './options.js';
 import { Replica } from './replica.js';
-import { bytesAtMost, COMMAND_BYTES_MAX } from './size.js';
+import { whyNot } from './size.js';
 import { SAY } from './wire.js';
 
 /** What became of a wish. */
@@ -125,8 +125,8 @@ export class Voter {
   }
 
   async #propose(command: unknown): Promise<Outcome> {
-    const bytes = bytesAtMost(command);
-    if (bytes > COMMAND_BYTES_MAX) return { refused: Number.isFinite(bytes) ? 'too-large' : 'not-carried' };
+    const refused = whyNot(command);
+    if (refused) return { refused };
     return this.#wish((ref) => this.#input({ type: 'propose', command, ref }));
   }
 

@@ -1,5 +1,6 @@
 /** The lock table, rule by rule; its laws are in `test/lock/table-laws.test.ts`. */
 import { expect, test } from 'vitest';
+import { json } from '../../src/codec/json.js';
 import { msgpack } from '../../src/codec/msgpack.js';
 import { DEFAULT_LIMITS } from '../../src/index.js';
 import { type Answer, LOCK_LIMITS, type Operation } from '../../src/lock/commands.js';
@@ -180,14 +181,18 @@ test('every limit is kept, and what is above it refused by name', () => {
   expect(locksHeld + locksWaiting).toBe(LOCK_LIMITS.claimsMax);
 
   // A voter that has forgotten everything is sent all of it in one frame, whatever letters the names have.
-  const bytes = msgpack().encode(table.snapshot()).length;
-  expect(bytes).toBeGreaterThan(1_000_000);
-  expect(bytes).toBeLessThan(DEFAULT_LIMITS.frameBytesMax - 100_000);
+  for (const codec of [msgpack(), json()]) {
+    const bytes = codec.encode(table.snapshot()).length;
+    expect(bytes).toBeGreaterThan(1_000_000);
+    expect(bytes, codec.name).toBeLessThan(DEFAULT_LIMITS.frameBytesMax - 100_000);
+  }
 
   const long = { type: 'turn', session: other, member: 'm20', turn: 99, seen: 0 };
   const tooLong = acquire(++claim, 'x'.repeat(nameLengthMax + 1));
   const malformed = { type: 'refused', why: 'malformed' };
   expect(table.apply({ ...long, operations: [tooLong] }, 1).answer).toEqual(malformed);
+  const escaped = acquire(++claim, '\u0007');
+  expect(table.apply({ ...long, operations: [escaped] }, 1).answer).toEqual(malformed);
   const tooMany = Array.from({ length: operationsMax + 1 }, () => release(1));
   expect(table.apply({ ...long, operations: tooMany }, 1).answer).toEqual(malformed);
 });

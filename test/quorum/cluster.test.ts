@@ -537,7 +537,7 @@ test('a leader whose machine has slept gives its lease up, though its clock has 
   await harness.until(() => leaderOf(quorums) !== undefined, 5000);
 });
 
-test('a command that not all voters would read as it is, or be sent at all, is refused by whoever leads', async () => {
+test('a command that not all voters would read as it is, or be sent at all, is refused by who proposes it and by whoever leads', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
   const quorums: WordsMember[] = [];
@@ -556,16 +556,46 @@ test('a command that not all voters would read as it is, or be sent at all, is r
     [leader, deep(60)],
     [leader, `${'x'.repeat(70)}${broken}`],
     [leader, { [broken]: 1 }],
+    [leader, [Number.NaN]],
+    [leader, () => 'x'],
+    [other, Number.POSITIVE_INFINITY],
     [other, deep(58)],
     [other, broken],
   ] as const) {
     const refused = expect(at.propose(command as string)).rejects.toMatchObject({ code: 'ERR_CODEC' });
     await harness.within(refused, 2000);
   }
+  // Whoever does not look first.
+  const from = members[quorums.indexOf(other)] as Cluster;
+  const to = (members[quorums.indexOf(leader)] as Cluster).id;
+  for (const value of [Number.NaN, deep(58), [{ a: Number.NEGATIVE_INFINITY }]]) {
+    const told = from.request(
+      to,
+      { type: 97, schema: undefined, answerSchema: undefined },
+      { q: 'words', m: { do: 'propose', value } },
+    );
+    expect(await harness.within(told, 2000)).toMatchObject({ outcome: { refused: 'not-carried' } });
+  }
   for (const word of ['a', '😀'.repeat(8000)]) await harness.within(other.propose(word), 1000);
   await harness.clock.advance(3000);
   expect(leader.leadership).toMatchObject({ token, mine: true });
   for (const { machine } of quorums) expect(machine.words).toEqual(['a', '😀'.repeat(8000)]);
+});
+
+test('a command is the same at all voters, its leader’s own too: what does not travel is not in it', async () => {
+  const harness = new Harness();
+  const members = await harness.members(3);
+  const quorums: WordsMember[] = [];
+  for (const member of members) quorums.push(await quorumOf(harness, member));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const leader = leaderOf(quorums) as WordsMember;
+  const bytes = new Uint8Array([1, 2]);
+  const command = { none: undefined, zero: -0, list: [undefined, { bytes, at: new Date(5) }] };
+  await harness.within(leader.propose(command as unknown as string), 1000);
+  bytes[0] = 9;
+  await harness.clock.advance(3000);
+  const same = { zero: 0, list: [null, { bytes: new Uint8Array([1, 2]), at: new Date(5) }] };
+  for (const { machine } of quorums) expect(machine.words).toStrictEqual([same]);
 });
 
 test('a voter is taught though its snapshot fills a frame, and commands that follow on it would be too much', async () => {
