@@ -4,7 +4,7 @@
  */
 
 /** So that as many as go in one message fit a frame of the default 4 MiB. */
-export const COMMAND_BYTES_MAX = 32 * 1024;
+const COMMAND_BYTES_MAX = 32 * 1024;
 
 /** Levels of nesting. Source: half of what codecs take; a message between voters has some around a command. */
 const DEPTH_MAX = 32;
