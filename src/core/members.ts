@@ -56,7 +56,9 @@ export class Members {
   /** Of each of so many parts of the table; the part of a row is {@link cellOf} its id modulo their number. */
   fingerprints(parts: number): number[] {
     const all = new Uint32Array(parts);
-    for (const [cell, value] of this.#cells.entries()) all[cell % parts] = (all[cell % parts] as number) ^ value;
+    this.#cells.forEach((value, cell) => {
+      all[cell % parts] = (all[cell % parts] as number) ^ value;
+    });
     return [...all];
   }
 

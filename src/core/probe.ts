@@ -33,13 +33,13 @@ interface Probe {
   target: MemberId;
   startMs: number;
   /** Those who may answer for the target, and those of them who said they could not reach it either. */
-  helpers: Set<MemberId>;
-  nacked: Set<MemberId>;
+  helpers: MemberId[];
+  nacked: MemberId[];
   /** A refused dial or closed connection made us ask. */
   evidence: boolean;
   /** When a dial of ours was refused, and which helpers' were. */
   refusedMs: number | undefined;
-  refused: Set<MemberId>;
+  refused: MemberId[];
   /**
    * It is over, and kept for a while: when it failed an ack that is only late still shows that the target lives; after an
    * answer a connection that is closed again, as by a proxy that has nobody behind it, is not dialled again at once.
@@ -83,7 +83,7 @@ export class Prober {
     const target = this.#nextTarget();
     // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
     const heard = target?.dialect === 'v1' && target.heardMs > this.core.nowMs - this.core.timing.probeIntervalMs;
-    if (target && !heard && this.#openOf(target.id).length === 0) this.#probe(target);
+    if (target && !heard) this.ask(target);
   }
 
   /** The step of this interval leads everybody to somebody else, and within N intervals to each member once. */
@@ -136,7 +136,13 @@ export class Prober {
   ask(row: MemberRow, evidence?: Evidence): void {
     if (!isActive(row) || !this.#canProbe(row)) return;
     let asked = false;
-    for (const [seq, probe] of this.#openOf(row.id)) {
+    let again = false;
+    for (const [seq, probe] of this.#probes) {
+      if (probe.target !== row.id) continue;
+      if (probe.over) {
+        again ||= probe.evidence && probe.over === 'answered';
+        continue;
+      }
       asked = true;
       if (evidence === 'refused') this.#refused(seq, probe);
       else if (evidence === 'closed' && !probe.evidence && !probe.done) this.#dial(row, seq);
@@ -144,14 +150,7 @@ export class Prober {
     }
     if (asked) return;
     if (evidence) this.core.count('evidence');
-    const again = [...this.#probes.values()].some(
-      (probe) => probe.target === row.id && probe.evidence && probe.over === 'answered',
-    );
     this.#probe(row, again && evidence === 'closed' ? 'failed' : evidence);
-  }
-
-  #openOf(id: MemberId): [number, Probe][] {
-    return [...this.#probes].filter(([, { target, over }]) => target === id && !over);
   }
 
   /** Pings a member without drawing conclusions from silence; `done` is called with what was found. */
@@ -211,11 +210,11 @@ export class Prober {
     this.#probes.set(seq, {
       target,
       startMs: this.core.nowMs,
-      helpers: new Set(),
-      nacked: new Set(),
+      helpers: [],
+      nacked: [],
       evidence,
       refusedMs: undefined,
-      refused: new Set(),
+      refused: [],
       over: undefined,
       untilMs: Number.POSITIVE_INFINITY,
       done,
@@ -230,16 +229,15 @@ export class Prober {
   #askOthers(seq: number, dial: boolean): void {
     const probe = this.#probes.get(seq);
     const row = probe && this.core.members.get(probe.target);
-    if (!probe || probe.over || !row || (!dial && probe.helpers.size > 0)) return;
+    if (!probe || probe.over || !row || (!dial && probe.helpers.length > 0)) return;
     this.core.count('indirectProbes');
     const { members, random, timing } = this.core;
     const fits = (other: MemberRow) =>
       other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual);
-    const helpers =
-      probe.helpers.size > 0
-        ? [...probe.helpers].flatMap((id) => members.get(id) ?? [])
-        : random.sample(members.natives(), timing.indirectProbes, fits);
-    for (const { id } of helpers) probe.helpers.add(id);
+    if (probe.helpers.length === 0) {
+      probe.helpers = random.sample(members.natives(), timing.indirectProbes, fits).map(({ id }) => id);
+    }
+    const helpers = probe.helpers.flatMap((id) => members.get(id) ?? []);
     this.core.send(helpers, { type: 'ping-req', seq, from: this.core.self.id, target: row.id, dial }, false);
     if (!probe.evidence) this.#dial(row, seq);
   }
@@ -266,8 +264,8 @@ export class Prober {
 
   /** Three of us were refused, or all there are; who is alone with the target has nobody to ask. */
   #isHard({ refusedMs, helpers, refused }: Probe): boolean {
-    if (refusedMs === undefined || refused.size < Math.min(2, helpers.size)) return false;
-    return helpers.size > 0 || this.core.members.natives().length <= 1;
+    if (refusedMs === undefined || refused.length < Math.min(2, helpers.length)) return false;
+    return helpers.length > 0 || this.core.members.natives().length <= 1;
   }
 
   /** Ends a probe, once; silence after a pause of our own proves nothing. */
@@ -291,7 +289,7 @@ export class Prober {
     this.core.count('probesFailed');
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
-      this.core.suspicion.adjustHealth(probe.helpers.size > 0 ? probe.helpers.size - probe.nacked.size : 1);
+      this.core.suspicion.adjustHealth(probe.helpers.length > 0 ? probe.helpers.length - probe.nacked.length : 1);
     }
     if (!row || !isActive(row)) return;
     this.core.suspicion.suspect(row, probe.nacked, probe.evidence);
@@ -318,7 +316,7 @@ export class Prober {
       else this.core.drop('repliesNobodyAskedFor', packet.from);
       return;
     }
-    if (packet.from !== probe.target && !probe.helpers.has(packet.from)) {
+    if (packet.from !== probe.target && !probe.helpers.includes(packet.from)) {
       this.core.drop('acksFromOthers', packet.from);
       return;
     }
@@ -331,10 +329,10 @@ export class Prober {
 
   onNack({ seq, from, refused }: Extract<NativePacket, { type: 'nack' }>): void {
     const probe = this.#probes.get(seq);
-    if (!probe?.helpers.has(from)) return;
-    probe.nacked.add(from);
+    if (!probe?.helpers.includes(from)) return;
+    add(probe.nacked, from);
     if (!refused) return;
-    probe.refused.add(from);
+    add(probe.refused, from);
     this.#closeIfRefused(seq, probe);
   }
 
@@ -363,4 +361,9 @@ export class Prober {
     // Lifeguard: the nack leaves at 80 % of the timeout, so that it can arrive within the asker's.
     this.verify(row, done, dial ? ['datagram', 'reliable'] : ['datagram'], this.core.timing.probeTimeoutMs * 0.8);
   }
+}
+
+/** Few are in such a list: a set for each of them costs more than all the rest of a probe. */
+function add(list: MemberId[], id: MemberId): void {
+  if (!list.includes(id)) list.push(id);
 }

@@ -17,14 +17,11 @@ export class Timers {
   nextMs = Number.POSITIVE_INFINITY;
 
   schedule(atMs: number, run: () => void): void {
-    let low = 0;
-    let high = this.#list.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#list[middle] as Timer).atMs > atMs) low = middle + 1;
-      else high = middle;
-    }
-    this.#list.splice(low, 0, { atMs, run });
+    const list = this.#list;
+    let at = list.length;
+    // There are a few, and more only while many are suspected: to search and splice takes longer.
+    for (; at > 0 && (list[at - 1] as Timer).atMs <= atMs; at--) list[at] = list[at - 1] as Timer;
+    list[at] = { atMs, run };
     this.nextMs = Math.min(this.nextMs, atMs);
   }
 

@@ -8,7 +8,7 @@ import { Core } from '../core/core.js';
 import type { Effect } from '../core/effect.js';
 import { Gateway } from '../core/gateway.js';
 import type { Input, Packet, PacketSource } from '../core/input.js';
-import type { Machine } from '../core/machine.js';
+import type { KnownMember, Machine } from '../core/machine.js';
 import type { MemberId } from '../core/member-id.js';
 import { GossipError } from '../errors.js';
 import type { NativePacket } from '../wire/packet.js';
@@ -18,6 +18,7 @@ import type { Carrier, Place } from './carrier.js';
 import { type EndOwner, GatewayEnd, LeafEnd } from './leaf-ends.js';
 import type { Line, LineEnd } from './line.js';
 import type { Answer, Delivery, Outcome, SimulatedGatewayOptions, SimulationEvent } from './options.js';
+import type { SharedRows } from './shared-rows.js';
 import { noTraffic } from './traffic.js';
 
 /** What a member tells the simulation. */
@@ -46,6 +47,8 @@ export class SimulatedMember implements EndOwner, Happening {
   life = 0;
   readonly traffic = noTraffic();
   core: Machine;
+  /** Its table, when it was there from the beginning. */
+  shared: SharedRows | undefined;
   bytesPerS = Number.POSITIVE_INFINITY;
   /** Everything that a member does by itself happens up to this much late. */
   lateMs = 0;
@@ -157,6 +160,7 @@ export class SimulatedMember implements EndOwner, Happening {
     this.life++;
     this.#suspended = false;
     this.process = 'running';
+    this.shared = undefined;
     this.core = this.#start();
   }
 
@@ -180,6 +184,11 @@ export class SimulatedMember implements EndOwner, Happening {
       this.input(TICK);
       for (const run of this.#inbox.splice(0)) run();
     });
+  }
+
+  /** What it holds of a member. Nothing is changed by looking. */
+  look(id: MemberId): KnownMember | undefined {
+    return this.shared ? this.shared.peek(id) : this.core.members.get(id);
   }
 
   /** Gives the core one input and does what it asks for. */

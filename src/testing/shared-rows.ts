@@ -8,8 +8,12 @@ import type { MemberId } from '../core/member-id.js';
 import { CELLS, cellOf, hash, MemberRow } from '../core/row.js';
 import { GossipError } from '../errors.js';
 
-/** Those of them that are full members know each other from now on. @throws GossipError `ERR_OPTION`: one knows somebody. */
-export function connectCores(machines: readonly Machine[], nowMs: number): void {
+/**
+ * Those of them that are full members know each other from now on.
+ * @returns the table of each of these.
+ * @throws GossipError `ERR_OPTION`: one knows somebody.
+ */
+export function connectCores(machines: readonly Machine[], nowMs: number): Map<Machine, SharedRows> {
   const cores = machines.filter((machine) => machine instanceof Core);
   if (cores.some(({ members }) => members.size > 1)) {
     throw new GossipError('ERR_OPTION', 'only members that know nobody can be connected');
@@ -28,8 +32,10 @@ export function connectCores(machines: readonly Machine[], nowMs: number): void 
   const view = new Map(list.map((row) => [row.id, row]));
   const latest = list.reduce((time, { incarnation }) => (incarnation > time ? incarnation : time), 0n);
   const all = list.map(({ id }) => id);
+  const tables = new Map<Machine, SharedRows>();
   for (const core of cores) {
     const rows = new SharedRows(view, list, core.self);
+    tables.set(core, rows);
     const ids = [...all];
     ids.splice((view.get(core.self.id) as MemberRow).place, 1);
     core.members.adopt(rows, rows.natives, cells);
@@ -38,13 +44,14 @@ export function connectCores(machines: readonly Machine[], nowMs: number): void 
     core.neighbours.search(true);
     for (const id of core.leaves.host ? ids : []) core.leaves.host?.changed(id, true);
   }
+  return tables;
 }
 
-/** One member's table: the shared rows, and over them its own. */
-class SharedRows extends Map<MemberId, MemberRow> {
-  readonly #gone = new Set<MemberId>();
-  /** Own rows of others than those of the view. */
-  #more = 0;
+/** One member's table: the shared rows, over them its own, and in the map itself those that are not of the view. */
+export class SharedRows extends Map<MemberId, MemberRow> {
+  /** At the places of the view: what is our own, `null` what is gone. */
+  readonly #own: (MemberRow | null | undefined)[];
+  #gone = 0;
   readonly #natives: MemberRow[];
 
   /** @param list - the rows of the view, each at its place. Nobody changes them. */
@@ -55,11 +62,12 @@ class SharedRows extends Map<MemberId, MemberRow> {
   ) {
     super();
     const { place } = view.get(self.id) as MemberRow;
+    this.#own = Array(list.length);
+    this.#own[place] = self;
     this.#natives = [...list];
-    super.set(self.id, self);
     // The last takes the place of ourselves.
     const last = this.#natives.pop() as MemberRow;
-    if (last.id !== self.id) this.#own(last, place);
+    if (last.id !== self.id) this.#take(last, place);
   }
 
   /** All but ourselves, as the list of its table: a row is replaced there when it becomes our own. */
@@ -68,33 +76,42 @@ class SharedRows extends Map<MemberId, MemberRow> {
   }
 
   override get size(): number {
-    return this.list.length + this.#more - this.#gone.size;
+    return this.list.length + super.size - this.#gone;
   }
 
   override get(id: MemberId): MemberRow | undefined {
-    const own = super.get(id);
-    if (own || this.#gone.has(id)) return own;
     const shared = this.view.get(id);
-    return shared && this.#own(shared, shared.place);
+    if (!shared) return super.get(id);
+    const own = this.#own[shared.place];
+    return own === undefined ? this.#take(shared, shared.place) : (own ?? undefined);
+  }
+
+  /** What is held of a member, to look at only: it may be the row that all share. */
+  peek(id: MemberId): MemberRow | undefined {
+    const shared = this.view.get(id);
+    if (!shared) return super.get(id);
+    const own = this.#own[shared.place];
+    return own === undefined ? shared : (own ?? undefined);
   }
 
   override has(id: MemberId): boolean {
-    return super.has(id) || (this.view.has(id) && !this.#gone.has(id));
+    return this.peek(id) !== undefined;
   }
 
   override set(id: MemberId, row: MemberRow): this {
-    if (!this.has(id)) {
-      if (this.view.has(id)) this.#gone.delete(id);
-      else this.#more++;
-    }
-    return super.set(id, row);
+    const shared = this.view.get(id);
+    if (!shared) return super.set(id, row);
+    if (this.#own[shared.place] === null) this.#gone--;
+    this.#own[shared.place] = row;
+    return this;
   }
 
   override delete(id: MemberId): boolean {
-    if (!this.has(id)) return false;
-    if (this.view.has(id)) this.#gone.add(id);
-    else this.#more--;
-    super.delete(id);
+    const shared = this.view.get(id);
+    if (!shared) return super.delete(id);
+    if (this.#own[shared.place] === null) return false;
+    this.#own[shared.place] = null;
+    this.#gone++;
     return true;
   }
 
@@ -104,18 +121,17 @@ class SharedRows extends Map<MemberId, MemberRow> {
 
   *#values(): Generator<MemberRow> {
     for (const row of this.list) {
-      const own = super.get(row.id);
-      if (own) yield own;
-      else if (!this.#gone.has(row.id)) yield row;
+      const own = this.#own[row.place];
+      if (own !== null) yield own ?? row;
     }
-    if (this.#more === 0) return;
-    for (const [id, row] of super.entries()) if (!this.view.has(id)) yield row;
+    yield* super.values();
   }
 
-  #own({ info, incarnation, state, stateMs }: MemberRow, place: number): MemberRow {
+  /** Makes a row our own. @param place - where it stands in the list. */
+  #take({ info, incarnation, state, stateMs, place: at }: MemberRow, place: number): MemberRow {
     const row = new MemberRow(info, incarnation, state, stateMs);
     row.place = place;
-    super.set(row.id, row);
+    this.#own[at] = row;
     this.#natives[place] = row;
     return row;
   }

@@ -95,7 +95,7 @@ export class Simulation {
 
   /** What was sent so far, by one member or by all. */
   traffic(member?: number): Traffic {
-    return { ...(member === undefined ? this.carrier.total : this.#at(member).traffic) };
+    return { ...(member === undefined ? this.carrier.total : this.at(member).traffic) };
   }
 
   /** Starts a member that knows nobody. @returns its number. */
@@ -155,33 +155,33 @@ export class Simulation {
 
   /** A member is a gateway from now on, also after restarts. */
   gateway(member: number, options: SimulatedGatewayOptions = {}): void {
-    this.#at(member).beGateway(gatewayUrl(member), options);
+    this.at(member).beGateway(gatewayUrl(member), options);
   }
 
   /** A gateway sends its leaves away and is an ordinary member again. */
   closeGateway(member: number): void {
-    this.#at(member).closeGateway();
+    this.at(member).closeGateway();
   }
 
   /** The gateway at which a leaf says it is; `undefined` while it is at none. */
   gatewayOf(leaf: number): number | undefined {
-    const { self } = this.#at(leaf).core;
+    const { self } = this.at(leaf).core;
     return self.state === 'alive' && self.via ? this.indexOf(self.via) : undefined;
   }
 
   /** A leaf's page is hidden, shown again, or put away with its connections closed. */
   page(leaf: number, is: 'hidden' | 'visible' | 'asleep'): void {
-    this.#at(leaf).input({ type: 'page', hidden: is !== 'visible', asleep: is === 'asleep' });
+    this.at(leaf).input({ type: 'page', hidden: is !== 'visible', asleep: is === 'asleep' });
   }
 
   /** A leaf's link takes so many bytes a second from now on. */
   narrow(leaf: number, bytesPerS: number): void {
-    this.#at(leaf).bytesPerS = bytesPerS;
+    this.at(leaf).bytesPerS = bytesPerS;
   }
 
   /** Something in between ends a leaf's connection; both sides notice. */
   disconnect(leaf: number): void {
-    this.#at(leaf).cutLine();
+    this.at(leaf).cutLine();
   }
 
   /**
@@ -204,15 +204,15 @@ export class Simulation {
 
   id(member: number): MemberId {
     // Only with an index that can be: looking up a negative one is slow, and this is asked for every frame.
-    return (member >= STATIONS_FROM && this.#stations[member - STATIONS_FROM]) || this.#at(member).config.id;
+    return (member >= STATIONS_FROM && this.#stations[member - STATIONS_FROM]) || this.at(member).config.id;
   }
 
   address(member: number): string {
-    return this.#at(member).address;
+    return this.at(member).address;
   }
 
   isRunning(member: number): boolean {
-    return this.#at(member).process === 'running';
+    return this.at(member).process === 'running';
   }
 
   /** Numbers of the members that run. */
@@ -222,22 +222,17 @@ export class Simulation {
 
   /** Every counter of a member's core, as `cluster.stats()` has them. */
   stats(member: number): Record<string, number> {
-    return this.#at(member).core.stats();
-  }
-
-  /** @internal For who looks at many of them often. */
-  core(member: number): Pick<Core | LeafCore, 'counted' | 'sizes'> {
-    return this.#at(member).core;
+    return this.at(member).core.stats();
   }
 
   /** How many frames a member could not open, by the code of the error. */
   refused(member: number): Record<string, number> {
-    return Object.fromEntries(this.#at(member).refused);
+    return Object.fromEntries(this.at(member).refused);
   }
 
   /** Everyone a member knows, itself included. */
   view(member: number): SeenMember[] {
-    return Array.from(this.#at(member).core.members.all(), (row) => ({
+    return Array.from(this.at(member).core.members.all(), (row) => ({
       index: this.indexOf(row.id),
       id: row.id,
       address: row.address,
@@ -249,20 +244,20 @@ export class Simulation {
 
   /** With whom a member shares links for broadcasts, by number. */
   neighbours(member: number): number[] {
-    const { core } = this.#at(member);
+    const { core } = this.at(member);
     return core instanceof Core ? Array.from(core.neighbours.all(), ({ id }) => this.indexOf(id)) : [];
   }
 
   /** What one member would tell of another, as it travels: with incarnation and version. */
   record(member: number, about: number): MemberRecord {
-    const row = this.#at(member).core.members.get(this.id(about));
+    const row = this.at(member).look(this.id(about));
     if (!row) throw new GossipError('ERR_UNKNOWN_MEMBER', `member ${member} does not know ${about}`);
     return row instanceof MemberRow ? toRecord(row, true) : { ...row };
   }
 
   /** How one member sees another; `unknown` when it does not. */
   state(member: number, about: number): MemberState | 'unknown' {
-    return this.#at(member).core.members.get(this.id(about))?.state ?? 'unknown';
+    return this.at(member).look(this.id(about))?.state ?? 'unknown';
   }
 
   /** Whether all of these members (default: all that run) see each other alive. */
@@ -273,7 +268,7 @@ export class Simulation {
   /** A member joins through others, by number or address. */
   join(member: number, ...through: (number | string)[]): Outcome {
     const addresses = through.map((to) => (typeof to === 'number' ? this.address(to) : to));
-    return this.#at(member).ask((ref) => ({ type: 'join', addresses, ref }));
+    return this.at(member).ask((ref) => ({ type: 'join', addresses, ref }));
   }
 
   /**
@@ -282,10 +277,11 @@ export class Simulation {
    * @throws GossipError `ERR_OPTION`: one of them knows somebody.
    */
   connectAll(members: readonly number[] = this.running()): void {
-    connectCores(
-      members.map((member) => this.#at(member).core),
+    const tables = connectCores(
+      members.map((member) => this.at(member).core),
       this.nowMs,
     );
+    for (const member of this.#members) member.shared = tables.get(member.core) ?? member.shared;
   }
 
   /** Everyone but the first joins through the first. */
@@ -295,7 +291,7 @@ export class Simulation {
 
   /** A member says farewell and ends. */
   leave(member: number): void {
-    this.#at(member).input({ type: 'leave' });
+    this.at(member).input({ type: 'leave' });
   }
 
   broadcast(
@@ -303,7 +299,7 @@ export class Simulation {
     data: unknown,
     options: { tag?: string; reliable?: boolean; messageType?: number } = {},
   ): void {
-    this.#at(member).input({
+    this.at(member).input({
       type: 'broadcast',
       messageType: options.messageType ?? MESSAGE_TYPE,
       payload: this.wire.env.codec.encode(data),
@@ -315,7 +311,7 @@ export class Simulation {
   send(member: number, to: number, data: unknown, options: { reliable?: boolean; messageType?: number } = {}): Outcome {
     const { reliable = true, messageType = MESSAGE_TYPE } = options;
     const payload = this.wire.env.codec.encode(data);
-    return this.#at(member).ask((ref) => ({ type: 'send', to: this.id(to), messageType, payload, reliable, ref }));
+    return this.at(member).ask((ref) => ({ type: 'send', to: this.id(to), messageType, payload, reliable, ref }));
   }
 
   request(
@@ -326,18 +322,18 @@ export class Simulation {
   ): Outcome {
     const { timeoutMs = 10_000, messageType = MESSAGE_TYPE } = options;
     const payload = this.wire.env.codec.encode(data);
-    return this.#at(member).ask((ref) => ({ type: 'request', to: this.id(to), messageType, payload, timeoutMs, ref }));
+    return this.at(member).ask((ref) => ({ type: 'request', to: this.id(to), messageType, payload, timeoutMs, ref }));
   }
 
   /** @param keys - only these may have changed. */
   setMetadata(member: number, metadata: Metadata, keys?: readonly string[]): void {
     const metadataBytes = this.#metadataBytes(metadata);
-    this.#at(member).input({ type: 'set-metadata', metadata, metadataBytes, ...(keys && { keys }) });
+    this.at(member).input({ type: 'set-metadata', metadata, metadataBytes, ...(keys && { keys }) });
   }
 
   /** A member forgets another at once. */
   forget(member: number, about: number): void {
-    this.#at(member).input({ type: 'forget', id: this.id(about) });
+    this.at(member).input({ type: 'forget', id: this.id(about) });
   }
 
   /**
@@ -345,13 +341,13 @@ export class Simulation {
    * @param how - `killed`: its machine refuses connections and closes the open ones. `silent`: the machine is gone too.
    */
   crash(member: number, how: 'killed' | 'silent' = 'killed'): void {
-    this.#at(member).crash(how);
+    this.at(member).crash(how);
   }
 
   /** A member starts anew with the same id and, if given, another address, tags or metadata. It knows nobody. */
   restart(member: number, change: Pick<SimulatedMemberOptions, 'address' | 'tags' | 'metadata'> = {}): void {
     const { metadata } = change;
-    this.#at(member).restart({
+    this.at(member).restart({
       ...change,
       ...(metadata && { metadataBytes: this.#metadataBytes(metadata) }),
       seed: this.#random.uint32(),
@@ -360,12 +356,12 @@ export class Simulation {
 
   /** A member stands still, as a suspended laptop does; what arrives meanwhile waits or is lost. `io`: its timers run on. */
   suspend(member: number, forMs: number, what: 'process' | 'io' = 'process'): void {
-    this.#at(member).suspend(forMs, what === 'io');
+    this.at(member).suspend(forMs, what === 'io');
   }
 
   /** Everything a member does by itself happens up to this much late from now on. */
   slow(member: number, lateMs: number): void {
-    this.#at(member).lateMs = lateMs;
+    this.at(member).lateMs = lateMs;
   }
 
   /** Nothing gets from one member to another any more; both ways unless told otherwise. */
@@ -401,7 +397,7 @@ export class Simulation {
 
   /** Hands a member bytes. */
   injectFrame(member: number, frame: Uint8Array, source: PacketSource = { reliable: false }): void {
-    this.#at(member).receive(frame, source);
+    this.at(member).receive(frame, source);
   }
 
   /** Lets time pass. */
@@ -424,7 +420,8 @@ export class Simulation {
     return true;
   }
 
-  #at(member: number): SimulatedMember {
+  /** @internal For who looks at many of them often: not to be changed. */
+  at(member: number): SimulatedMember {
     const found = this.#members[member];
     if (!found) throw new GossipError('ERR_UNKNOWN_MEMBER', `the simulation has no member ${member}`);
     return found;

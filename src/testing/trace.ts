@@ -29,7 +29,11 @@ export class Trace {
   }
 
   #word(value: number): void {
-    for (let rest = value, i = 0; i < 6; i++, rest = Math.floor(rest / 256)) this.#six[i] = rest & 255;
+    const six = this.#six;
+    const high = Math.floor(value / 0x1_0000_0000);
+    for (let i = 0; i < 4; i++) six[i] = value >>> (8 * i);
+    six[4] = high;
+    six[5] = high >>> 8;
     this.#bytes(this.#six);
   }
 

@@ -18,7 +18,7 @@ export function figuresOf(runs: readonly Samples[]) {
   const sum = (of: (run: Samples) => number) => runs.reduce((total, run) => total + of(run), 0);
   const most = (of: (run: Samples) => number) => runs.reduce((max, run) => Math.max(max, of(run)), 0);
   const [delivered, virtualMs, cpuMs] = [sum((r) => r.delivered), sum((r) => r.virtualMs), sum((r) => r.cpuMs)];
-  const traffic = (what: (typeof TRAFFIC)[number]) => summary(runs.flatMap((run) => run.traffic[what]));
+  const traffic = (what: (typeof TRAFFIC)[number]) => summary(...runs.map((run) => run.traffic[what]));
   return {
     perMemberPerS: {
       bytesOut: traffic('bytesOut'),
@@ -98,8 +98,14 @@ function memory(runs: readonly Samples[]) {
 }
 
 /** Sums up values; all of it is 0 when there are none. */
-function summary(values: readonly number[]): Summary {
-  const sorted = Float64Array.from(values).sort();
+function summary(...lists: readonly (readonly number[])[]): Summary {
+  const sorted = new Float64Array(lists.reduce((count, list) => count + list.length, 0));
+  let filled = 0;
+  for (const list of lists) {
+    sorted.set(list, filled);
+    filled += list.length;
+  }
+  sorted.sort();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   let sum = 0;
   for (const value of sorted) sum += value;

@@ -19,6 +19,8 @@ interface Condition {
 
 export class Health {
   readonly #conditions = new Map<number, Condition>();
+  /** Asked for all the time, and changed now and then. */
+  #up: readonly number[] | undefined;
   /** Troubles that everyone has. */
   #common = 0;
   #commonUntilMs = Number.NEGATIVE_INFINITY;
@@ -38,6 +40,7 @@ export class Health {
     const nowMs = longAgo ? Number.NEGATIVE_INFINITY : this.now();
     const before = this.#conditions.get(member);
     const { troubles = 0, cutOff = false } = before ?? {};
+    this.#up = undefined;
     this.#conditions.set(member, { up: true, upSinceMs: nowMs, wellSinceMs: nowMs, troubles, cutOff });
     if (this.#divided) this.connectionsChanged(true);
   }
@@ -45,6 +48,7 @@ export class Health {
   /** A process ended. */
   ended(member: number): void {
     this.#of(member).up = false;
+    this.#up = undefined;
     if (this.#divided) this.connectionsChanged(true);
   }
 
@@ -92,8 +96,9 @@ export class Health {
   }
 
   /** Numbers of those whose processes run. */
-  up(): number[] {
-    return [...this.#conditions].filter(([, { up }]) => up).map(([member]) => member);
+  up(): readonly number[] {
+    this.#up ??= [...this.#conditions].filter(([, { up }]) => up).map(([member]) => member);
+    return this.#up;
   }
 
   isUp(member: number): boolean {

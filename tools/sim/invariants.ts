@@ -46,13 +46,13 @@ export interface Facts {
   nowMs(): number;
   /** Whether a member has been well for so long. */
   isWell(member: number, forMs: number): boolean;
-  /** Of a leaf: which life of which gateway it has its table from; of others always the same. */
-  tableFrom(member: number): string;
+  /** Of a leaf: which life of which gateway it has its table from. */
+  tableFrom(member: number): string | undefined;
   /** Since when a member's process has run; infinity when it does not. */
   upSinceMs(member: number): number;
   /** Our own kind, leaves included, that run. */
   observers(): readonly number[];
-  /** What an observer holds of somebody. */
+  /** What an observer holds of somebody now. */
   opinion(at: number, about: number): Opinion | undefined;
   /** Sizes of everything that a member keeps. */
   sizes(member: number): Record<string, number>;
@@ -62,7 +62,7 @@ export interface Facts {
  * What a member may keep of each thing that `stats()` has a size of. Source: `limits.ts`, and the constants beside each
  * queue in `core/`.
  */
-const SIZES_MAX: Readonly<Record<string, number>> = {
+const SIZES_MAX = Object.entries({
   members: DEFAULT_LIMITS.membersMax,
   newsWaiting: DEFAULT_LIMITS.membersMax * 2,
   // Those for others, one of our own each interval, and one for each member met.
@@ -79,7 +79,7 @@ const SIZES_MAX: Readonly<Record<string, number>> = {
   // What came in one packet stays until the next has come.
   broadcastsHeldBytes: DEFAULT_LIMITS.broadcastCacheBytesMax + DEFAULT_LIMITS.frameBytesMax,
   broadcastsMissing: 16_384,
-};
+});
 
 interface Message {
   from: number;
@@ -129,19 +129,24 @@ export class Checker {
   /** Compares what an observer holds of a member with what it held before. @param forgotten - it may begin anew. */
   heldBy(at: number, about: number, forgotten = false): void {
     const held = this.#held.get(at) ?? new Map<number, Opinion>();
-    this.#held.set(at, held);
+    if (held.size === 0) this.#held.set(at, held);
     // A leaf takes over what its gateway holds, which may be less than another held.
     const from = this.facts.tableFrom(at);
-    if (this.#tableFrom.get(at) !== from) held.clear();
-    this.#tableFrom.set(at, from);
+    if (from !== undefined && this.#tableFrom.get(at) !== from) {
+      held.clear();
+      this.#tableFrom.set(at, from);
+    }
     const opinion = forgotten ? undefined : this.facts.opinion(at, about);
     if (!opinion) {
       held.delete(about);
       return;
     }
     this.#look('merge-law');
+    const { incarnation, state } = opinion;
     const before = held.get(about);
-    if (before && outranks(before.incarnation, before.state, opinion.incarnation, opinion.state)) {
+    // It was looked at when it came, and the other's own does not go back.
+    if (before && before.state === state && before.incarnation === incarnation) return;
+    if (before && outranks(before.incarnation, before.state, incarnation, state)) {
       this.#break('merge-law', `${at} held ${about} ${text(before)}, now ${text(opinion)}`, [at, about]);
     }
     const own = this.#own.get(about);
@@ -154,7 +159,7 @@ export class Checker {
         ]);
       }
     }
-    held.set(about, opinion);
+    held.set(about, { incarnation, state });
   }
 
   /** A process has begun: it knows nobody, and is not gone any more. */
@@ -230,7 +235,7 @@ export class Checker {
   sizes(member: number): void {
     this.#look('queue-over-limit');
     const sizes = this.facts.sizes(member);
-    for (const [name, max] of Object.entries(SIZES_MAX)) {
+    for (const [name, max] of SIZES_MAX) {
       const size = sizes[name];
       if (size !== undefined && size > max) this.#break('queue-over-limit', `${member} has ${size} ${name}`, [member]);
     }

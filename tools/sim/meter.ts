@@ -148,11 +148,10 @@ export class Meter {
   }
 
   #lookAtVerdicts(member: number): Record<'suspect' | 'dead', number> {
-    const { sim } = this.world;
-    const verdicts = {
-      suspect: sim.core(member).counted('probesFailed'),
-      dead: sim.core(member).counted('deathsDeclared'),
-    };
+    const core = this.world.sim.at(member).core;
+    const verdicts = this.#verdicts.get(member) ?? { suspect: 0, dead: 0 };
+    verdicts.suspect = core.counted('probesFailed');
+    verdicts.dead = core.counted('deathsDeclared');
     this.#verdicts.set(member, verdicts);
     return verdicts;
   }
@@ -189,20 +188,14 @@ export class Meter {
     const { sim } = this.world;
     let [rows, alive, suspect, dead, bytes] = [0, 0, 0, 0, 0];
     const up = this.health.up();
-    for (const member of up) {
-      const now = this.#trafficOf(member);
-      const before = this.#before.get(member);
-      this.#before.set(member, now);
-      if (before) for (const what of TRAFFIC) this.#traffic[what].push(now[what] - before[what]);
-      if (before) bytes += now.bytesOut - before.bytesOut;
-    }
+    for (const member of up) bytes += this.#countTraffic(member);
     const observers = this.world.observers();
     // Looking at all of thousands would cost more than what they do in a second.
     const step = Math.ceil(observers.length / MEMBERS_EACH_SECOND);
     for (const [i, member] of observers.entries()) {
       this.#lookAtVerdicts(member);
       if ((i + this.moments.length) % step !== 0) continue;
-      const sizes = sim.core(member).sizes();
+      const sizes = sim.at(member).core.sizes();
       rows += (sizes.members ?? 1) - 1;
       alive += (sizes.membersAlive ?? 1) - 1;
       suspect += sizes.membersSuspect ?? 0;
@@ -220,15 +213,29 @@ export class Meter {
     });
   }
 
-  #trafficOf(member: number): PerTraffic<number> {
-    const traffic = this.world.go(member)?.traffic ?? this.world.sim.traffic(member);
+  /** One sample of a member, unless it is looked at for the first time. @returns bytes that it sent. */
+  #countTraffic(member: number): number {
+    const traffic = this.world.go(member)?.traffic ?? this.world.sim.at(member).traffic;
     this.#uplinkQueueBytesMax = Math.max(this.#uplinkQueueBytesMax, traffic.queuedBytesMax);
-    return {
-      bytesOut: traffic.datagramBytes + traffic.reliableBytes,
-      bytesIn: traffic.datagramBytesIn + traffic.reliableBytesIn,
-      packetsOut: traffic.datagrams + traffic.reliable,
-      packetsIn: traffic.datagramsIn + traffic.reliableIn,
-    };
+    const bytesOut = traffic.datagramBytes + traffic.reliableBytes;
+    const bytesIn = traffic.datagramBytesIn + traffic.reliableBytesIn;
+    const packetsOut = traffic.datagrams + traffic.reliable;
+    const packetsIn = traffic.datagramsIn + traffic.reliableIn;
+    const before = this.#before.get(member);
+    if (!before) {
+      this.#before.set(member, { bytesOut, bytesIn, packetsOut, packetsIn });
+      return 0;
+    }
+    const sent = bytesOut - before.bytesOut;
+    this.#traffic.bytesOut.push(sent);
+    this.#traffic.bytesIn.push(bytesIn - before.bytesIn);
+    this.#traffic.packetsOut.push(packetsOut - before.packetsOut);
+    this.#traffic.packetsIn.push(packetsIn - before.packetsIn);
+    before.bytesOut = bytesOut;
+    before.bytesIn = bytesIn;
+    before.packetsOut = packetsOut;
+    before.packetsIn = packetsIn;
+    return sent;
   }
 
   /** The run is over: all that was noted. */

@@ -8,7 +8,7 @@ import { type Bounds, boundsOf } from './bounds.js';
 import { Checker, type Facts, type Violation } from './invariants.js';
 import { Meter, type Moment, type Samples } from './meter.js';
 import { type PlainNetwork, type Plan, type Step, V1_FROM } from './plan.js';
-import { World } from './world.js';
+import { VIEWS_MAX, World } from './world.js';
 
 /** One line of what happened, for a replay. */
 export interface Happening {
@@ -50,8 +50,6 @@ const ROWS_EACH_LOOK = 50;
 const MEMBERS_EACH_LOOK = 5;
 /** How long floods that a plan began may take to drain, before what must hold without faults is looked at. Source: guess. */
 const CLEAR_MS = 120_000;
-/** Members whose views are compared: all, up to so many. */
-const VIEWS_MAX = 300;
 /** Until members that begin alone are one cluster, with leaves and v1 peers. Source: guess, above what 2,000 need. */
 const WHOLE_MS = 120_000;
 /** A broadcast has reached everybody in so long. Source: guess, far above any that was seen. */
@@ -108,13 +106,14 @@ class Runner {
       nowMs: () => sim.nowMs,
       isWell: (member, forMs) => health.isWell(member, forMs),
       tableFrom: (member) => {
-        const gateway = this.#world.isLeaf(member) ? sim.gatewayOf(member) : undefined;
+        if (!this.#world.isLeaf(member)) return undefined;
+        const gateway = sim.gatewayOf(member);
         return gateway === undefined ? '' : `${gateway} since ${health.upSinceMs(gateway)}`;
       },
       upSinceMs: (member) => health.upSinceMs(member),
       observers: () => this.#world.observers(),
-      opinion: (at, about) => (at >= V1_FROM || sim.state(at, about) === 'unknown' ? undefined : sim.record(at, about)),
-      sizes: (member) => sim.core(member).sizes(),
+      opinion: (at, about) => (at >= V1_FROM ? undefined : sim.at(at).look(sim.id(about))),
+      sizes: (member) => sim.at(member).core.sizes(),
     };
   }
 

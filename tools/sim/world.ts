@@ -43,6 +43,8 @@ const LOSS_MAX = 0.25;
 
 /** Bytes a second below which a member is not on time. Source: guess, some thirty times what it sends at rest. */
 const BANDWIDTH_MIN = 20_000;
+/** Members whose views are compared: all, up to so many. */
+export const VIEWS_MAX = 300;
 /** Longer than any run. */
 const FOR_EVER_MS = 1e15;
 
@@ -53,6 +55,12 @@ export class World {
   readonly gos: GoLikePeer[] = [];
   /** Every broadcast so far. */
   sentCount = 0;
+  /** Full members, and with them leaves and v1 peers, those that are down included. */
+  readonly #full: readonly number[];
+  readonly #everyone: readonly number[];
+  /** Those that are up, and of them our own kind. */
+  #up: readonly number[] = [];
+  #observers: readonly number[] = [];
   readonly #cuts = new Set<Extract<Action, { do: 'cut' }>>();
   readonly #partitions = new Set<readonly number[]>();
 
@@ -91,7 +99,10 @@ export class World {
       sim.addLeaf({ gateways: [...gateways.slice(first), ...gateways.slice(0, first)] });
     }
     for (let i = 0; i < plan.v1; i++) this.gos.push(addGoLike(sim));
-    for (const member of this.everyone())
+    this.#full = Array.from({ length: plan.members }, (_, i) => i);
+    const leaves = Array.from({ length: plan.leaves }, (_, i) => plan.members + i);
+    this.#everyone = [...this.#full, ...leaves, ...this.gos.map(({ index }) => index)];
+    for (const member of this.#everyone)
       this.health.started(member, plan.start === 'connected' && member < plan.members);
   }
 
@@ -105,14 +116,13 @@ export class World {
   }
 
   /** Numbers of the full members, those that are down included. */
-  fullMembers(): number[] {
-    return Array.from({ length: this.plan.members }, (_, i) => i);
+  fullMembers(): readonly number[] {
+    return this.#full;
   }
 
   /** Numbers of all that were ever there. */
-  everyone(): number[] {
-    const leaves = Array.from({ length: this.plan.leaves }, (_, i) => this.plan.members + i);
-    return [...this.fullMembers(), ...leaves, ...this.gos.map(({ index }) => index)];
+  everyone(): readonly number[] {
+    return this.#everyone;
   }
 
   isLeaf(member: number): boolean {
@@ -129,12 +139,16 @@ export class World {
   }
 
   go(member: number): GoLikePeer | undefined {
-    return this.gos[member - V1_FROM];
+    // Only with an index that can be: looking up a negative one is slow.
+    return member < V1_FROM ? undefined : this.gos[member - V1_FROM];
   }
 
   /** Our own kind, leaves included, that run. */
-  observers(): number[] {
-    return this.health.up().filter((member) => member < V1_FROM);
+  observers(): readonly number[] {
+    const up = this.health.up();
+    if (up !== this.#up) this.#observers = up.filter((member) => member < V1_FROM);
+    this.#up = up;
+    return this.#observers;
   }
 
   /** How one sees another. */
@@ -151,11 +165,11 @@ export class World {
    * The first difference between what observers see and who is there; `undefined` when there is none. Counts are compared of
    * all, rows of some.
    */
-  difference(some: readonly number[] = this.observers()): string | undefined {
+  difference(some: readonly number[] = this.#some()): string | undefined {
     const up = this.health.up();
     for (const at of this.observers()) {
       if (this.isLeaf(at)) continue;
-      const { membersAlive, membersSuspect } = this.sim.core(at).sizes();
+      const { membersAlive, membersSuspect } = this.sim.at(at).core.sizes();
       if (membersAlive !== up.length || membersSuspect !== 0) {
         return `${at} sees ${membersAlive} alive and ${membersSuspect} suspect of ${up.length}`;
       }
@@ -170,6 +184,12 @@ export class World {
       if (active !== up.length) return `${at} sees ${active} of ${up.length}`;
     }
     return undefined;
+  }
+
+  #some(): number[] {
+    const observers = this.observers();
+    const step = Math.ceil(observers.length / VIEWS_MAX);
+    return observers.filter((_, i) => i % step === 0);
   }
 
   /** Does what a step says, and plans its end. */
