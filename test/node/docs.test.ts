@@ -1,11 +1,10 @@
 /**
- * Promises of the README and the other pages that a machine can check: the quick start and the guide run as printed, code
- * compiles, commands work, links lead somewhere.
+ * Promises of the README and the other pages that a machine can check: the quick start and the guide run as printed, commands work,
+ * links lead somewhere. That code compiles is told by types.test.ts.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
-import ts from 'typescript';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../free-port.js';
 import { blocksOf, commandsOf, pages, ROOT, saveFiles, textOf } from './docs.js';
@@ -23,91 +22,11 @@ const block = (page: string, language: string) => {
 };
 
 describe('code', () => {
-  /** What the reader of these pages has already. */
-  const GIVEN = `
-    import type { Server } from 'node:http';
-    import type { Cluster } from 'isogossip';
-    import type * as gateways from 'isogossip/gateway';
-    import type * as listeners from 'isogossip/transport/websocket-listener';
-    declare global {
-      var cluster: Cluster;
-      var server: Server;
-      var sessions: { find(cookie: string | undefined): Promise<{ memberId: string } | undefined> };
-      var createGateway: typeof gateways.createGateway;
-      var webSocketListener: typeof listeners.webSocketListener;
-      var Bun: { serve(options: object): unknown };
-      var Deno: {
-        serve(options: object, handler: (request: Request) => Response): unknown;
-        upgradeWebSocket(request: Request): { socket: WebSocket; response: Response };
-      };
-    }`;
-
-  /** A file for each block that is saved as one; the others of a section belong together. */
-  function programs(): Map<string, { code: string; title: string }> {
-    const files = new Map<string, { code: string; title: string }>();
-    for (const { page, section, language, code, file } of blocks) {
-      if (language !== 'ts' && language !== 'js') continue;
-      const title = `${page}: ${section}`;
-      const slug = title.replace(/\W+/g, '-');
-      const name = file
-        ? `${dirname(page).replaceAll('/', '-')}/${file}`
-        : `${slug}.${language === 'ts' ? 'ts' : 'mjs'}`;
-      const path = `${ROOT}dist.docs/${name}`;
-      files.set(path, { title, code: (files.get(path)?.code ?? '') + code });
-    }
-    return files;
-  }
-
-  test('what is TypeScript or JavaScript compiles against the package', { timeout: 60_000 }, () => {
-    const files = programs();
-    const titles = [...files.values()].map(({ title }) => title);
-    for (const page of [
-      'README.md',
-      'docs/browser.md',
-      'docs/runtimes.md',
-      'docs/guide/start.md',
-      'docs/guide/groups.md',
-      'docs/guide/election.md',
-      'docs/guide/locks.md',
-      'docs/guide/store.md',
-    ]) {
-      expect(titles.filter((title) => title.startsWith(page)).length, page).toBeGreaterThan(1);
-    }
-    const given = `${ROOT}dist.docs/given.d.ts`;
-    files.set(given, { title: 'what is given', code: GIVEN });
-    const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
-    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
-    const host = ts.createCompilerHost(options);
-    const { fileExists, readFile, getSourceFile } = host;
-    const read = new Map<string, ts.SourceFile | undefined>();
-    host.fileExists = (path) => files.has(path) || fileExists(path);
-    host.readFile = (path) => files.get(path)?.code ?? readFile(path);
-    host.directoryExists = undefined as never;
-    // Both programs read the same libraries.
-    host.getSourceFile = (path, ...more) => {
-      if (!read.has(path)) read.set(path, getSourceFile(path, ...more));
-      return read.get(path);
-    };
-    const compile = (extension: string, more: ts.CompilerOptions) => {
-      const names = [...files.keys()].filter((path) => path.endsWith(extension));
-      const program = ts.createProgram([...names, given], { ...options, ...more }, host);
-      return names.flatMap((name) =>
-        ts
-          .getPreEmitDiagnostics(program, program.getSourceFile(name))
-          .map(({ messageText }) => `${files.get(name)?.title}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`),
-      );
-    };
-    // Who writes JavaScript leaves types out: what a message holds has none.
-    const inJavaScript = compile('.mjs', { checkJs: true, strict: false });
-    const problems = [...compile('.ts', {}), ...inJavaScript.filter((text) => !text.endsWith("on type 'unknown'."))];
-    expect(problems).toEqual([]);
-  });
-
   test('each block is of a language that some test reads', () => {
     const read: Record<string, string> = {
       '': 'a diagram or a layout',
-      ts: 'compiled above',
-      js: 'compiled above',
+      ts: 'compiled by test/node/types.test.ts',
+      js: 'compiled by test/node/types.test.ts',
       bash: 'run below',
       json: 'read below',
       text: 'compared below',

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import type { Core } from '../../src/core/core.js';
 import type { Metadata } from '../../src/core/metadata.js';
 import type { MetadataChange, NativePacket } from '../../src/wire/packet.js';
+import { tries } from '../effort.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
 const WRITER = idOf(1);
@@ -67,7 +68,7 @@ test('what is read is a version there was, and the newest heard of or asked for'
       expect(hear(other, waits)).toBe(false);
       expect(row?.metadata).toEqual(core.members.get(WRITER)?.metadata);
     }),
-    { numRuns: 300 },
+    { numRuns: tries(300, 100) },
   );
 });
 

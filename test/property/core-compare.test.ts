@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
 import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
 import { Wire } from '../../src/wire/wire.js';
+import { tries } from '../effort.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
 const wire = new Wire(
@@ -88,7 +89,7 @@ test('whatever two members know of others, comparing makes them know the same', 
       expect(active(cores[0])).toEqual(active(cores[1]));
       expect(cores[0].members.fingerprint).toBe(cores[1].members.fingerprint);
     }),
-    { numRuns: 60 },
+    { numRuns: tries(60, 20) },
   );
 });
 

@@ -133,7 +133,7 @@ test('real packets in any order, repeated and split in any way, end in the same 
       give(all, { type: 'news', from: idOf(1), news: pieces });
       expect(table(all)).toEqual(table(core));
     }),
-    { numRuns: 300 },
+    { numRuns: tries(300, 100) },
   );
 });
 
@@ -162,7 +162,7 @@ test('the table is the largest of everything heard', () => {
       const rows = [...core.members.all()];
       expect(counted).toEqual(STATES.map((state) => rows.filter((row) => row.state === state).length));
     }),
-    { numRuns: 300 },
+    { numRuns: tries(300, 100) },
   );
 });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Core } from '../../src/core/core.js';
 import type { News } from '../../src/wire/packet.js';
+import { tries } from '../effort.js';
 import { hlcAt, idOf, oneCore } from '../unit/one-core.js';
 
 const MEMBERS = 60;
@@ -53,6 +54,6 @@ test('least sent first, newest first among equals, each so many times and no mor
         expect(core.news.size).toBe(waiting.length);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: tries(40, 10) },
   );
 });

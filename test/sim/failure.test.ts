@@ -3,9 +3,12 @@ import { expect } from 'vitest';
 import { PRESETS } from '../../src/options.js';
 import { createSimulation, type NetworkOptions, type Simulation } from '../../src/testing/index.js';
 import { asPlainSwim } from '../../tools/sim/experiments/plain-swim.js';
+import { some, tries } from '../effort.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('failure.test.ts');
+/** Ten minutes in CI. */
+const LONG_MS = tries(600_000, 120_000);
 
 function cluster(seed: number, members: number, network: NetworkOptions = {}, suspicionMaxMult = 6): Simulation {
   const sim = createSimulation({ seed, members, timing: { suspicionMaxMult } });
@@ -21,7 +24,7 @@ function seenAs(sim: Simulation, ...states: string[]): number[] {
 }
 
 test('a silent member is suspected, then dead, at everyone within the bound', 5, (seed) => {
-  for (const members of [2, 3, 4, 20]) {
+  for (const members of some([2, 20, 3, 4], 2)) {
     const sim = cluster(seed, members);
     sim.run(10_000);
     const gone = members - 1;
@@ -81,22 +84,22 @@ test('half of the members dead at once are all found', 2, (seed) => {
   expect(sim.converged()).toBe(true);
 });
 
-test('without loss nobody is suspected in ten minutes', 2, (seed) => {
+test('without loss nobody is ever suspected', 2, (seed) => {
   const sim = cluster(seed, 20);
-  sim.run(600_000);
+  sim.run(LONG_MS);
   expect(seenAs(sim, 'suspect', 'dead')).toEqual([]);
   expect(sim.converged()).toBe(true);
 });
 
-test('at 10 % loss nobody alive is taken for dead in ten minutes', 4, (seed) => {
+test('at 10 % loss nobody alive is taken for dead', 4, (seed) => {
   const sim = cluster(seed, 20, { loss: 0.1, jitterMs: 20 });
-  sim.run(600_000);
+  sim.run(LONG_MS);
   expect(seenAs(sim, 'dead')).toEqual([]);
 });
 
 test('nor at 20 % loss on a slow, jittery network that duplicates, reorders and flips bits', 2, (seed) => {
   const sim = cluster(seed, 12, { delayMs: 40, jitterMs: 200, loss: 0.2, duplicate: 0.1, reorder: 0.1, corrupt: 0.02 });
-  sim.run(600_000);
+  sim.run(LONG_MS);
   expect(seenAs(sim, 'dead')).toEqual([]);
 });
 
@@ -155,7 +158,7 @@ test('a leaver is leaving, later dead, never suspect', 5, (seed) => {
 });
 
 test('nor is one whose neighbours in a large cluster see it close its connections', 2, (seed) => {
-  const sim = createSimulation({ seed, members: 100 });
+  const sim = createSimulation({ seed, members: tries(100, 60) });
   sim.connectAll();
   sim.run(5000);
   for (let gone = 0; gone < 6; gone++) {
@@ -202,7 +205,7 @@ test(
       const sim = cluster(seed, 32, {}, suspicionMaxMult);
       const stuck = [3, 11, 19, 27];
       const fromMs = sim.nowMs;
-      while (sim.nowMs < fromMs + 100_000) {
+      while (sim.nowMs < fromMs + tries(100_000, 50_000)) {
         for (const member of stuck) sim.suspend(member, 16_384, 'io');
         sim.run(16_384 + 64);
       }

@@ -1,17 +1,22 @@
 /** What happens in mixed clusters when somebody leaves, dies, comes back, or cannot be reached by some. */
 import { expect } from 'vitest';
 import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
+import { some, tries } from '../effort.js';
 import { allAlive, missing, mixed, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('v1-failure.test.ts');
-
-test('a Go-like peer that crashes is suspected, then dead at all natives in time', 3, (seed) => {
-  for (const [natives, gos] of [
+const SIZES = some(
+  [
     [1, 2],
     [3, 3],
     [10, 5],
-  ] as const) {
+  ] as const,
+  2,
+);
+
+test('a Go-like peer that crashes is suspected, then dead at all natives in time', 3, (seed) => {
+  for (const [natives, gos] of SIZES) {
     for (const how of ['killed', 'silent'] as const) {
       const cluster = mixed(seed, natives, gos);
       const { sim } = cluster;
@@ -62,11 +67,7 @@ test('nobody is dead because a Go-like peer says so', 3, (seed) => {
 });
 
 test('a Go-like peer that leaves is leaving everywhere, without suspicion, and stays gone', 5, (seed) => {
-  for (const [natives, gos] of [
-    [1, 2],
-    [3, 3],
-    [10, 5],
-  ] as const) {
+  for (const [natives, gos] of SIZES) {
     const cluster = mixed(seed, natives, gos);
     const { sim } = cluster;
     sim.run(5000);
@@ -154,7 +155,7 @@ for (const pause of ['at once', 'after its death']) {
   for (const address of ['go0', 'elsewhere']) {
     const where = address === 'go0' ? 'the same' : 'another';
     test(`a Go-like peer restarted ${pause} at ${where} address is found by all`, 3, (seed) => {
-      const cluster = mixed(seed, 30, 2);
+      const cluster = mixed(seed, tries(30, 10), 2);
       const { sim, natives, gos } = cluster;
       const go = gos[0] as GoLikePeer;
       go.crash();
@@ -226,7 +227,7 @@ test('a Go-like peer that one native cannot reach is kept alive by the others', 
 });
 
 test('a partition of mixed halves heals', 4, (seed) => {
-  for (const forMs of [5000, 60_000, 400_000]) {
+  for (const forMs of some([5000, 60_000, 400_000], 2)) {
     const cluster = mixed(seed, 4, 4);
     const { sim, natives, gos } = cluster;
     sim.partition([

@@ -2,10 +2,19 @@
 import { expect } from 'vitest';
 import { NOBODY } from '../../src/core/member-id.js';
 import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
+import { some } from '../effort.js';
 import { apart, type Mixed, mixed, sum } from './mixed.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('v1-messages.test.ts');
+const SIZES = some(
+  [
+    [1, 3],
+    [5, 5],
+    [10, 5],
+  ] as const,
+  2,
+);
 
 /** Copies of each application message that Go-like peers got. */
 function copies(gos: readonly GoLikePeer[]): number[] {
@@ -25,11 +34,7 @@ function everyoneBut(cluster: Mixed, sender: number): number[] {
 }
 
 test('a broadcast of a native reaches everybody once, and Go-like peers get one copy', 3, (seed) => {
-  for (const [natives, gos] of [
-    [1, 3],
-    [5, 5],
-    [10, 5],
-  ] as const) {
+  for (const [natives, gos] of SIZES) {
     const cluster = mixed(seed, natives, gos);
     const { sim } = cluster;
     for (let i = 0; i < 40; i++) {
@@ -48,11 +53,7 @@ test('a broadcast of a native reaches everybody once, and Go-like peers get one 
 });
 
 test('a broadcast of a Go-like peer reaches everybody once', 3, (seed) => {
-  for (const [natives, gos] of [
-    [1, 3],
-    [5, 5],
-    [10, 5],
-  ] as const) {
+  for (const [natives, gos] of SIZES) {
     const cluster = mixed(seed, natives, gos);
     const { sim } = cluster;
     for (let i = 0; i < 40; i++) {

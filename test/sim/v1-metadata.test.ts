@@ -1,6 +1,7 @@
 /** Metadata between natives and Go-like peers, and what a mixed cluster costs while nothing happens. */
 import { expect } from 'vitest';
 import type { GoLikePeer } from '../../tools/sim/go-like-peer.js';
+import { some, tries } from '../effort.js';
 import { mixed, sum } from './mixed.js';
 import { seeded } from './seeded.js';
 
@@ -38,7 +39,7 @@ test('every change is told once at each, the last one wins, and nothing is told 
   const nativeEvents = () => sim.events.filter(({ kind }) => kind === 'metadata').length;
   const goEvents = () => sum(gos.map(({ table }) => table.metadataEvents.length));
   const [before, goBefore] = [nativeEvents(), goEvents()];
-  sim.run(300_000);
+  sim.run(tries(300_000, 60_000));
   expect([nativeEvents(), goEvents()]).toEqual([before, goBefore]);
   sim.setMetadata(3, { change: 1 });
   gos[2]?.setMetadata({ change: 2 });
@@ -73,11 +74,12 @@ test(
   'at rest a native sends each Go-like peer one datagram in 1.2 s, a push/pull in 45 s, and rare pings',
   2,
   (seed) => {
-    for (const [natives, gos] of [
+    const sizes = [
       [1, 1],
       [3, 3],
       [10, 5],
-    ] as const) {
+    ] as const;
+    for (const [natives, gos] of some(sizes, 2)) {
       const cluster = mixed(seed, natives, gos);
       const { sim } = cluster;
       sim.run(20_000);

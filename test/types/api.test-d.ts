@@ -1,5 +1,5 @@
 /** What the compiler promises about the public API: data types flow from a definition to every use, and wrong uses do not compile. */
-import { expectTypeOf, test } from 'vitest';
+
 import {
   type Cipher,
   type Clock,
@@ -19,7 +19,8 @@ import {
   type RequestType,
   type Schema,
   type Transport,
-} from '../../src/index.js';
+} from 'isogossip';
+import { expectTypeOf, test } from 'vitest';
 
 declare const cluster: Cluster;
 declare const member: Member;

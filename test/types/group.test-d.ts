@@ -1,7 +1,8 @@
 /** What the compiler promises about groups: types of questions, answers and values flow through. */
+
+import { type Cluster, defineMessage, defineRequest, type GossipError, type Member } from 'isogossip';
+import { createDataGroup, createGroup, type GroupAnswer } from 'isogossip/group';
 import { expectTypeOf, test } from 'vitest';
-import { createDataGroup, createGroup, type GroupAnswer } from '../../src/group/index.js';
-import { type Cluster, defineMessage, defineRequest, type GossipError, type Member } from '../../src/index.js';
 
 declare const cluster: Cluster;
 const chat = defineMessage<{ text: string }>(129);

@@ -1,10 +1,7 @@
 /** What anyone needs to write a plug-in of their own: the smallest object that the compiler accepts as one. */
+
+import type { Cipher, Codec, Compressor, GossipError, GossipErrorCode, Logger } from 'isogossip';
 import { expectTypeOf, test } from 'vitest';
-import type { Cipher } from '../../src/cipher/cipher.js';
-import type { Codec } from '../../src/codec/codec.js';
-import type { Compressor } from '../../src/compressor/compressor.js';
-import type { GossipError, GossipErrorCode } from '../../src/errors.js';
-import type { Logger } from '../../src/logger.js';
 
 test('a codec has three members and promises nothing about the type it decodes', () => {
   const codec = { name: 'mine', encode: () => new Uint8Array(), decode: () => 1 };

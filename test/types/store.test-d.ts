@@ -1,7 +1,8 @@
 /** What the compiler promises about the store: the type of what is kept flows from a handle to every use. */
+
+import type { Cluster } from 'isogossip';
+import { createStore, type Store, type StoreChange } from 'isogossip/store';
 import { expectTypeOf, test } from 'vitest';
-import type { Cluster } from '../../src/index.js';
-import { createStore, type Store, type StoreChange } from '../../src/store/store.js';
 
 declare const cluster: Cluster;
 declare const store: Store;

@@ -7,6 +7,7 @@ import { Random } from '../../src/core/random.js';
 import { Timers } from '../../src/core/timers.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { PRESETS } from '../../src/options.js';
+import { tries } from '../effort.js';
 import { EPOCH_MS, hlcAt, idOf, oneCore } from './one-core.js';
 
 describe('timers', () => {
@@ -123,7 +124,7 @@ describe('history', () => {
           expect(core.history.size).toBeLessThanOrEqual(historyMax);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: tries(300, 60) },
     );
   });
 
