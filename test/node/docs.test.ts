@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { some } from '../effort.js';
 import { freePort } from '../free-port.js';
 import { blocksOf, commandsOf, pages, ROOT, saveFiles, textOf } from './docs.js';
 import { endAll, Program } from './program.js';
@@ -125,7 +126,12 @@ describe('commands', () => {
   });
 
   // Smaller: what is tried is the command line. What it finds with so many the simulator's own tests say.
-  test.each(here.filter((command) => command.startsWith('npm run sim')))('%s', async (command) => {
+  test.each(
+    some(
+      here.filter((command) => command.startsWith('npm run sim')),
+      3,
+    ),
+  )('%s', async (command) => {
     const words = command
       .replace(/^npm run sim( -- )?/, '')
       .replace(/(--members|--seeds) \d+/g, (_, name) => `${name} ${name === '--seeds' ? 1 : 4}`)

@@ -12,6 +12,7 @@ import { httpListener } from '../../src/transport/node/http-listener.js';
 import { socketTransport } from '../../src/transport/node/socket.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { createFakeHost } from '../contract/fake-host.js';
+import { tries } from '../effort.js';
 
 const AT_ONCE = 50;
 
@@ -63,8 +64,8 @@ async function exchangeMany(a: Transport, address: string, exchanges: number): P
 
 // HTTP costs five times as much time an exchange; a leak of one in a hundred would still show.
 const TRANSPORTS: [string, number, () => Transport][] = [
-  ['socket', 10_000, () => socketTransport({ bind: '127.0.0.1:0' })],
-  ['http', 2_000, () => httpTransport({ listen: httpListener({ bind: '127.0.0.1:0' }) })],
+  ['socket', tries(10_000, 3000), () => socketTransport({ bind: '127.0.0.1:0' })],
+  ['http', tries(2_000, 600), () => httpTransport({ listen: httpListener({ bind: '127.0.0.1:0' }) })],
 ];
 
 for (const [name, exchanges, create] of TRANSPORTS) {

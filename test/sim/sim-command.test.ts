@@ -8,6 +8,7 @@ import { Prober } from '../../src/core/probe.js';
 import { SuspicionTable } from '../../src/core/suspicion.js';
 import { main } from '../../tools/sim/main.js';
 import { SCENARIOS } from '../../tools/sim/scenarios.js';
+import { some } from '../effort.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -57,7 +58,10 @@ const DELIVERY = {
   lastDeliveryHop: SUMMARY,
 };
 
-test.each(Object.keys(SCENARIOS))('%s: all figures are there, and all rules hold', async (scenario) => {
+/** Those with other peers first. */
+const NAMES = [...new Set(['mixed', 'leaves', 'broadcast', ...Object.keys(SCENARIOS)])];
+
+test.each(some(NAMES, 6))('%s: all figures are there, and all rules hold', async (scenario) => {
   const { code, out } = await sim('--scenario', scenario, '--members', '4', '--seed', '2', '--json');
   const report = JSON.parse(out);
   expect(report).toEqual({
