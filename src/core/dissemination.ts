@@ -7,7 +7,7 @@
  *
  * @source Plumtree (Leitão, Pereira, Rodrigues 2007): §3.4 the tree, §3.5 its repair, §3.8 its optimisation.
  */
-import type { BroadcastMessage, MessageName, NativePacket } from '../wire/packet.js';
+import type { BroadcastMessage, NativePacket } from '../wire/packet.js';
 import type { Core } from './core.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
@@ -51,12 +51,18 @@ export class Dissemination {
    */
   #root: MemberId = '';
   #rootMs = Number.NEGATIVE_INFINITY;
+  /**
+   * Who brought the root's newest message, and which that is. Each such way leads to who had it sooner, so that those of all
+   * make no circle: as long as nobody's is cut, everybody hears the root.
+   */
+  #parent: MemberId | undefined;
+  #newestId = 0n;
   /** Nothing older is asked for: it was said before we took part. */
   #sinceId: bigint;
 
   constructor(private readonly core: Core) {
     this.#cache = new MessageCache(core);
-    this.#missing = new Missing(core, (source, messages) => this.#graft(source, messages));
+    this.#missing = new Missing(core, (source) => this.#graft(source));
     this.#sinceId = core.mint();
   }
 
@@ -99,19 +105,19 @@ export class Dissemination {
   onGossip({ from, messages }: Extract<NativePacket, { type: 'gossip' }>, source: PacketSource): void {
     this.core.count('broadcastsReceived', messages.length);
     const link = this.core.neighbours.met(from);
-    let first = false;
     let cycle = false;
-    for (const message of messages) {
-      const took = this.#take(message, from, source);
-      first ||= took === 'first';
-      cycle ||= took === 'cycle';
+    for (const message of messages) if (this.#take(message, from, source)) cycle = true;
+    if (from !== this.#parent) {
+      if (cycle) this.#prune(from);
+    } else if (link?.lazy) {
+      // It was under way when we asked not to be pushed to.
+      this.#graft(from);
     }
-    if (cycle) this.#prune(from);
-    else if (first && link) link.lazy = false;
     this.#pushSoon();
   }
 
-  #take(message: BroadcastMessage, from: MemberId, source: PacketSource): 'first' | 'cycle' | undefined {
+  /** @returns whether it is one of the root's that somebody else had brought. */
+  #take(message: BroadcastMessage, from: MemberId, source: PacketSource): boolean {
     const { core } = this;
     const { origin, messageId } = message;
     const sender = origin === core.self.id ? core.self : core.members.get(origin);
@@ -122,16 +128,16 @@ export class Dissemination {
         this.#take(message, from, source);
         this.#pushSoon();
       });
-      return undefined;
+      return false;
     }
     const arrived = this.#held(message, Math.min(HOPS_MAX, message.hops + 1), from);
     if (!this.#deliver(arrived, source)) {
       const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
-      return held && held.from !== from ? 'cycle' : undefined;
+      return held !== undefined && held.from !== from;
     }
     this.#missing.arrived(origin, messageId);
     this.#pass(arrived);
-    return origin === this.#root ? 'first' : undefined;
+    return false;
   }
 
   /** Delivers a message, if it is new. */
@@ -178,11 +184,14 @@ export class Dissemination {
 
   /** Lets a message go on through the tree. */
   #pass(held: Held): void {
-    const { origin, payload, from, atMs } = held;
+    const { origin, messageId, payload, from, atMs } = held;
     this.#cache.add(held);
     if (origin <= this.#root || atMs - this.#rootMs > ROOT_MS) {
       // What members of the other dialect say comes to many of us by itself.
-      if (this.core.members.get(origin)?.dialect === 'native') [this.#root, this.#rootMs] = [origin, atMs];
+      if (this.core.members.get(origin)?.dialect === 'native') {
+        if (origin !== this.#root || messageId > this.#newestId) [this.#parent, this.#newestId] = [from, messageId];
+        [this.#root, this.#rootMs] = [origin, atMs];
+      }
     }
     const waiting = this.#outbox.get(from);
     if (waiting) waiting.push(held);
@@ -276,30 +285,28 @@ export class Dissemination {
   onIHave({ from, messages }: Extract<NativePacket, { type: 'ihave' }>): void {
     const { core } = this;
     const link = core.neighbours.met(from);
+    let shorter = false;
     for (const { origin, messageId, hops } of messages) {
       const held = this.#cache.get(origin, messageId);
       if (held) {
         if (held.known.length < 255) held.known = [...held.known, from];
-        if (link) this.#shorten(held, link, hops);
+        shorter ||= origin === this.#root && held.from === this.#parent && held.hops > hops + 1 + HOPS_WORTH;
       } else if (messageId > this.#sinceId && origin !== core.self.id && !core.history.knows(origin, messageId)) {
         this.#missing.add(origin, messageId, from);
       }
     }
+    if (shorter && link?.lazy && this.#parent) {
+      core.count('shortened');
+      this.#prune(this.#parent);
+      this.#parent = from;
+      this.#graft(from);
+    }
   }
 
-  /** Takes the link into the tree by which a message would have come on a much shorter way. */
-  #shorten({ from, hops, origin }: Held, link: Neighbour, theirs: number): void {
-    if (!link.lazy || origin !== this.#root || from === undefined || hops <= theirs + 1 + HOPS_WORTH) return;
-    const parent = this.core.neighbours.get(from);
-    if (!parent || parent.lazy) return;
-    this.core.count('shortened');
-    this.#graft(link.id, []);
-    this.#prune(from);
-  }
-
-  /** Asks a member to push to us from now on, and to send messages that we have missed. */
-  #graft(to: MemberId, messages: readonly MessageName[]): void {
+  /** Asks a member to push to us from now on, and to send what we have missed of it. */
+  #graft(to: MemberId): void {
     const { core } = this;
+    const messages = this.#missing.of(to);
     const row = core.members.get(to);
     const link = core.neighbours.get(to);
     if (link) link.lazy = false;
@@ -340,7 +347,8 @@ export class Dissemination {
 
   onPrune({ from }: Extract<NativePacket, { type: 'prune' }>): void {
     const link = this.core.neighbours.get(from);
-    if (link) link.lazy = true;
+    if (from === this.#parent) this.#graft(from);
+    else if (link) link.lazy = true;
   }
 
   /** There is a new link, or an old one is back: it begins in the tree, and brings what one side has missed. */

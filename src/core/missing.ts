@@ -35,8 +35,8 @@ export class Missing {
 
   constructor(
     private readonly core: Core,
-    /** Asks a member for messages. */
-    private readonly ask: (source: MemberId, messages: readonly MessageName[]) => void,
+    /** Asks a member for all that are missing {@link of} it. */
+    private readonly ask: (source: MemberId) => void,
   ) {}
 
   get size(): number {
@@ -85,26 +85,29 @@ export class Missing {
   }
 
   #askDue(): void {
-    const { nowMs, timing } = this.core;
     for (const [key, { sources, dueMs }] of this.#waited) {
-      if (dueMs > nowMs) continue;
+      if (dueMs > this.core.nowMs) continue;
       const source = sources.find((one) => this.core.neighbours.get(one)?.lazy === false) ?? sources[0];
       if (source === undefined) {
         this.#waited.delete(key);
         this.core.count('broadcastsMissed');
         continue;
       }
-      // Whom we ask for one we ask for all that it has: it is to be one link that mends the tree.
-      const asked: Waited[] = [];
-      for (const waited of this.#waited.values()) {
-        const at = waited.sources.indexOf(source);
-        if (at < 0) continue;
-        waited.sources.splice(at, 1);
-        // Time for an answer, before another one is asked.
-        waited.dueMs = nowMs + timing.probeTimeoutMs;
-        asked.push(waited);
-      }
-      this.ask(source, asked);
+      this.ask(source);
     }
+  }
+
+  /** What a member has announced, which is asked for now: all of it, as it is to be one link that mends the tree. */
+  of(source: MemberId): MessageName[] {
+    const asked: Waited[] = [];
+    for (const waited of this.#waited.values()) {
+      const at = waited.sources.indexOf(source);
+      if (at < 0) continue;
+      waited.sources.splice(at, 1);
+      // Time for an answer, before another one is asked.
+      waited.dueMs = this.core.nowMs + this.core.timing.probeTimeoutMs;
+      asked.push(waited);
+    }
+    return asked;
   }
 }
