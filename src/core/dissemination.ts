@@ -21,7 +21,7 @@ const MESSAGES_MAX = 1024;
 const NAMES_MAX = 2048;
 /** Payload in one packet of several messages. Source: guess, as of state packets. */
 const PACKET_BYTES_MAX = 65_536;
-/** What is sent for one graft at most; the rest is asked for again. Source: guess. */
+/** What is sent for one graft at most, each way; the rest is asked for again. Source: guess. */
 const GRAFT_BYTES_MAX = 1024 * 1024;
 /** A way that is shorter by more hops than this takes the place of the one in the tree. Source: guess; the paper's is 3. */
 const HOPS_WORTH = 3;
@@ -315,23 +315,36 @@ export class Dissemination {
     for (let i = 0; i === 0 || i < messages.length; i += NAMES_MAX) {
       core.send(row, { type: 'graft', from: core.self.id, messages: messages.slice(i, i + NAMES_MAX) }, true);
     }
+    // What the root says comes from there.
+    this.#catchUp(
+      row,
+      this.#untold(to).filter(({ origin }) => origin !== this.#root),
+    );
   }
 
   onGraft({ from, messages }: Extract<NativePacket, { type: 'graft' }>, sender: MemberRow): void {
     const link = this.core.neighbours.met(from);
     if (link) link.lazy = false;
-    const wanted = messages.map(({ origin, messageId }) => this.#cache.get(origin, messageId));
-    // And what it would have been told of next.
-    const found = new Set([...wanted, ...this.#unannounced.filter((held) => !has(held, from))]);
+    const asked = messages.map(({ origin, messageId }) => this.#cache.get(origin, messageId));
+    this.#catchUp(sender, new Set([...asked, ...this.#untold(from)]));
+  }
+
+  /** What a member would be told of next. */
+  #untold(id: MemberId): Held[] {
+    return this.#unannounced.filter((held) => !has(held, id));
+  }
+
+  /** Pushes to a member whose link is of the tree again what it was not pushed before. */
+  #catchUp(to: MemberRow, messages: Iterable<Held | undefined>): void {
     const sent: Held[] = [];
     let bytes = 0;
-    for (const held of found) {
+    for (const held of messages) {
       if (!held || bytes > GRAFT_BYTES_MAX) continue;
-      held.known = [...held.known, from];
+      held.known = [...held.known, to.id];
       sent.push(held);
       bytes += held.payload.length;
     }
-    this.#send([sender], sent);
+    this.#send([to], sent);
   }
 
   /** Asks a member not to push to us any more. */

@@ -1,5 +1,6 @@
 /** The tree of broadcasts: what it costs, how it mends, and that nobody is left out, whatever dies, joins or is cut off. */
 import { expect } from 'vitest';
+import type { Random } from '../../src/core/random.js';
 import { createSimulation, type Simulation, type SimulationOptions } from '../../src/testing/index.js';
 import { tries } from '../effort.js';
 import { seeded } from './seeded.js';
@@ -61,6 +62,33 @@ test('a tree that has come to rest carries each message along N - 1 links, whoev
   sim.deliveries.length = 0;
   expect(redundancy(sim, everybody, 40)).toBeLessThanOrEqual(0.05);
   for (let i = 0; i < 40; i++) expect(arrivals(sim, i)).toEqual(everyoneBut(sim, i));
+});
+
+test('while a tree takes its shape nobody is cut off: all comes before anything is announced', 4, (seed) => {
+  const uneven = { delayMs: (random: Random) => (random.unit() < 0.1 ? 1 + random.below(10) : 1) };
+  for (const members of [3, 10, 30]) {
+    for (const [young, senders] of [
+      [true, 1],
+      [true, members],
+      [false, 1],
+      [false, members],
+    ] as const) {
+      const sim = createSimulation({ seed, members, network: uneven });
+      if (young) sim.joinAll();
+      else sim.connectAll();
+      expect(sim.runUntil(() => sim.converged(), 30_000)).toBe(true);
+      const sentMs: number[] = [];
+      for (let i = 0; i < 400; i++) {
+        sentMs.push(sim.nowMs);
+        sim.broadcast(i % senders, i);
+        sim.run(1);
+      }
+      sim.run(2000);
+      expect(sim.deliveries).toHaveLength(400 * (members - 1));
+      const slowest = Math.max(...sim.deliveries.map(({ atMs, data }) => atMs - (sentMs[data as number] as number)));
+      expect(slowest, `${members} members, ${young ? 'young' : 'grown'}, ${senders} senders`).toBeLessThan(100);
+    }
+  }
 });
 
 test('links are few, and the same on both sides', 2, (seed) => {
