@@ -54,7 +54,12 @@ export class Carrier {
 
   /** Runs something after a while. */
   at(delayMs: number, run: () => void): void {
-    this.when(this.nowMs + delayMs, new Once(run));
+    this.runAt(this.nowMs + delayMs, run);
+  }
+
+  /** Runs something at a time. */
+  runAt(atMs: number, run: () => void): void {
+    this.when(atMs, new Once(run));
   }
 
   /** Lets something happen at a time, now at the earliest. @returns the time. */
@@ -136,7 +141,7 @@ export class Carrier {
         if (!answer) return finish(new GossipError('ERR_TIMEOUT', `${to} closed the connection without an answer`));
         if (!this.network.passes(place.index, from.index, this.nowMs)) return;
         this.sent(place, from.index, answer);
-        this.at(this.reliableMs(place, from, reliableBytes(answer)), () => {
+        this.runAt(this.reliableAtMs(place, from, reliableBytes(answer)), () => {
           this.arrived(place, from, answer);
           finish(answer);
         });
@@ -217,10 +222,10 @@ export class Carrier {
     from.traffic.reliableBytes += reliableBytes(frame);
   }
 
-  /** In how many milliseconds so many bytes arrive, by a connection. */
-  reliableMs(from: Place, to: Place, bytes: number): number {
+  /** When so many bytes arrive, by a connection. */
+  reliableAtMs(from: Place, to: Place, bytes: number): number {
     const waitMs = this.#wait(from, to.index, bytes, false) ?? 0;
-    return waitMs + this.network.reliable(from.index, to.index, this.nowMs + waitMs);
+    return this.network.reliableAtMs(from.index, to.index, this.nowMs + waitMs);
   }
 
   /** Notes one that arrived. */
@@ -255,8 +260,9 @@ export class Carrier {
       else refused(this.network.delayMs() * 2);
       return;
     }
-    const delayMs = this.reliableMs(from, place, reliableBytes(frame));
-    this.at(delayMs, () => {
+    const atMs = this.reliableAtMs(from, place, reliableBytes(frame));
+    const delayMs = atMs - this.nowMs;
+    this.runAt(atMs, () => {
       if (silent()) fail(DIAL_TIMEOUT_MS, 'no answer');
       else if (place.process !== 'running' || this.#places.get(to) !== place) refused(delayMs);
       else deliver(place);

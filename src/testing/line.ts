@@ -129,7 +129,7 @@ export class Line {
     const bytes = frame?.length ?? 0;
     way.queuedBytes -= bytes;
     if (this.#open) this.#way(to).end.drained?.();
-    this.carrier.at(this.carrier.reliableMs(from, to, frame ? reliableBytes(frame) : 0), () => {
+    this.carrier.runAt(this.carrier.reliableAtMs(from, to, frame ? reliableBytes(frame) : 0), () => {
       // Another process knows nothing of this connection, and its machine says so.
       if (to.life !== lives[1]) {
         if (this.#open && to.process !== 'silent' && from.life === lives[0]) this.#reset(way);

@@ -211,8 +211,8 @@ export class Network {
     return (this.#busyUntilMs.get(from) ?? Number.NEGATIVE_INFINITY) - roomMs;
   }
 
-  /** How long from a time on until a reliable frame arrives: in order, and late for each time it was lost. */
-  reliable(from: number, to: number, nowMs: number): number {
+  /** When a reliable frame that leaves at a time arrives: in order, and late for each time it was lost. */
+  reliableAtMs(from: number, to: number, nowMs: number): number {
     const options = this.#of(from, to);
     let delayMs = this.#delayMs(options);
     for (let pauseMs = RETRANSMIT_MS; pauseMs < RETRANSMIT_MS * 8 && this.#happens(options.loss); pauseMs *= 2) {
@@ -221,7 +221,8 @@ export class Network {
     const pair = pairOf(from, to);
     const atMs = Math.max(nowMs + delayMs, this.#reliableAtMs.get(pair) ?? 0);
     this.#reliableAtMs.set(pair, atMs, nowMs);
-    return atMs - nowMs;
+    // Not the difference: added up again it would be rounded, and one frame could overtake another.
+    return atMs;
   }
 
   /** Draws one delay of a link, or of links in general. */
