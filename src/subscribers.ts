@@ -4,18 +4,26 @@ type Handler = (value: never) => unknown;
 
 /** Handlers in the order they were added. A failure of one is reported and does not reach the others. */
 export class Subscribers {
-  /** Each call of `add` has an entry of its own, so that the same function may be added twice and removed once. */
-  readonly #entries = new Map<string | number, Set<{ readonly handler: Handler }>>();
+  /** Each call of `add` has an entry of its own, so that the same function may be added twice and removed once; lists never change. */
+  readonly #entries = new Map<string | number, readonly { handler?: Handler | undefined }[]>();
 
   constructor(private readonly owner: { failed(error: unknown, key: string | number): void }) {}
 
+  #of(key: string | number) {
+    return this.#entries.get(key) ?? [];
+  }
+
   /** @returns a function that removes the handler again. */
   add(key: string | number, handler: Handler): () => void {
-    const entry = { handler };
-    const entries = this.#entries.get(key) ?? new Set();
-    this.#entries.set(key, entries.add(entry));
+    const entry: { handler?: Handler | undefined } = { handler };
+    this.#entries.set(key, [...this.#of(key), entry]);
     return () => {
-      entries.delete(entry);
+      // Also for a call that is under way.
+      entry.handler = undefined;
+      this.#entries.set(
+        key,
+        this.#of(key).filter((one) => one !== entry),
+      );
     };
   }
 
@@ -24,14 +32,10 @@ export class Subscribers {
   }
 
   call(key: string | number, value: unknown): void {
-    const entries = this.#entries.get(key);
-    if (!entries) return;
     const failed = (error: unknown) => this.owner.failed(error, key);
-    for (const entry of [...entries]) {
-      // An earlier handler may have removed it.
-      if (!entries.has(entry)) continue;
+    for (const { handler } of this.#of(key)) {
       try {
-        const result = entry.handler(value as never);
+        const result = handler?.(value as never);
         // Only then it may be a promise; one for each message would cost more than the rest.
         if (typeof result === 'object' && result) Promise.resolve(result).catch(failed);
       } catch (error) {

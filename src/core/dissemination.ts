@@ -8,6 +8,7 @@
  * @source Plumtree (Leitão, Pereira, Rodrigues 2007): §3.4 the tree, §3.5 its repair, §3.8 its optimisation.
  */
 import type { BroadcastMessage, NativePacket } from '../wire/packet.js';
+import { PART_BYTES, pack, unpack } from './bundle.js';
 import type { Core } from './core.js';
 import type { Outgoing, PacketSource } from './input.js';
 import type { MemberId } from './member-id.js';
@@ -34,12 +35,17 @@ const COALESCE_MS = 1;
 /** One list for all messages that nobody has: there are many of them. */
 const NOBODY = [] as const;
 
+type Said = Outgoing & Pick<BroadcastMessage, 'tag' | 'reliable'>;
+
 export class Dissemination {
   readonly #cache: MessageCache;
   readonly #missing: Missing;
   /** What is to be pushed, by whom it came from. */
   readonly #outbox = new Map<MemberId | undefined, Held[]>();
   #outboxBytes = 0;
+  /** What we have said since the last push: it leaves as one. */
+  #said: Said[] = [];
+  #saidBytes = 0;
   #pushedMs = Number.NEGATIVE_INFINITY;
   #pushArmed = false;
   /** What is to be announced. */
@@ -80,16 +86,37 @@ export class Dissemination {
   }
 
   /** Sends a broadcast of our own. */
-  start(message: Outgoing & { tag: string; reliable: boolean }): void {
-    const { core } = this;
-    // Field by field: to spread it took 8 of the 33 µs that a broadcast cost its sender.
-    const { messageType, reliable, tag, payload } = message;
-    const own = { origin: core.self.id, messageId: core.mint(), messageType, hops: 0, reliable, tag, payload };
-    core.history.accept(own.origin, own.messageId);
-    core.count('broadcastsSent');
-    this.#serve(own, undefined);
-    this.#pass(this.#held(own, 0, undefined));
+  start(message: Said): void {
+    const [first = message] = this.#said;
+    const bytes = PART_BYTES + message.payload.length;
+    if (
+      first.tag !== message.tag ||
+      first.reliable !== message.reliable ||
+      this.#saidBytes + bytes > PACKET_BYTES_MAX
+    ) {
+      this.#bundle();
+    }
+    this.core.count('broadcastsSent');
+    this.#said.push(message);
+    this.#saidBytes += bytes;
+    if (this.#saidBytes >= PACKET_BYTES_MAX) this.push();
     this.#pushSoon();
+  }
+
+  /** What we have said goes on its way. */
+  #bundle(): void {
+    const { core } = this;
+    const said = this.#said;
+    const [first] = said;
+    if (!first) return;
+    this.#said = [];
+    this.#saidBytes = 0;
+    const messageId = core.mint();
+    // Each of them has an id of its own, for who gets them one by one.
+    core.hlc.observe(messageId + BigInt(said.length));
+    const own = { ...first, ...pack(said), origin: core.self.id, messageId, hops: 0 };
+    this.#serve(own, said, undefined);
+    this.#pass(this.#held(own, 0, undefined));
   }
 
   /**
@@ -97,13 +124,12 @@ export class Dissemination {
    * is new, carries it on.
    */
   enter(message: BroadcastMessage, source: PacketSource): void {
-    if (!this.#deliver(message, source)) return;
+    if (!this.#deliver(message, [message], source)) return;
     this.#pass(this.#held(message, message.hops, undefined));
     this.#pushSoon();
   }
 
   onGossip({ from, messages }: Extract<NativePacket, { type: 'gossip' }>, source: PacketSource): void {
-    this.core.count('broadcastsReceived', messages.length);
     const link = this.core.neighbours.met(from);
     let cycle = false;
     for (const message of messages) if (this.#take(message, from, source)) cycle = true;
@@ -120,6 +146,11 @@ export class Dissemination {
   #take(message: BroadcastMessage, from: MemberId, source: PacketSource): boolean {
     const { core } = this;
     const { origin, messageId } = message;
+    const parts = unpack(message);
+    if (parts.length === 0) {
+      core.drop('packetsMalformed', 'a bundle');
+      return false;
+    }
     const sender = origin === core.self.id ? core.self : core.members.get(origin);
     if (!sender) {
       // Whoever passed it on knows its sender.
@@ -130,8 +161,9 @@ export class Dissemination {
       });
       return false;
     }
+    core.count('broadcastsReceived', parts.length);
     const arrived = this.#held(message, Math.min(HOPS_MAX, message.hops + 1), from);
-    if (!this.#deliver(arrived, source)) {
+    if (!this.#deliver(arrived, parts, source)) {
       const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
       return held !== undefined && held.from !== from;
     }
@@ -141,9 +173,9 @@ export class Dissemination {
   }
 
   /** Delivers a message, if it is new. */
-  #deliver(message: BroadcastMessage, source: PacketSource): boolean {
+  #deliver(message: BroadcastMessage, parts: readonly Outgoing[], source: PacketSource): boolean {
     const { core } = this;
-    const { origin, messageType, payload, tag, hops } = message;
+    const { origin, tag, hops } = message;
     if (origin === core.self.id) return false;
     if (!core.members.get(origin)) {
       core.drop('unknownSenders', origin);
@@ -151,35 +183,28 @@ export class Dissemination {
     }
     if (!core.history.accept(origin, message.messageId)) return false;
     if (tag === '' || core.self.tags.includes(tag)) {
-      core.count('broadcastsDelivered');
-      core.emit({ type: 'message', from: origin, messageType, payload, tag, direct: false, hops });
+      core.count('broadcastsDelivered', parts.length);
+      for (const { messageType, payload } of parts) {
+        core.emit({ type: 'message', from: origin, messageType, payload, tag, direct: false, hops });
+      }
     }
-    this.#serve(message, source);
+    this.#serve(message, parts, source);
     return true;
   }
 
-  /** To those who are not in the tree and are ours to serve. */
-  #serve(message: BroadcastMessage, source: PacketSource | undefined): void {
-    this.core.foreign?.broadcast(message, source);
-    this.core.leaves.host?.broadcast(message);
+  /** To those who are not in the tree and are ours to serve: one by one. */
+  #serve(message: BroadcastMessage, parts: readonly Outgoing[], source: PacketSource | undefined): void {
+    const { foreign, leaves } = this.core;
+    if (!foreign && !leaves.host) return;
+    parts.forEach(({ messageType, payload }, i) => {
+      const one = { ...message, messageId: message.messageId + BigInt(i), messageType, payload };
+      foreign?.broadcast(one, source);
+      leaves.host?.broadcast(one);
+    });
   }
 
   #held(message: BroadcastMessage, hops: number, from: MemberId | undefined): Held {
-    const { origin, messageId, messageType, reliable, tag, payload } = message;
-    const { nowMs: atMs } = this.core;
-    return {
-      origin,
-      messageId,
-      messageType,
-      hops,
-      reliable,
-      tag,
-      payload,
-      from,
-      atMs,
-      pushed: NOBODY,
-      known: NOBODY,
-    };
+    return { ...message, hops, from, atMs: this.core.nowMs, pushed: NOBODY, known: NOBODY };
   }
 
   /** Lets a message go on through the tree. */
@@ -203,7 +228,7 @@ export class Dissemination {
   /** Pushes at once when nothing has left lately, else a moment later, with what comes until then. */
   #pushSoon(): void {
     const { core } = this;
-    if (this.#outbox.size === 0 || this.#pushArmed) return;
+    if (this.#outbox.size + this.#said.length === 0 || this.#pushArmed) return;
     if (core.nowMs - this.#pushedMs >= COALESCE_MS) {
       this.push();
       return;
@@ -218,6 +243,7 @@ export class Dissemination {
   /** Pushes everything that waits. */
   push(): void {
     const { core } = this;
+    this.#bundle();
     if (this.#outbox.size === 0) return;
     this.#pushedMs = core.nowMs;
     for (const [from, waiting] of this.#outbox) {

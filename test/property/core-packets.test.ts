@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { msgpack } from '../../src/codec/msgpack.js';
 import { snappy } from '../../src/compressor/snappy.js';
+import { BUNDLE } from '../../src/core/bundle.js';
 import { memberIdFromBytes } from '../../src/core/member-id.js';
 import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
@@ -79,6 +80,7 @@ const type = <T extends NativePacket['type']>(name: T) => fc.constant(name);
 const name = { origin: fc.oneof(id, fc.constantFrom(...fc.sample(id, 2))), messageId: time };
 const hops = fc.nat(255);
 const broadcast = { ...name, messageType, hops, reliable: fc.boolean(), tag: text, payload };
+const gossiped = { ...broadcast, messageType: fc.oneof(messageType, fc.constant(BUNDLE)) };
 const addressed = { from: id, to: id, messageId: time, messageType, payload };
 const packet: fc.Arbitrary<NativePacket> = fc.oneof(
   fc.record({ type: type('ping'), seq: u32, from: id, news }),
@@ -113,7 +115,7 @@ const packet: fc.Arbitrary<NativePacket> = fc.oneof(
     whole: fc.boolean(),
   }),
   fc.record({ type: type('pull'), from: id, ids: fc.array(id, { maxLength: 50 }) }),
-  fc.record({ type: type('gossip'), from: id, messages: fc.array(fc.record(broadcast), { maxLength: 5 }) }),
+  fc.record({ type: type('gossip'), from: id, messages: fc.array(fc.record(gossiped), { maxLength: 5 }) }),
   fc.record({ type: type('message'), ...addressed }),
   fc.record({ type: type('request'), ...addressed }),
   fc.record({

@@ -1,4 +1,5 @@
 /** Native packets of every type, from members that are known and strangers, as seeds for mutation. */
+import { pack } from '../../src/core/bundle.js';
 import type { MemberRecord, NativePacket, News } from '../../src/wire/packet.js';
 
 const SELF = '0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
@@ -89,6 +90,7 @@ export function packetsOfEveryType(): NativePacket[] {
         { ...message, origin: THIRD, hops: 4, reliable: false, tag: '' },
         { ...message, messageId: TIME + 8n, origin: THIRD, hops: 0, reliable: false, tag: '' },
         { ...message, origin: OTHER, hops: 255, reliable: true, tag: 'web' },
+        { ...message, ...pack([message, message]), origin: OTHER, hops: 1, reliable: false, tag: '' },
       ],
     },
     { type: 'neighbour', from: OTHER, on: true },

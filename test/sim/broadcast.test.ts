@@ -201,6 +201,25 @@ test('many senders at once, and 64 KB of one: everything arrives, once', 2, (see
   expect(new Set(large.map(({ to, from }) => `${to} ${from}`)).size).toBe(senders * 29);
 });
 
+test('what one member says at once is one broadcast on its way, for each tag, and comes in its order', 2, (seed) => {
+  const sim = createSimulation({ seed });
+  for (let i = 0; i < 10; i++) sim.addMember({ tags: i % 2 === 1 ? ['odd'] : [] });
+  sim.connectAll();
+  sim.run(2000);
+  sim.broadcast(0, 'first');
+  for (let i = 0; i < 100; i++)
+    sim.broadcast(0, i, { messageType: 128 + i, ...(i >= 60 && i < 80 ? { tag: 'odd' } : {}) });
+  sim.run(1000);
+  for (const to of everyoneBut(sim, 0)) {
+    const heard = sim.deliveries.filter((delivery) => delivery.to === to);
+    const expected = Array.from({ length: 100 }, (_, i) => i).filter((i) => to % 2 === 1 || i < 60 || i >= 80);
+    expect(heard.map(({ data }) => data)).toEqual(['first', ...expected]);
+    expect(heard.slice(1).map(({ messageType }) => messageType)).toEqual(expected.map((i) => 128 + i));
+    // The first, and 60, 20 and 20 that left together.
+    expect(sim.stats(to)).toMatchObject({ broadcastsHeld: 4, broadcastsDelivered: expected.length + 1 });
+  }
+});
+
 test('1,000 broadcasts a second share packets, and nothing grows without limit', 1, (seed) => {
   const sim = cluster(seed, 10, { limits: { broadcastCacheBytesMax: 100_000 } });
   const before = sim.traffic().reliable;

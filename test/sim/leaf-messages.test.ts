@@ -27,6 +27,17 @@ test('broadcasts of leaves and members reach everybody else once', 4, (seed) => 
   }
 });
 
+test('broadcasts that travel as one reach leaves one by one, once and in their order', 2, (seed) => {
+  const { sim, leaves } = world(seed, { members: 4, gateways: 2, leaves: 4 });
+  const all = Array.from({ length: 30 }, (_, i) => i);
+  for (const i of all) sim.broadcast(3, i);
+  sim.run(500);
+  expect(sim.stats(0).broadcastsHeld).toBe(2);
+  for (const leaf of leaves) {
+    expect(sim.deliveries.filter(({ to }) => to === leaf).map(({ data }) => data)).toEqual(all);
+  }
+});
+
 test('a tagged broadcast reaches leaves with the tag, also where neither gateway nor relay has it', 4, (seed) => {
   const { sim } = world(seed, { members: 9, gateways: 3, leaves: 0 });
   const tagged = [0, 1, 2].map((gateway) => sim.addLeaf({ gateways: [gateway], tags: ['page'] }));

@@ -52,6 +52,16 @@ test('a broadcast of a native reaches everybody once, and Go-like peers get one 
   }
 });
 
+test('broadcasts that travel as one reach Go-like peers one by one, each once', 3, (seed) => {
+  const cluster = mixed(seed, 4, 3);
+  const { sim } = cluster;
+  for (let i = 0; i < 30; i++) sim.broadcast(0, i, { reliable: i >= 20 });
+  sim.run(2000);
+  expect(sim.stats(1).broadcastsHeld).toBe(3);
+  for (let i = 0; i < 30; i++) expect(arrivals(cluster, i)).toEqual(everyoneBut(cluster, 0));
+  expect(copies(cluster.gos)).toEqual(Array(30 * 3).fill(1));
+});
+
 test('a broadcast of a Go-like peer reaches everybody once', 3, (seed) => {
   for (const [natives, gos] of SIZES) {
     const cluster = mixed(seed, natives, gos);

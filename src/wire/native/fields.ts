@@ -37,17 +37,16 @@ export const string: Field<string> = {
 /** Everything that is left: only as the last field. */
 export const payload: Field<Uint8Array> = { write: (w, value) => w.raw(value), read: (r) => r.rest() };
 /** The type of an application's message. */
-export const messageType: Field<number> = {
-  write: varint.write,
-  read(r) {
-    /** The smallest message type of an application or library; below are the protocol's own. */
-    const MESSAGE_TYPE_MIN = 64;
-    const MESSAGE_TYPE_MAX = 0xffff;
-    const type = r.varint();
-    if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
-    throw new GossipError('ERR_PACKET', `message type ${type}`);
-  },
-};
+export const messageType: Field<number> = { write: varint.write, read: (r) => checkType(r.varint()) };
+
+/** @returns the type, if it is one. */
+export function checkType(type: number): number {
+  /** The smallest message type of an application or library; below are the protocol's own. */
+  const MESSAGE_TYPE_MIN = 64;
+  const MESSAGE_TYPE_MAX = 0xffff;
+  if (type >= MESSAGE_TYPE_MIN && type <= MESSAGE_TYPE_MAX) return type;
+  throw new GossipError('ERR_PACKET', `message type ${type}`);
+}
 
 /** One of a few words, as its place in the list. */
 export function oneOf<T extends string>(words: readonly T[]): Field<T> {

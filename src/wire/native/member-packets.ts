@@ -16,12 +16,12 @@ import {
 } from '../packet.js';
 import {
   bool,
+  checkType,
   type Field,
   type Fields,
   hlc,
   id,
   list,
-  messageType,
   string,
   struct,
   type Table,
@@ -36,6 +36,15 @@ import { record, SHARED_PACKETS, state } from './packet-codec.js';
 const sized: Field<Uint8Array> = {
   write: (w, value) => w.bytes(value),
   read: (r) => r.bytes(r.left, 'slice'),
+};
+
+/** The type of an application's message, or 0 for several in one: `core/bundle.ts`. */
+const bundleType: Field<number> = {
+  write: varint.write,
+  read(r) {
+    const type = r.varint();
+    return type && checkType(type);
+  },
 };
 
 /** Messages, or their names: whose each is stands there only when it is another's than the one before. */
@@ -82,7 +91,7 @@ export const OWN_PACKETS: Table<'type', Exclude<NativePacket, LeafPacket | Share
   gossip: {
     from: id,
     messages: messages<Of<'gossip'>>(
-      { messageId: hlc, messageType, hops: u8, reliable: bool, tag: string, payload: sized },
+      { messageId: hlc, messageType: bundleType, hops: u8, reliable: bool, tag: string, payload: sized },
       MESSAGES_MAX,
       13,
     ),
