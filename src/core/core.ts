@@ -82,6 +82,7 @@ export class Core extends Machine {
   }
 
   protected route(input: Input): void {
+    if ('packet' in input) this.suspicion.heard();
     switch (input.type) {
       case 'tick':
         return;

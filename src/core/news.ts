@@ -219,9 +219,8 @@ export class NewsQueue {
    * really gone, others will find.
    */
   #isDeaf({ id, state, by }: Extract<News, { kind: 'state' }>): boolean {
-    if (state === 'alive' || by === id) return false;
     const accuser = this.core.members.get(by);
-    return accuser !== undefined && accuser.state !== 'alive';
+    return state !== 'alive' && by !== id && accuser !== undefined && accuser.state !== 'alive';
   }
 
   /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */

@@ -18,11 +18,6 @@ import { stateNews } from './news.js';
 import { Ring } from './ring.js';
 import { isActive, type MemberRow } from './row.js';
 
-/** A prime above every size of a ring, so that steps of it pass all places. Source: Knuth's multiplier for hashing. */
-const STEP = 2_654_435_761;
-/** A refused dial leaves this share of the timeout to an ack that is under way. Source: guess, many times a round trip. */
-const REFUSED_WAIT = 0.2;
-
 /**
  * What speaks against a member other than silence: its connection was closed, so that dialling again shows more; it could not
  * be reached by the reliable carrier; a dial was refused, since nobody listens there.
@@ -37,7 +32,7 @@ interface Probe {
   nacked: MemberId[];
   /** A refused dial or closed connection made us ask. */
   evidence: boolean;
-  /** When a dial of ours was refused, and which helpers' were. */
+  /** A dial of ours was refused: until then an ack that is under way is waited for. And which helpers' dials were. */
   refusedMs: number | undefined;
   refused: MemberId[];
   /**
@@ -88,6 +83,8 @@ export class Prober {
 
   /** The step of this interval leads everybody to somebody else, and within N intervals to each member once. */
   #nextTarget(): MemberRow | undefined {
+    /** A prime above every size of a ring, so that steps of it pass all places. Source: Knuth's multiplier for hashing. */
+    const STEP = 2_654_435_761;
     const { config, nowMs, timing, self, members } = this.core;
     const { size } = this.#active;
     const interval = Math.floor((config.epochMs + nowMs) / timing.probeIntervalMs);
@@ -250,16 +247,18 @@ export class Prober {
   /** Nobody listens at the address. Others look as well; an ack that is under way has a moment left. */
   #refused(seq: number, probe: Probe): void {
     if (probe.refusedMs !== undefined) return;
-    probe.refusedMs = this.core.nowMs;
+    /** A share of the timeout. Source: guess, many times a round trip. */
+    const REFUSED_WAIT = 0.2;
+    const waitMs = this.core.timing.probeTimeoutMs * REFUSED_WAIT;
+    probe.refusedMs = this.core.nowMs + waitMs;
     if (!probe.done) this.#askOthers(seq, true);
-    this.core.schedule(this.core.timing.probeTimeoutMs * REFUSED_WAIT, () => this.#closeIfRefused(seq, probe));
+    this.core.schedule(waitMs, () => this.#closeIfRefused(seq, probe));
   }
 
   /** Ends a probe early when a dial of ours was refused and, in our own matter, those of all helpers as well. */
   #closeIfRefused(seq: number, probe: Probe): void {
-    const { probeTimeoutMs } = this.core.timing;
-    if (probe.refusedMs === undefined || this.core.nowMs < probe.refusedMs + probeTimeoutMs * REFUSED_WAIT) return;
-    if (probe.done || this.#isHard(probe)) this.#close(seq, false);
+    if (probe.refusedMs !== undefined && this.core.nowMs >= probe.refusedMs && (probe.done || this.#isHard(probe)))
+      this.#close(seq, false);
   }
 
   /** Three of us were refused, or all there are; who is alone with the target has nobody to ask. */
@@ -350,10 +349,10 @@ export class Prober {
       );
       return;
     }
-    const done = (alive: boolean, refused: boolean) => {
-      if (alive) this.#tell(asker, 'ack', seq, false);
-      else this.core.send(asker, { type: 'nack', seq, from: this.core.self.id, refused }, false);
-    };
+    const done = (alive: boolean, refused: boolean) =>
+      alive
+        ? this.#tell(asker, 'ack', seq, false)
+        : this.core.send(asker, { type: 'nack', seq, from: this.core.self.id, refused }, false);
     if (!row || !this.#canProbe(row) || row === this.core.self || this.#probes.size >= RELAYS_MAX) {
       done(false, false);
       return;

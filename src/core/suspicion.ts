@@ -1,6 +1,6 @@
 /**
  * Suspicion: between silence and death. Its time shrinks as independent members confirm it, a refutation ends it, and hard
- * evidence found twice cuts it short.
+ * evidence found twice cuts it short. Who hears nobody gives no verdict for a while: the fault may be its own.
  *
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
@@ -11,13 +11,6 @@ import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './row.js';
 
-/** Highest local health score; 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
-const HEALTH_MAX = 8;
-/** Independent confirmations after which a suspicion has shrunk to its minimum. Source: Lifeguard §III-B, K. */
-const CONFIRMATIONS = 3;
-/** The witness that is no member: a refused dial, a closed connection. */
-const EVIDENCE: MemberId = 'evidence';
-
 /** What somebody says of us; in news of a state alone there is less. */
 type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<MemberRecord, 'address' | 'version'>>;
 
@@ -27,7 +20,8 @@ interface Suspicion {
   /** Confirmations after which the minimum is reached. */
   k: number;
   witnesses: Set<MemberId>;
-  deadlineMs: number;
+  /** From the start until the verdict. */
+  lastsMs: number;
   /** When hard evidence was first found. */
   hardMs?: number;
 }
@@ -35,6 +29,10 @@ interface Suspicion {
 export class SuspicionTable {
   readonly #running = new Map<MemberId, Suspicion>();
   #health = 0;
+  /** From then on we are deaf, unless somebody says something. */
+  #deafMs = Number.POSITIVE_INFINITY;
+  /** We were deaf, and until then read what has waited, others' accusations before the refutations. */
+  #readsMs = 0;
 
   constructor(private readonly core: Core) {}
 
@@ -45,6 +43,8 @@ export class SuspicionTable {
 
   /** Changes the score, kept within 0 … 8. */
   adjustHealth(by: number): void {
+    /** 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
+    const HEALTH_MAX = 8;
     this.#health = Math.min(HEALTH_MAX, Math.max(0, this.#health + by));
   }
 
@@ -76,6 +76,8 @@ export class SuspicionTable {
     if (row.state === 'alive') this.core.members.mergeState(row, row.incarnation, 'suspect', this.core.self.id);
     else this.confirm(row, this.core.self.id);
     for (const helper of helpers) this.confirm(row, helper, true);
+    /** The witness that is no member: a refused dial, a closed connection. */
+    const EVIDENCE: MemberId = 'evidence';
     if (evidence) this.confirm(row, EVIDENCE, true);
   }
 
@@ -118,7 +120,7 @@ export class SuspicionTable {
       minMs,
       k: row.via ? 0 : this.#confirmers(row),
       witnesses: new Set([by]),
-      deadlineMs: 0,
+      lastsMs: 0,
     };
     this.#running.set(row.id, suspicion);
     this.#rearm(row.id, suspicion);
@@ -126,8 +128,10 @@ export class SuspicionTable {
 
   /** Those that can confirm are the others of our own kind, as far as they are not suspects too. */
   #confirmers(about: MemberRow): number {
+    /** Independent confirmations after which a suspicion has shrunk to its minimum. Source: Lifeguard §III-B, K. */
+    const CONFIRMATIONS = 3;
     const { members } = this.core;
-    let others = members.natives().length - (about.dialect === 'native' ? 1 : 0);
+    let others = members.natives().length - Number(about.dialect === 'native');
     if (others < this.#running.size + CONFIRMATIONS) {
       for (const id of this.#running.keys()) {
         const row = members.get(id);
@@ -152,42 +156,49 @@ export class SuspicionTable {
   #rearm(id: MemberId, suspicion: Suspicion): void {
     const part = suspicion.k > 0 ? log(suspicion.witnesses.size, suspicion.k + 1) : 1;
     const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
-    const lasts = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
-    suspicion.deadlineMs = suspicion.startMs + lasts;
+    suspicion.lastsMs = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
     this.#arm(id, suspicion);
   }
 
   #arm(id: MemberId, suspicion: Suspicion): void {
-    this.core.schedule(suspicion.deadlineMs - this.core.nowMs, () => this.#deadline(id, suspicion));
+    this.core.schedule(suspicion.startMs + suspicion.lastsMs - this.core.nowMs, () => this.#deadline(id, suspicion));
   }
 
-  #deadline(id: MemberId, suspicion: Suspicion): void {
-    const row = this.core.members.get(id);
+  /** @param looked - a last look has shown nothing. */
+  #deadline(id: MemberId, suspicion: Suspicion, looked = false): void {
+    const { core } = this;
+    const { nowMs } = core;
+    const row = core.members.get(id);
     if (this.#running.get(id) !== suspicion || !row) return;
     // The deadline has moved, or the timer came a rounding step early.
-    if (this.core.nowMs < suspicion.deadlineMs) {
+    if (nowMs < suspicion.startMs + suspicion.lastsMs) this.#arm(id, suspicion);
+    else if (
+      // We were asleep: what was silent may be us.
+      nowMs < core.pausedUntilMs ||
+      // It has spoken since: it lives and has not yet heard that it is suspected.
+      row.heardMs > suspicion.startMs ||
+      // We hear nobody though somebody should be there, or did until now: it may be us as well. When that goes on we are alone.
+      ((nowMs > this.#deafMs || nowMs < this.#readsMs) &&
+        this.#running.size < core.members.peerCount &&
+        nowMs < row.stateMs + 2 * suspicion.minMs * core.timing.suspicionMaxMult)
+    ) {
+      // Tell it, and wait once more.
+      suspicion.startMs = nowMs;
+      if (!row.via) core.probe.verify(row);
       this.#arm(id, suspicion);
-      return;
-    }
-    if (this.core.nowMs < this.core.pausedUntilMs || row.heardMs > suspicion.startMs) {
-      // We were asleep, and what was silent may be us; or it has spoken since: it lives and has not yet heard that it is
-      // suspected. Tell it, and wait once more.
-      suspicion.startMs = this.core.nowMs;
-      if (!row.via) this.core.probe.verify(row);
-      this.#rearm(id, suspicion);
-      return;
-    }
-    if (suspicion.witnesses.size > suspicion.k) {
-      this.#declare(row);
-      return;
-    }
+    } else if (looked || suspicion.witnesses.size > suspicion.k) this.#declare(row);
     // Nobody, or too few, have confirmed it: it may have begun when we heard nobody, and be heard no more of. A last look.
-    this.core.probe.verify(row, (alive) => {
-      if (this.#running.get(id) !== suspicion) return;
-      if (alive) this.#deadline(id, suspicion);
-      else if (this.core.nowMs >= this.core.pausedUntilMs) this.#declare(row);
-      else this.#arm(id, suspicion);
-    });
+    else core.probe.verify(row, (alive) => this.#deadline(id, suspicion, !alive));
+  }
+
+  /** Something came, from anybody. */
+  heard(): void {
+    /** Probe intervals without a packet; in each somebody asks us, or answers. Source: guess. */
+    const SILENCE = 2;
+    const { core } = this;
+    const laterMs = core.nowMs + core.timing.probeIntervalMs * SILENCE;
+    if (core.nowMs > this.#deafMs) this.#readsMs = laterMs;
+    this.#deafMs = laterMs;
   }
 
   #declare(row: MemberRow): void {
@@ -220,10 +231,7 @@ export class SuspicionTable {
       this.core.count('refutations');
       this.adjustHealth(1);
       // We were not heard, and may not have heard: whom we suspect gets its whole time once more.
-      for (const suspicion of this.#running.values()) {
-        suspicion.deadlineMs += this.core.nowMs - suspicion.startMs;
-        suspicion.startMs = this.core.nowMs;
-      }
+      for (const suspicion of this.#running.values()) suspicion.startMs = this.core.nowMs;
     }
     this.core.members.renewSelf('alive');
     this.core.news.addState(this.core.self, this.core.self.id);

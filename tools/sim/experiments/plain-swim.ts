@@ -19,6 +19,8 @@ export function asPlainSwim<T>(run: () => T): T {
     replace(SuspicionTable.prototype, 'adjustHealth', nothing),
     // A pause of our own is not noticed.
     replace(Core.prototype, 'woke' as never, nothing as never),
+    // Nor that we hear nobody.
+    replace(SuspicionTable.prototype, 'heard', nothing),
     // Nacks say nothing, and nobody confirms anything.
     replace(Prober.prototype, 'onNack', nothing),
     replace(SuspicionTable.prototype, 'confirm', nothing),
