@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Core } from '../../src/core/core.js';
 import type { Effect } from '../../src/core/effect.js';
 import { GossipError, isRefused } from '../../src/errors.js';
-import type { MemberRecord, NativePacket } from '../../src/wire/packet.js';
+import type { MemberRecord, NativePacket, News } from '../../src/wire/packet.js';
 import { hlcAt, idOf, oneCore } from './one-core.js';
 
 function record(member: number, change: Partial<MemberRecord> = {}): MemberRecord {
@@ -308,6 +308,31 @@ test('who is accused itself gives those it suspects their whole time once more: 
     expect(until(1850)).toBe(accused ? 'suspect' : 'dead');
     expect(until(3250)).toBe(accused ? 'suspect' : 'dead');
     expect(until(3350)).toBe('dead');
+  }
+});
+
+test('who has heard nobody for a while gives no verdict by what has waited, but by what it hears from then on', () => {
+  for (const silentMs of [0, 4000]) {
+    const core = coreWith(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
+    const tell = (by: number, news: readonly News[]) => give(core, { type: 'news', from: idOf(by), news });
+    const accuse = (by: number) =>
+      tell(by, [{ kind: 'state', id: idOf(1), incarnation: hlcAt(0), state: 'suspect', by: idOf(by) }]);
+    /** Runs on, with or without others that say something. */
+    const pass = (ms: number, heard: boolean) => {
+      for (const endMs = core.nowMs + ms; core.nowMs < endMs; ) {
+        core.handle({ type: 'tick' }, core.nowMs + 25);
+        if (heard) tell(2, []);
+      }
+      return core.members.get(idOf(1))?.state;
+    };
+    accuse(2);
+    expect(pass(4000 - silentMs, true)).toBe('suspect');
+    expect(pass(silentMs, false)).toBe('suspect');
+    // Three confirmations end a suspicion after 2 × log10 12 × 0.9 s, which is past.
+    const alive = [3, 4, 5, 6, 7, 8].filter((n) => core.members.get(idOf(n))?.state === 'alive').slice(0, 3);
+    for (const by of alive) accuse(by);
+    expect(core.members.get(idOf(1))?.state).toBe(silentMs > 0 ? 'suspect' : 'dead');
+    expect(pass(4000, true)).toBe('dead');
   }
 });
 
