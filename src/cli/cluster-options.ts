@@ -1,6 +1,8 @@
-/** From the words of the command line to the parts of a cluster: transport, codec, cipher, compressor. */
+/**
+ * From the words of the command line to the parts of a cluster: transport, codec, cipher, compressor. What is large and seldom
+ * chosen is loaded when it is chosen: most of what the command took to start was the library of a WebSocket server.
+ */
 import { aesGcm } from '../cipher/aes-gcm.node.js';
-import { secretbox } from '../cipher/secretbox.js';
 import { json } from '../codec/json.js';
 import { msgpack } from '../codec/msgpack.js';
 import { msgpackRaw } from '../codec/msgpack-raw.js';
@@ -12,30 +14,33 @@ import { httpTransport } from '../transport/http.js';
 import { httpListener } from '../transport/node/http-listener.js';
 import { systemResolver } from '../transport/node/resolver.js';
 import { socketTransport } from '../transport/node/socket.js';
-import { webSocketListener } from '../transport/node/websocket-listener.js';
 import { webSocketTransport } from '../transport/websocket.js';
 import { gossipV1 } from '../v1.js';
 import type { MemberArgs } from './args.js';
 import { versionRange } from './version-range.js';
 
 const CODECS = { msgpack, 'msgpack-raw': msgpackRaw, json };
-const CIPHERS = { 'aes-gcm': aesGcm, secretbox };
+const CIPHERS = {
+  'aes-gcm': async () => aesGcm,
+  secretbox: async () => (await import('../cipher/secretbox.js')).secretbox,
+};
+const webSockets = () => import('../transport/node/websocket-listener.js');
 const COMPRESSORS = { snappy, deflate };
 
 /**
  * Makes what `createCluster` takes. Peers of the Go library are always welcome.
  * @throws GossipError `ERR_OPTION`, `ERR_KEY`, `ERR_ADDRESS`: nothing was opened.
  */
-export function clusterOptions(args: MemberArgs, logger: Logger): ClusterOptions {
+export async function clusterOptions(args: MemberArgs, logger: Logger): Promise<ClusterOptions> {
   const { id, applicationVersion, acceptRange, preset, compressBytesMin } = args;
   return {
-    transport: transportOf(args),
+    transport: await transportOf(args),
     codec: CODECS[args.codec](),
     v1: gossipV1(),
     tags: args.tags,
     metadata: args.metadata,
     logger,
-    ...(args.cipher && { cipher: CIPHERS[args.cipher](args.keys) }),
+    ...(args.cipher && { cipher: (await CIPHERS[args.cipher]())(args.keys) }),
     ...(args.compressor && { compressor: COMPRESSORS[args.compressor]() }),
     ...(compressBytesMin !== undefined && { compressBytesMin }),
     ...(id !== undefined && { id }),
@@ -49,14 +54,16 @@ export function clusterOptions(args: MemberArgs, logger: Logger): ClusterOptions
  * Makes what `createGateway` takes, when leaves are welcome.
  * @throws GossipError `ERR_ADDRESS`: nothing was opened.
  */
-export function gatewayOptions({ gateway }: MemberArgs): GatewayOptions | undefined {
-  return gateway === undefined ? undefined : { listen: webSocketListener({ bind: gateway }) };
+export async function gatewayOptions({ gateway }: MemberArgs): Promise<GatewayOptions | undefined> {
+  return gateway === undefined ? undefined : { listen: (await webSockets()).webSocketListener({ bind: gateway }) };
 }
 
-function transportOf({ transport, bind, advertise, path, bearerToken }: MemberArgs): Transport {
+async function transportOf({ transport, bind, advertise, path, bearerToken }: MemberArgs): Promise<Transport> {
   const own = advertise === undefined ? {} : { advertise };
   if (transport === 'socket') return socketTransport({ bind, ...own });
-  if (transport === 'ws') return webSocketTransport({ listen: webSocketListener({ bind, path }), ...own });
+  if (transport === 'ws') {
+    return webSocketTransport({ listen: (await webSockets()).webSocketListener({ bind, path }), ...own });
+  }
   return httpTransport({
     path,
     listen: httpListener({ bind }),

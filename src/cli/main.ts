@@ -42,8 +42,8 @@ async function member(args: MemberArgs): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
 
   const echoes = [...new Set(args.echoTypes)].map((type) => defineRequest(type));
-  const leaves = gatewayOptions(args);
-  const cluster = await createCluster(clusterOptions(args, front.logger));
+  const leaves = await gatewayOptions(args);
+  const cluster = await createCluster(await clusterOptions(args, front.logger));
   const gateway = leaves && (await createGateway(cluster, leaves));
   cluster.on('message', (message) => front.message(message));
   for (const echo of echoes) {

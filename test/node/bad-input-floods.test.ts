@@ -92,7 +92,7 @@ const inventedFrom = (n: number, count: number) => Array.from({ length: count },
 /** Of every way to invent members. */
 const SHARE = tries(5, 1);
 
-test('a hundred thousand invented members are not believed', { timeout: 30_000 }, async () => {
+test('members invented by every way there is are not believed', { timeout: 60_000 }, async () => {
   // Short, so that the invented ones that are being looked for are given up soon.
   const victim = await startVictim({ v1: true, timing: { joinTimeoutMs: 1000 } });
   const goId = inventedId(999_999);
@@ -188,8 +188,10 @@ test('the application joins whom it wants while strangers flood', async () => {
 });
 
 test('one joiner that knocks thousands of times, or is refused as often, costs no more than once', async () => {
-  const victim = await startVictim({ timing: { joinTimeoutMs: 1000 } });
+  const joinTimeoutMs = 1000;
+  const victim = await startVictim({ timing: { joinTimeoutMs } });
   const before = memberIds(victim);
+  const startedMs = performance.now();
   const join = (protocolVersion: number) => {
     const record = inventedRecord(1, { protocolVersion });
     return frameOf(victim, { type: 'join', seq: 1, from: record.id, record });
@@ -202,8 +204,8 @@ test('one joiner that knocks thousands of times, or is refused as often, costs n
   );
   await victim.counted('joinsRepeated', 1000 * SHARE - 100);
   await victim.counted('joinsRejected', 1000 * SHARE);
-  // Every answer is one frame to an address that the stranger chose.
-  assert.isAtMost(victim.stat('framesSent'), 260);
+  // Every answer is one frame to an address that the stranger chose: at most 256 of them in each time that a join may take.
+  assert.isAtMost(victim.stat('framesSent'), 260 * Math.ceil((performance.now() - startedMs) / joinTimeoutMs));
   assert.isAtMost(victim.stat('probesOpen'), 1);
   await victim.until(() => victim.stat('contactsPending') === 0, 'the joiner is given up');
   await assertUnharmed(victim, before, ['joinsRejected', 'joinersUnreachable']);

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import type { V1StateEntry } from '../../src/wire/v1/packet.js';
 import { addGoLike, type GoLikePeer } from '../../tools/sim/go-like-peer.js';
+import { tries } from '../effort.js';
 import { until } from './leaves.js';
 import { type Mixed, mixed, sum, troubles } from './mixed.js';
 import { seeded } from './seeded.js';
@@ -112,7 +113,7 @@ test('at rest nobody opens a connection to ask for a leaf or its gateway', 3, (s
 test('beyond the bound of keep-alives peers ask, and are answered', 1, (seed) => {
   const cluster = world(seed, { gos: 11, leaves: 110 });
   const { sim, gos, leaves } = cluster;
-  sim.run(15_000);
+  sim.run(tries(15_000, 4000));
   const trouble = troubles(cluster);
   const { datagrams } = sim.traffic(0);
   const updates = () => leaves.map((leaf) => sum(gos.map((go) => go.received.get(`4 from ${leaf}`) ?? 0)));
