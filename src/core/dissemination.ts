@@ -387,7 +387,8 @@ export class Dissemination {
   onPrune({ from }: Extract<NativePacket, { type: 'prune' }>): void {
     const link = this.core.neighbours.get(from);
     if (from === this.#parent) this.#graft(from);
-    else if (link) link.lazy = true;
+    // Said back: a graft of ours may have been under way, by which the other side would take the link for one of the tree.
+    else if (link?.lazy === false) this.#prune(from);
   }
 
   /** There is a new link, or an old one is back: it begins in the tree, and brings what one side has missed. */

@@ -78,13 +78,13 @@ test('while a tree takes its shape nobody is cut off: all comes before anything 
       else sim.connectAll();
       expect(sim.runUntil(() => sim.converged(), 30_000)).toBe(true);
       const sentMs: number[] = [];
-      for (let i = 0; i < 400; i++) {
+      for (let i = 0; i < 100; i++) {
         sentMs.push(sim.nowMs);
         sim.broadcast(i % senders, i);
         sim.run(1);
       }
-      sim.run(2000);
-      expect(sim.deliveries).toHaveLength(400 * (members - 1));
+      sim.run(1000);
+      expect(sim.deliveries).toHaveLength(100 * (members - 1));
       const slowest = Math.max(...sim.deliveries.map(({ atMs, data }) => atMs - (sentMs[data as number] as number)));
       expect(slowest, `${members} members, ${young ? 'young' : 'grown'}, ${senders} senders`).toBeLessThan(100);
     }
