@@ -91,6 +91,18 @@ test('while a tree takes its shape nobody is cut off: all comes before anything 
   }
 });
 
+test('a graft that crosses a prune: both ends agree at once whether their link is of the tree', 1, (seed) => {
+  const sim = cluster(seed, 2);
+  sim.broadcast(0, 'first');
+  sim.run(100);
+  // As if the other end had said so before it chose this link.
+  sim.inject(0, { type: 'prune', from: sim.id(1) });
+  sim.run(20);
+  sim.broadcast(0, 'second');
+  sim.run(20);
+  expect(arrivals(sim, 'second')).toEqual([1]);
+});
+
 test('links are few, and the same on both sides', 2, (seed) => {
   const sim = cluster(seed, 60);
   sim.run(30_000);
