@@ -2,14 +2,15 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { first } from './test/first.js';
 
-/** Files that take longest: a run ends when its longest file does. */
+/** Files of each project that take longest: a run ends when its longest file does. */
 const LONG = [
-  'fuzz.test.ts',
-  'v1-failure.test.ts',
+  'cli.test.ts',
+  'examples.test.ts',
   'demo.test.ts',
   'docs.test.ts',
   'types.test.ts',
-  'examples.test.ts',
+  'fuzz.test.ts',
+  'v1-failure.test.ts',
 ];
 
 const common = { environment: 'node', pool: 'forks' } as const;

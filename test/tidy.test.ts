@@ -4,9 +4,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path/posix';
-import ts from 'typescript';
+import type { Identifier, Node, SourceFile, StringLiteral, VariableDeclaration } from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { importable, sources } from '../tools/entries.mjs';
+import { ts } from './typescript.js';
 
 interface Import {
   /** A path from the root for our own files, the specifier as written for everything else. */
@@ -18,7 +19,7 @@ interface Import {
 interface Source {
   path: string;
   text: string;
-  tree: ts.SourceFile;
+  tree: SourceFile;
   imports: Import[];
 }
 
@@ -40,15 +41,15 @@ function read(path: string): Source {
       typeOnly,
     });
   };
-  const visit = (node: ts.Node): void => {
+  const visit = (node: Node): void => {
     if (ts.isImportDeclaration(node)) {
-      add((node.moduleSpecifier as ts.StringLiteral).text, node.importClause?.isTypeOnly ?? false);
+      add((node.moduleSpecifier as StringLiteral).text, node.importClause?.isTypeOnly ?? false);
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
-      add((node.moduleSpecifier as ts.StringLiteral).text, node.isTypeOnly);
+      add((node.moduleSpecifier as StringLiteral).text, node.isTypeOnly);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      add((node.argument.literal as ts.StringLiteral).text, true);
+      add((node.argument.literal as StringLiteral).text, true);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add((node.arguments[0] as ts.StringLiteral).text, false);
+      add((node.arguments[0] as StringLiteral).text, false);
     }
     ts.forEachChild(node, visit);
   };
@@ -192,9 +193,9 @@ describe('the core is pure', () => {
     const found: string[] = [];
     for (const { path, tree } of house.values()) {
       if (!path.startsWith('src/core/')) continue;
-      const report = (node: ts.Node, what: string) =>
+      const report = (node: Node, what: string) =>
         found.push(`${path}:${tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1} ${what}`);
-      const visit = (node: ts.Node): void => {
+      const visit = (node: Node): void => {
         if (ts.isIdentifier(node) && FORBIDDEN.has(node.text) && !isMemberName(node)) report(node, node.text);
         if (ts.isPropertyAccessExpression(node) && ['Date.now', 'Math.random'].includes(node.getText(tree))) {
           report(node, node.getText(tree));
@@ -211,7 +212,7 @@ describe('the core is pure', () => {
   });
 
   /** A name after a dot or of a property is not the global of that name. */
-  function isMemberName(node: ts.Identifier): boolean {
+  function isMemberName(node: Identifier): boolean {
     const { parent } = node;
     if (ts.isPropertyAccessExpression(parent)) return parent.name === node;
     return (
@@ -227,7 +228,7 @@ describe('the core is pure', () => {
   test('there is no mutable state at module level in src/', () => {
     // A `let`, or a collection that starts empty and can only be meant to be filled. A WeakMap is fine: what is kept
     // by instance belongs to the instance.
-    const mutable = (declaration: ts.VariableDeclaration, tree: ts.SourceFile) =>
+    const mutable = (declaration: VariableDeclaration, tree: SourceFile) =>
       !(declaration.parent.flags & ts.NodeFlags.Const) ||
       /^(new (Map|Set)(<.*>)?\(\)|\[\]|\{\})$/s.test(declaration.initializer?.getText(tree) ?? '');
     const found = [...house.values()].flatMap(({ path, tree }) =>

@@ -4,8 +4,9 @@
  */
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import ts from 'typescript';
+import type { CompilerOptions, SourceFile } from 'typescript';
 import { expect, test } from 'vitest';
+import { ts } from '../typescript.js';
 import { blocksOf, pages, ROOT } from './docs.js';
 
 /** What the reader of the pages has already. */
@@ -49,7 +50,7 @@ const ours = readdirSync(`${ROOT}test/types`)
 
 const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
 const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, ROOT);
-const read = new Map<string, ts.SourceFile | undefined>();
+const read = new Map<string, SourceFile | undefined>();
 const host = ts.createCompilerHost(options);
 const { fileExists, readFile, getSourceFile } = host;
 const written = (path: string) => (path === given ? GIVEN : files.get(path)?.code);
@@ -63,7 +64,7 @@ host.getSourceFile = (path, ...more) => {
 };
 
 /** Compiles files together. @returns what the compiler objects to in each. */
-function compiler(paths: readonly string[], more: ts.CompilerOptions = {}): (path: string) => string[] {
+function compiler(paths: readonly string[], more: CompilerOptions = {}): (path: string) => string[] {
   const program = ts.createProgram([...paths, given], { ...options, ...more }, host);
   return (path) =>
     ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map(({ messageText, file, start = 0 }) => {
