@@ -9,8 +9,13 @@ import { openNamespace, root, startProgram } from './processes.mjs';
 const PORT = 20_000;
 /** Then those that are still missing were refused. */
 const TAKEN_WITHIN_MS = 60_000;
+/** Until all that it was told has been passed on, each piece some twenty times. */
+const TOLD_WITHIN_MS = 600_000;
 
-/** @returns `{ members, heapPerMember, rssPerMember }` in bytes, after a collection; or `{ error }`. */
+/**
+ * @returns `{ members, heapPerMember, rssPerMember, newsWaiting, told }` in bytes, after a collection: as soon as it knows them, while
+ *   they wait to be passed on, and as `told` the same when they have been; or `{ error }`.
+ */
 export async function measureMemory(kind, { members, settleMs, onProgress }) {
   onProgress(`memory: a member that is told of ${members} others`);
   // Inside the repository, so that it finds its libraries.
@@ -40,23 +45,27 @@ export async function measureMemory(kind, { members, settleMs, onProgress }) {
       String(members),
     ]);
     await teller.line('told');
-    let after = before;
-    for (
-      const untilMs = performance.now() + TAKEN_WITHIN_MS;
-      after.members < members && performance.now() < untilMs;
-    ) {
-      await sleep(settleMs);
-      after = await member.ask({ cmd: 'memory' }, 'memory');
-    }
+    const when = async (fits, withinMs) => {
+      const untilMs = performance.now() + withinMs;
+      let now = before;
+      while (!fits(now) && performance.now() < untilMs) {
+        await sleep(settleMs);
+        now = await member.ask({ cmd: 'memory' }, 'memory');
+      }
+      const known = now.members - before.members;
+      return {
+        members: known,
+        heapPerMember: (now.heap - before.heap) / known,
+        rssPerMember: (now.rss - before.rss) / known,
+        newsWaiting: now.newsWaiting,
+      };
+    };
+    const waiting = await when((now) => now.members >= members, TAKEN_WITHIN_MS);
+    onProgress('memory: until it has passed them on');
+    const told = await when((now) => now !== before && now.newsWaiting === 0, TOLD_WITHIN_MS);
     member.kill('SIGKILL');
     teller.kill('SIGKILL');
-    const known = after.members - before.members;
-    return {
-      members: known,
-      heapPerMember: (after.heap - before.heap) / known,
-      rssPerMember: (after.rss - before.rss) / known,
-      newsWaiting: after.newsWaiting,
-    };
+    return { ...waiting, told };
   } catch (error) {
     return { error: error.message };
   } finally {

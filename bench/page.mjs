@@ -192,6 +192,7 @@ ${idleCost()}
 
 ## Memory for each known member
 
-A real member that is told of ${number(memory.members)} others: ${number(memory.heapPerMember)} bytes of heap for each, ${number(memory.rssPerMember)} of the process; ${number(memory.newsWaiting)} of them still waited to be passed on.
+A real member that is told of ${number(memory.members)} others: ${number(memory.told.heapPerMember)} bytes of heap for each when it has passed them on (${number(memory.told.newsWaiting)} wait), ${number(memory.told.rssPerMember)} of the process.
+Just before, while ${number(memory.newsWaiting)} pieces of news wait: ${number(memory.heapPerMember)} bytes of heap for each, ${number(memory.rssPerMember)} of the process.
 ${report.codec ? `\n## Frames a second, one core\n\n${frames()}\n` : ''}${report.skipped.length > 0 ? `\nSkipped: ${report.skipped.join('; ')}.\n` : ''}`;
 writeFileSync(join(root, 'docs/performance.md'), page);

@@ -51,6 +51,8 @@ export class GoLikePeer extends GoLikeStation {
   readonly deliveries: GoDelivery[] = [];
   /** Copies of each application message that arrived, those it has seen before included. */
   readonly copies = new Map<string, number>();
+  /** Packets of application messages that it has sent, those that it has passed on included. */
+  spread = 0;
   /** Packets that arrived, by type and sender's number: `4 from 0`. */
   readonly received = new Map<string, number>();
   /** Exchanges it opened to ask whether somebody lives, by number. */
@@ -405,6 +407,7 @@ export class GoLikePeer extends GoLikeStation {
     packet.ttl--;
     const frame = this.encode(packet);
     for (const { address } of to ?? this.table.some(this.table.fanOut, without, packet.tag)) {
+      if (packet.type >= V1_TYPE.dataMin) this.spread++;
       this.sim.carrier.send(this, this.address, address, frame, reliable, () => {});
     }
   }
