@@ -13,8 +13,9 @@ const TAKEN_WITHIN_MS = 60_000;
 const TOLD_WITHIN_MS = 600_000;
 
 /**
- * @returns `{ members, heapPerMember, rssPerMember, newsWaiting, told }` in bytes, after a collection: as soon as it knows them, while
- *   they wait to be passed on, and as `told` the same when they have been; or `{ error }`.
+ * @returns `{ members, heapPerMember, rssPerMember, newsWaiting, told, more }` in bytes, after a collection: as soon as it knows them,
+ *   while they wait to be passed on; as `told` the same when they have been; and as `more` what as many again have added to
+ *   that, without what a member costs once, such as code that is compiled now; or `{ error }`.
  */
 export async function measureMemory(kind, { members, settleMs, onProgress }) {
   onProgress(`memory: a member that is told of ${members} others`);
@@ -37,39 +38,51 @@ export async function measureMemory(kind, { members, settleMs, onProgress }) {
     await member.line('started');
     await sleep(settleMs);
     const before = await member.ask({ cmd: 'memory' }, 'memory');
-    const teller = startProgram([
-      ...namespace.enter,
-      process.execPath,
-      join(scratch, 'teller.mjs'),
-      String(PORT),
-      String(members),
-    ]);
-    await teller.line('told');
+    let now = before;
+    const tell = async () => {
+      const teller = startProgram([
+        ...namespace.enter,
+        process.execPath,
+        join(scratch, 'teller.mjs'),
+        String(PORT),
+        String(members),
+      ]);
+      await teller.line('told');
+      return teller;
+    };
     const when = async (fits, withinMs) => {
       const untilMs = performance.now() + withinMs;
-      let now = before;
-      while (!fits(now) && performance.now() < untilMs) {
+      do {
         await sleep(settleMs);
         now = await member.ask({ cmd: 'memory' }, 'memory');
-      }
-      const known = now.members - before.members;
-      return {
-        members: known,
-        heapPerMember: (now.heap - before.heap) / known,
-        rssPerMember: (now.rss - before.rss) / known,
-        newsWaiting: now.newsWaiting,
-      };
+      } while (!fits() && performance.now() < untilMs);
+      return now;
     };
-    const waiting = await when((now) => now.members >= members, TAKEN_WITHIN_MS);
+    const tellers = [await tell()];
+    const waiting = await when(() => now.members >= members, TAKEN_WITHIN_MS);
     onProgress('memory: until it has passed them on');
-    const told = await when((now) => now !== before && now.newsWaiting === 0, TOLD_WITHIN_MS);
-    member.kill('SIGKILL');
-    teller.kill('SIGKILL');
-    return { ...waiting, told };
+    const told = await when(() => now.newsWaiting === 0, TOLD_WITHIN_MS);
+    onProgress('memory: as many again');
+    tellers.push(await tell());
+    await when(() => now.members >= members * 2, TAKEN_WITHIN_MS);
+    const more = await when(() => now.newsWaiting === 0, TOLD_WITHIN_MS);
+    for (const program of [member, ...tellers]) program.kill('SIGKILL');
+    return { ...perMember(before, waiting), told: perMember(before, told), more: perMember(told, more) };
   } catch (error) {
     return { error: error.message };
   } finally {
     namespace.close?.();
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** What each member that came between two answers costs. */
+function perMember(before, { members, heap, rss, newsWaiting }) {
+  const known = members - before.members;
+  return {
+    members: known,
+    heapPerMember: (heap - before.heap) / known,
+    rssPerMember: (rss - before.rss) / known,
+    newsWaiting,
+  };
 }

@@ -148,6 +148,24 @@ function idleCost() {
   ].join('\n\n');
 }
 
+function knownMembers() {
+  const row = (what, { members, heapPerMember, rssPerMember, newsWaiting }) => [
+    what,
+    number(members),
+    number(newsWaiting),
+    number(heapPerMember),
+    number(rssPerMember),
+  ];
+  return table(
+    ['', 'members', 'pieces of news that wait', 'heap', 'process'],
+    [
+      row('as soon as it knows them', memory),
+      row('when it has passed them on', memory.told),
+      row('what as many again add to that', memory.more),
+    ],
+  );
+}
+
 function frames() {
   const rows = report.codec.map(({ codec, dialect, go, iso, peer, ratio: r }) => [
     `${dialect} ${codec}`,
@@ -192,7 +210,8 @@ ${idleCost()}
 
 ## Memory for each known member
 
-A real member that is told of ${number(memory.members)} others: ${number(memory.told.heapPerMember)} bytes of heap for each when it has passed them on (${number(memory.told.newsWaiting)} wait), ${number(memory.told.rssPerMember)} of the process.
-Just before, while ${number(memory.newsWaiting)} pieces of news wait: ${number(memory.heapPerMember)} bytes of heap for each, ${number(memory.rssPerMember)} of the process.
+A real member is told of ${number(memory.members)} others; bytes for each, after a collection.
+
+${knownMembers()}
 ${report.codec ? `\n## Frames a second, one core\n\n${frames()}\n` : ''}${report.skipped.length > 0 ? `\nSkipped: ${report.skipped.join('; ')}.\n` : ''}`;
 writeFileSync(join(root, 'docs/performance.md'), page);

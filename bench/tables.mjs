@@ -108,7 +108,14 @@ export function idleTable(rows) {
 /** What one known member costs a real one. */
 export function memoryTable(row) {
   if (row.error) return `Memory: ${row.error}`;
-  return `Memory per known member, ${whole(row.members)} known: ${whole(row.heapPerMember)} B of heap, ${whole(row.rssPerMember)} B of the process (${whole(row.newsWaiting)} still waiting to be passed on)`;
+  const line = (what, { members, heapPerMember, rssPerMember, newsWaiting }) =>
+    `${what}: ${whole(heapPerMember)} B of heap, ${whole(rssPerMember)} B of the process for each of ${whole(members)}, ${whole(newsWaiting)} pieces of news waiting`;
+  return [
+    'Memory per known member',
+    line('as soon as it knows them', row),
+    line('when it has passed them on', row.told),
+    line('what as many again add to that', row.more),
+  ].join('\n');
 }
 
 /** A gateway's cost, in all and for each of its leaves. */
