@@ -35,7 +35,7 @@ const FRAMES_THROUGH_CORE = tries(60_000);
 /** Mutations of one frame: wild ones for the decoders; gentle ones, most of which decode, for the core. */
 const WILD = 4;
 const GENTLE = 1;
-/** Longest time for one frame. On an idle machine the slowest takes a few milliseconds. */
+/** Longest time of the processor for one frame. On an idle machine the slowest takes a few milliseconds. */
 const FRAME_MS_MAX = 2_000;
 /** Bytes the heap may have grown when all is done and collected. */
 const GROWTH_BYTES_MAX = 32 * 1024 * 1024;
@@ -113,8 +113,15 @@ function tryDecode(seed: number, all: readonly Corpus[], steps: number): Packet 
   } catch (error) {
     if (!(error instanceof GossipError)) throw failure(seed, name, frame, error);
   }
-  const tookMs = performance.now() - startMs;
-  if (tookMs > FRAME_MS_MAX) throw failure(seed, name, frame, `it took ${tookMs} ms`);
+  if (performance.now() - startMs > FRAME_MS_MAX) {
+    // Perhaps it only waited for the processor; a slow frame uses it again.
+    const cpu = process.cpuUsage();
+    try {
+      wire.decode(frame, turn % 7 === 0, replyTo);
+    } catch {}
+    const tookMs = process.cpuUsage(cpu).user / 1000;
+    if (tookMs > FRAME_MS_MAX) throw failure(seed, name, frame, `it took ${tookMs} ms`);
+  }
   return packet;
 }
 
