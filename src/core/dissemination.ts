@@ -17,11 +17,12 @@ import { Missing } from './missing.js';
 import type { Neighbour } from './neighbours.js';
 import type { MemberRow } from './row.js';
 
-/** Messages, and names of messages, in one packet at most. Source: what the wire takes. */
-const MESSAGES_MAX = 1024;
+/** Names of messages in one packet at most. Source: what the wire takes. */
 const NAMES_MAX = 2048;
-/** Payload in one packet of several messages. Source: guess, as of state packets. */
+/** Bytes of a packet of several messages, and of a bundle. Source: guess, as of state packets. */
 const PACKET_BYTES_MAX = 65_536;
+/** What a message is taken to need in a packet beside its payload: so it has no more of them than the wire takes. */
+const HEAD_BYTES = 64;
 /** What is sent for one graft at most, each way; the rest is asked for again. Source: guess. */
 const GRAFT_BYTES_MAX = 1024 * 1024;
 /** A way that is shorter by more hops than this takes the place of the one in the tree. Source: guess; the paper's is 3. */
@@ -92,7 +93,7 @@ export class Dissemination {
     if (
       first.tag !== message.tag ||
       first.reliable !== message.reliable ||
-      this.#saidBytes + bytes > PACKET_BYTES_MAX
+      this.#saidBytes + bytes > this.#packetBytesMax
     ) {
       this.#bundle();
     }
@@ -271,17 +272,25 @@ export class Dissemination {
   #send(to: readonly MemberRow[], messages: readonly Held[]): void {
     if (to.length === 0) return;
     this.core.count('broadcastsRelayed', to.length * messages.length);
-    let first = 0;
-    let bytes = 0;
-    messages.forEach(({ payload }, i) => {
-      bytes += payload.length;
-      const next = messages[i + 1];
-      const more = i + 1 - first < MESSAGES_MAX && bytes + (next?.payload.length ?? 0) <= PACKET_BYTES_MAX;
-      if (next && more) return;
-      this.core.send(to, { type: 'gossip', from: this.core.self.id, messages: messages.slice(first, i + 1) }, true);
-      first = i + 1;
-      bytes = 0;
-    });
+    let packet: Held[] = [];
+    let room = 0;
+    for (const held of messages) {
+      const bytes = HEAD_BYTES + held.payload.length;
+      room -= bytes;
+      if (room < 0) {
+        // Nobody looks into it before we are done.
+        packet = [];
+        this.core.send(to, { type: 'gossip', from: this.core.self.id, messages: packet }, true);
+        room = this.#packetBytesMax - bytes;
+      }
+      packet.push(held);
+    }
+  }
+
+  /** Where frames are small, half a frame. */
+  get #packetBytesMax(): number {
+    const { frameBytesMax, decompressedBytesMax } = this.core.limits;
+    return Math.min(PACKET_BYTES_MAX, frameBytesMax / 2, decompressedBytesMax / 2);
   }
 
   /** Announces soon what has been passed on; the pushed copies have a head start. */
@@ -315,7 +324,7 @@ export class Dissemination {
     for (const { origin, messageId, hops } of messages) {
       const held = this.#cache.get(origin, messageId);
       if (held) {
-        if (held.known.length < 255) held.known = [...held.known, from];
+        note(held, from);
         shorter ||= origin === this.#root && held.from === this.#parent && held.hops > hops + 1 + HOPS_WORTH;
       } else if (messageId > this.#sinceId && origin !== core.self.id && !core.history.knows(origin, messageId)) {
         this.#missing.add(origin, messageId, from);
@@ -366,7 +375,7 @@ export class Dissemination {
     let bytes = 0;
     for (const held of messages) {
       if (!held || bytes > GRAFT_BYTES_MAX) continue;
-      held.known = [...held.known, to.id];
+      note(held, to.id);
       sent.push(held);
       bytes += held.payload.length;
     }
@@ -410,4 +419,9 @@ export class Dissemination {
 /** Whether a member has a message, as far as we know. */
 function has({ from, pushed, known }: Held, id: MemberId): boolean {
   return from === id || pushed.includes(id) || known.includes(id);
+}
+
+/** Remembers that a member has a message; of more members than there are neighbours. */
+function note(held: Held, id: MemberId): void {
+  if (held.known.length < 255 && !has(held, id)) held.known = [...held.known, id];
 }

@@ -1,9 +1,42 @@
 /** Several broadcasts in one: put together and taken apart, and what is none refused. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { msgpack } from '../../src/codec/msgpack.js';
 import { BUNDLE, PART_BYTES, pack, unpack } from '../../src/core/bundle.js';
-import type { BroadcastMessage } from '../../src/wire/packet.js';
+import type { Core } from '../../src/core/core.js';
+import type { Effect } from '../../src/core/effect.js';
+import type { Held } from '../../src/core/message-cache.js';
+import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
+import { decodePacket, encodePacket } from '../../src/wire/native/packet-codec.js';
+import type { BroadcastMessage, NativePacket } from '../../src/wire/packet.js';
 import { hlcAt, idOf, oneCore } from './one-core.js';
+
+const ENV = { codec: msgpack(), compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS };
+
+/** A core that knows members 1 and 2. */
+function coreOfThree(change: Parameters<typeof oneCore>[0] = {}): Core {
+  const core = oneCore(change);
+  for (const n of [1, 2]) {
+    const record = {
+      ...core.selfRecord(),
+      id: idOf(n),
+      incarnation: hlcAt(0),
+      version: hlcAt(0),
+      address: `member ${n}`,
+    };
+    core.members.merge(record, record.id);
+  }
+  core.handle({ type: 'tick' }, 10);
+  return core;
+}
+
+function gossips(effects: readonly Effect[]): Extract<NativePacket, { type: 'gossip' }>[] {
+  return effects.flatMap((effect) => {
+    const packet = effect.type === 'send' ? (effect.packet as NativePacket) : undefined;
+    return packet?.type === 'gossip' ? [packet] : [];
+  });
+}
 
 const part = fc.record({
   messageType: fc.integer({ min: 64, max: 0xffff }),
@@ -39,18 +72,7 @@ test('bytes that are no bundle are none, wherever they end', () => {
 });
 
 test('a bundle that is none is counted, and neither delivered nor passed on', () => {
-  const core = oneCore();
-  for (const n of [1, 2]) {
-    const record = {
-      ...core.selfRecord(),
-      id: idOf(n),
-      incarnation: hlcAt(0),
-      version: hlcAt(0),
-      address: `member ${n}`,
-    };
-    core.members.merge(record, record.id);
-  }
-  core.handle({ type: 'tick' }, 10);
+  const core = coreOfThree();
   const hear = (payload: Uint8Array, nowMs: number) => {
     const rest = { messageType: BUNDLE, hops: 0, reliable: false, tag: '', payload };
     const message: BroadcastMessage = { origin: idOf(1), messageId: hlcAt(nowMs), ...rest };
@@ -66,4 +88,49 @@ test('a bundle that is none is counted, and neither delivered nor passed on', ()
   expect(hear(payload, 200)).toEqual(['message', 'message', 'gossip']);
   expect(core.counted('broadcastsDelivered')).toBe(2);
   expect(core.counted('packetsMalformed')).toBe(1);
+});
+
+test('where frames are small, bundles and packets of many messages fit them', () => {
+  const frameBytesMax = 16_384;
+  const core = coreOfThree({ limits: { ...DEFAULT_LIMITS, frameBytesMax } });
+  const packets: NativePacket[] = [];
+  let nowMs = 100;
+  for (let i = 0; i < 100; i++) {
+    const message = { messageType: 128, payload: new Uint8Array(500), tag: '', reliable: false };
+    packets.push(...gossips(core.handle({ type: 'broadcast', ...message }, nowMs)));
+  }
+  // Of somebody else, each by itself.
+  const messages = Array.from({ length: 1000 }, (_, i): BroadcastMessage => {
+    const rest = { messageType: 128, hops: 0, reliable: false, tag: '', payload: Uint8Array.of(1) };
+    return { origin: idOf(1 + (i % 2)), messageId: hlcAt(90) + BigInt(i), ...rest };
+  });
+  const packet = { type: 'gossip', from: idOf(1), messages } as const;
+  packets.push(...gossips(core.handle({ type: 'packet', packet, source: { reliable: true } }, nowMs)));
+  packets.push(...gossips(core.handle({ type: 'tick' }, ++nowMs)));
+  const parts = packets.flatMap((one) => (one.type === 'gossip' ? one.messages.flatMap(unpack) : []));
+  expect(parts).toHaveLength(1100);
+  const sizes = packets.map((one) => encodePacket(one, ENV).length);
+  expect(Math.max(...sizes)).toBeLessThan(frameBytesMax);
+});
+
+test('a bundle does not come in a large packet: decompressed it would be a million messages', () => {
+  const gossip = (messageType: number, bytes: number): NativePacket => {
+    const rest = { messageType, hops: 0, reliable: false, tag: '', payload: new Uint8Array(bytes) };
+    return { type: 'gossip', from: idOf(1), messages: [{ origin: idOf(1), messageId: hlcAt(1), ...rest }] };
+  };
+  const decode = (packet: NativePacket) => decodePacket(encodePacket(packet, ENV), ENV);
+  for (const packet of [gossip(128, 1_000_000), gossip(BUNDLE, 65_536)]) expect(() => decode(packet)).not.toThrow();
+  expect(() => decode(gossip(BUNDLE, 1_000_000))).toThrow('message type 0');
+});
+
+test('who asks for one message again and again is remembered once', () => {
+  const core = coreOfThree();
+  const message = { messageType: 128, payload: new Uint8Array(1), tag: '', reliable: false };
+  const [pushed] = gossips(core.handle({ type: 'broadcast', ...message }, 100));
+  const graft = { type: 'graft', from: idOf(1), messages: pushed?.messages ?? [] } as const;
+  for (let i = 0; i < 300; i++) {
+    const [answer] = gossips(core.handle({ type: 'packet', packet: graft, source: { reliable: true } }, 101));
+    expect(answer?.messages).toHaveLength(1);
+  }
+  expect((pushed?.messages[0] as Held | undefined)?.known).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { GossipError } from '../../errors.js';
 import {
   IDS_MAX,
   type LeafPacket,
+  LIST_BYTES_MAX,
   MESSAGES_MAX,
   type MemberSummary,
   type MessageName,
@@ -38,12 +39,15 @@ const sized: Field<Uint8Array> = {
   read: (r) => r.bytes(r.left, 'slice'),
 };
 
-/** The type of an application's message, or 0 for several in one: `core/bundle.ts`. */
+/**
+ * The type of an application's message, or 0 for several in one: `core/bundle.ts`. Those come in small packets only: what is
+ * decompressed to 4 MiB would be a million messages.
+ */
 const bundleType: Field<number> = {
   write: varint.write,
   read(r) {
     const type = r.varint();
-    return type && checkType(type);
+    return type || r.left > LIST_BYTES_MAX ? checkType(type) : type;
   },
 };
 
