@@ -97,6 +97,11 @@ export class Members {
     return this.#natives.length + this.#foreigners.length;
   }
 
+  /** Whether one of them is not suspect. */
+  get hasAlivePeer(): boolean {
+    return [...this.#natives, ...this.#foreigners].some(({ state }) => state === 'alive');
+  }
+
   /** Those of them that are of our own kind. The list itself, in no order: it changes as members do. */
   natives(): readonly MemberRow[] {
     return this.#natives;

@@ -179,7 +179,7 @@ export class SuspicionTable {
       row.heardMs > suspicion.startMs ||
       // We hear nobody though somebody should be there, or did until now: it may be us as well. When that goes on we are alone.
       ((nowMs > this.#deafMs || nowMs < this.#readsMs) &&
-        this.#running.size < core.members.peerCount &&
+        core.members.hasAlivePeer &&
         nowMs < row.stateMs + 2 * suspicion.minMs * core.timing.suspicionMaxMult)
     ) {
       // Tell it, and wait once more.

@@ -4,6 +4,7 @@ import { PRESETS } from '../../src/options.js';
 import { createSimulation, type NetworkOptions, type Simulation } from '../../src/testing/index.js';
 import { asPlainSwim } from '../../tools/sim/experiments/plain-swim.js';
 import { some, tries } from '../effort.js';
+import { world } from './leaves.js';
 import { seeded } from './seeded.js';
 
 const test = seeded('failure.test.ts');
@@ -224,6 +225,23 @@ test('whose network is gone for half a minute declares nobody dead, and is alive
   expect(sim.runUntil(() => sim.converged(), 15_000)).toBe(true);
   expect(seenAs(sim, 'dead')).toEqual([0]);
 });
+
+test(
+  'nor does one while leaves are suspect, of which there are more than members: their gateway has died',
+  3,
+  (seed) => {
+    const { sim } = world(seed, { members: 20, gateways: 1, leaves: 40 });
+    const members = sim.running().filter((i) => i < 20);
+    sim.crash(0);
+    const known = () => members.every((i) => i === 0 || sim.state(i, 0) === 'dead');
+    expect(sim.runUntil(known, 20_000)).toBe(true);
+    sim.partition([[1], sim.running().filter((i) => i !== 1)]);
+    sim.run(20_000);
+    expect(sim.stats(1).suspicionsRunning).toBeGreaterThan(40);
+    const dead = sim.events.filter(({ at, about, state }) => at === 1 && about < 20 && state === 'dead');
+    expect(dead.map(({ about }) => about)).toEqual([0]);
+  },
+);
 
 test('who is alone of many that died hears nobody either, and still finds them all', 2, (seed) => {
   for (const [members, boundMs] of [
