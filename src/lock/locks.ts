@@ -90,7 +90,7 @@ export class Locks implements AsyncDisposable {
 
   /**
    * Waits for a lock, in the order in which all ask for it.
-   * @param name - 1 to 100 characters. The same name asked for twice by one member are two claims: the second waits for the first.
+   * @param name - 1 to 100 characters, none of them a control character. The same name asked for twice by one member are two claims: the second waits for the first.
    * @throws GossipError `ERR_TIMEOUT`: others had it all the time. `ERR_NO_QUORUM`: no majority of the voters answered within `timeoutMs`, or
    *   within `sessionTtlMs`. `ERR_ABORTED`, `ERR_OVERLOADED` (a limit of the table), `ERR_OPTION`, `ERR_CLOSED`. In no case it is held
    *   afterwards: what may have been granted meanwhile is given back.
