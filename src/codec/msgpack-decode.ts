@@ -1,15 +1,11 @@
 /**
- * Decoding shared by both msgpack codecs, in one pass: what is too deep, too long or cut short is refused before anything of its
- * declared size is allocated, integers are exact, bytes are copies, and no key comes twice.
+ * Decoding shared by both msgpack codecs: a look ahead that refuses what is too deep, too long or cut short before
+ * anything is allocated, the library's decoder, and a pass over its result for what the library leaves to us (exact
+ * integers, memory of one's own, duplicate keys).
  */
-import { decodeTimestampExtension } from '@msgpack/msgpack';
+import { Decoder, ExtData } from '@msgpack/msgpack';
 import { attempt } from '../errors.js';
 import { exactInteger, kindOf, refuse, tooDeep } from './value.js';
-
-const FROM_UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
-/** For the heads from 0xc0 to 0xdf: how many bytes of length follow, and how many bytes of body beside that (`A`: 17). */
-const LENGTH_BYTES = '00001241240000000000000001242424';
-const BODY_BYTES = '000000011148124812482359A0000000';
 
 /**
  * Makes the `decode` of a msgpack codec.
@@ -21,105 +17,97 @@ export function createMsgpackDecode(
   depthMax: number,
   textOf?: (bytes: Uint8Array) => string | undefined,
 ): (bytes: Uint8Array) => unknown {
-  let bytes: Uint8Array;
-  let at: number;
-  /** Values that have been declared and not begun: each takes a byte at least. */
-  let owed: number;
-
-  function decode(levels: number): unknown {
-    const head = uint(1);
-    owed--;
-    // Small integers are their own head.
-    if (head < 0x80) return head;
-    if (head >= 0xe0) return head - 0x100;
-    const size =
-      head < 0xc0 ? head & (head < 0xa0 ? 0x0f : 0x1f) : uint(lookUp(LENGTH_BYTES, head)) + lookUp(BODY_BYTES, head);
-    const isMap = head < 0x90 || head >= 0xde;
-    if (isMap || head < 0xa0 || head >= 0xdc) {
-      if (levels === 0) throw tooDeep(depthMax);
-      owed += isMap ? size * 2 : size;
-      if (owed > bytes.length - at) throw cut();
-      return isMap ? map(size, levels - 1) : list(size, levels - 1);
-    }
-    if (head === 0xc0) return null;
-    if (head === 0xc2 || head === 0xc3) return head === 0xc3;
-    if (size < 8 && head > 0xcb && head < 0xd4) {
-      const value = uint(size);
-      const sign = 32 - size * 8;
-      return head < 0xd0 ? value : (value << sign) >> sign;
-    }
-    const body = bytes.subarray(take(size), at);
-    const isText = head < 0xc0 || head > 0xd8;
-    if (isText || (head > 0xc3 && head < 0xc7))
-      return (textOf ? textOf(body) : isText ? text(body) : undefined) ?? new Uint8Array(body);
-    if (head < 0xca || head > 0xd3) return extension(body);
-    const view = new DataView(body.buffer, body.byteOffset);
-    if (head < 0xcc) return size === 4 ? view.getFloat32(0) : view.getFloat64(0);
-    return exactInteger(head < 0xd0 ? view.getBigUint64(0) : view.getBigInt64(0));
-  }
-
-  function list(size: number, levels: number): unknown[] {
-    const items: unknown[] = [];
-    for (let left = size; left > 0; left--) items.push(decode(levels));
-    return items;
-  }
-
-  function map(size: number, levels: number): Record<string, unknown> {
-    const pairs: Record<string, unknown> = {};
-    for (let left = size; left > 0; left--) {
-      const key = decode(levels);
-      // Go may use integers as keys; as properties they are strings.
-      if (typeof key === 'object' || typeof key === 'boolean') throw refuse(`a map key of type ${typeof key}`);
-      if (key === '__proto__') throw refuse('the key __proto__');
-      if (Object.hasOwn(pairs, key as string)) throw refuse('a duplicate key');
-      pairs[key as string] = decode(levels);
-    }
-    return pairs;
-  }
-
-  function uint(size: number): number {
-    let value = 0;
-    for (let i = take(size); i < at; i++) value = value * 256 + (bytes[i] as number);
-    return value;
-  }
-
-  /** @returns where the next so many bytes begin. */
-  function take(size: number): number {
-    const from = at;
-    at += size;
-    if (at > bytes.length) throw cut();
-    return from;
-  }
-
-  return (encoded) =>
+  const decoder = new Decoder({
+    useBigInt64: true,
+    rawStrings: textOf !== undefined,
+    mapKeyConverter: keyOf,
+    // The default is shared by the whole process and forgets by Math.random.
+    keyDecoder: null,
+  });
+  return (bytes) =>
     attempt(codec, 'ERR_CODEC', () => {
-      bytes = encoded;
-      at = 0;
-      owed = 1;
-      const value = decode(depthMax);
-      if (at < bytes.length) throw refuse('more bytes');
+      const seen = new LookAhead(bytes, depthMax);
+      seen.skip(depthMax);
+      /** Corrects what the library decoded, in place. */
+      const finish = (value: unknown): unknown => {
+        switch (kindOf(value)) {
+          case 'bigint':
+            return exactInteger(value as bigint);
+          case 'bytes':
+            return textOf?.(value as Uint8Array) ?? new Uint8Array(value as Uint8Array);
+          case 'list':
+            return (value as unknown[]).map(finish);
+          case 'map': {
+            if (value instanceof ExtData) throw refuse(`the extension type ${value.type}`);
+            const map = value as Record<string, unknown>;
+            for (const key of Object.keys(map)) {
+              seen.pairs--;
+              map[key] = finish(map[key]);
+            }
+          }
+        }
+        return value;
+      };
+      const value = finish(decoder.decode(bytes));
+      if (seen.pairs !== 0) throw refuse('a duplicate key');
       return value;
     });
 }
 
-function text(bytes: Uint8Array): string {
-  /** Up to so many bytes a loop is faster than a decoder. Source: measured in Node 20. */
-  const SHORT_BYTES_MAX = 32;
-  let ascii = '';
-  if (bytes.length <= SHORT_BYTES_MAX) for (const byte of bytes) if (byte < 0x80) ascii += String.fromCharCode(byte);
-  return ascii.length === bytes.length ? ascii : FROM_UTF8.decode(bytes);
+/** Go may use integers as keys; as properties they are strings. */
+function keyOf(key: unknown): string {
+  if (['string', 'number', 'bigint'].includes(typeof key)) return String(key);
+  throw refuse(`a map key of type ${typeof key}`);
 }
 
-function extension(body: Uint8Array): Date {
-  if (body[0] !== 0xff) throw refuse(`the extension type ${body[0]}`);
-  const date = decodeTimestampExtension(body.subarray(1)) as Date;
-  kindOf(date);
-  return date;
+/**
+ * Walks over one value without building anything.
+ *
+ * Why: the library allocates what a header declares and limits no depth. Here nothing is allocated: a value that declares more than is
+ * there runs into the end of the bytes. What is cut short or left over at the very end, the library sees itself.
+ */
+class LookAhead {
+  /** Key-value pairs in all maps together. */
+  pairs = 0;
+  #at = 0;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly depthMax: number,
+  ) {}
+
+  /** Goes over the next value. @throws GossipError `ERR_CODEC`: truncated or too deep. */
+  skip(levels: number): void {
+    const head = this.#uint(1);
+    // Small integers are their own head.
+    if (head < 0x80 || head >= 0xe0) return;
+    const isMap = head < 0x90 || head >= 0xde;
+    const isList = !isMap && (head < 0xa0 || head >= 0xdc);
+    const size =
+      head < 0xc0
+        ? head & (head < 0xa0 ? 0x0f : 0x1f)
+        : this.#uint(lookUp(LENGTH_BYTES, head)) + lookUp(BODY_BYTES, head);
+    if (!isMap && !isList) {
+      this.#at += size;
+      return;
+    }
+    if (levels === 0) throw tooDeep(this.depthMax);
+    if (isMap) this.pairs += size;
+    for (let left = isMap ? size * 2 : size; left > 0; left--) this.skip(levels - 1);
+  }
+
+  #uint(size: number): number {
+    const end = this.#at + size;
+    if (end > this.bytes.length) throw refuse('truncated bytes');
+    let value = 0;
+    while (this.#at < end) value = value * 256 + (this.bytes[this.#at++] as number);
+    return value;
+  }
 }
 
-function cut(): Error {
-  return refuse('truncated bytes');
-}
+/** For the heads from 0xc0 to 0xdf: how many bytes of length follow, and how many bytes of body beside that (`A`: 17). */
+const LENGTH_BYTES = '00001241240000000000000001242424';
+const BODY_BYTES = '000000011148124812482359A0000000';
 
 function lookUp(table: string, head: number): number {
   return table.charCodeAt(head - 0xc0) - 48;
