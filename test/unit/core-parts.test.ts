@@ -45,6 +45,19 @@ describe('timers', () => {
       }),
     );
   });
+
+  test('forty thousand for the same time, as when a gateway has died, take no time to speak of, and let others be in time', () => {
+    const timers = new Timers();
+    let ran = 0;
+    const cpu = process.cpuUsage();
+    timers.schedule(120_000, () => {});
+    for (let i = 0; i < 40_000; i++) timers.schedule(24_000, () => ran++);
+    timers.schedule(900, () => expect(ran).toBe(0));
+    for (let run = timers.takeDue(24_000); run; run = timers.takeDue(24_000)) run();
+    expect(process.cpuUsage(cpu).user).toBeLessThan(1_000_000);
+    expect(ran).toBe(40_000);
+    expect(timers.nextMs).toBe(120_000);
+  });
 });
 
 describe('hybrid logical clock', () => {
