@@ -156,7 +156,7 @@ export class SuspicionTable {
   #rearm(id: MemberId, suspicion: Suspicion): void {
     const part = suspicion.k > 0 ? log(suspicion.witnesses.size, suspicion.k + 1) : 1;
     const maxMs = suspicion.minMs * this.core.timing.suspicionMaxMult;
-    suspicion.lastsMs = Math.max(suspicion.minMs, maxMs - part * (maxMs - suspicion.minMs));
+    suspicion.lastsMs = maxMs - part * (maxMs - suspicion.minMs);
     this.#arm(id, suspicion);
   }
 
