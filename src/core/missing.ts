@@ -9,10 +9,9 @@ import type { MemberId } from './member-id.js';
 /** Messages that are waited for at most. Source: guess. */
 const MISSING_MAX = 16_384;
 /**
- * How long a message that was announced may take, in intervals of announcing, and up to this many times longer by chance: in
- * a part of the tree that is cut off one member asks, and the others hear it from that one. Source: simulation.
+ * A message that was announced may take an interval of announcing, and up to this many times longer by chance: in a part of the
+ * tree that is cut off one member asks, and the others hear it from that one. Source: simulation.
  */
-const WAIT_INTERVALS = 1;
 const WAIT_SPREAD = 3;
 /** … a share of it, for so long after a link of the tree has gone: here is where the tree is broken. Source: guess; there may be no broadcasts for a while. */
 const HURRY_SHARE = 0.1;
@@ -30,7 +29,7 @@ interface Waited {
 
 export class Missing {
   readonly #waited = new Map<string, Waited>();
-  #armed = false;
+  #armedMs = Number.POSITIVE_INFINITY;
   #hurryUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -56,10 +55,10 @@ export class Missing {
       return;
     }
     const { nowMs, timing, random } = this.core;
-    const waitMs = timing.gossipIntervalMs * WAIT_INTERVALS * (1 + random.unit() * (WAIT_SPREAD - 1));
+    const waitMs = timing.gossipIntervalMs * (1 + random.unit() * (WAIT_SPREAD - 1));
     const dueMs = nowMs + waitMs * (nowMs < this.#hurryUntilMs ? HURRY_SHARE : 1);
     this.#waited.set(key, { origin, messageId, sources: [source], dueMs });
-    this.#arm();
+    this.#arm(dueMs);
   }
 
   /** The tree is broken here. */
@@ -71,16 +70,15 @@ export class Missing {
     if (this.#waited.size > 0) this.#waited.delete(`${origin}${messageId}`);
   }
 
-  /** One timer for all, for the first that is due. */
-  #arm(): void {
-    if (this.#armed || this.#waited.size === 0) return;
-    this.#armed = true;
-    let firstMs = Number.POSITIVE_INFINITY;
-    for (const { dueMs } of this.#waited.values()) firstMs = Math.min(firstMs, dueMs);
-    this.core.schedule(firstMs - this.core.nowMs, () => {
-      this.#armed = false;
+  /** One timer for all, for the first that is due: one that was armed for later means nothing any more. */
+  #arm(dueMs: number): void {
+    if (dueMs >= this.#armedMs) return;
+    this.#armedMs = dueMs;
+    this.core.schedule(dueMs - this.core.nowMs, () => {
+      if (this.#armedMs !== dueMs) return;
+      this.#armedMs = Number.POSITIVE_INFINITY;
       this.#askDue();
-      this.#arm();
+      this.#arm(Math.min(...[...this.#waited.values()].map((waited) => waited.dueMs)));
     });
   }
 

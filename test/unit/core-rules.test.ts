@@ -372,3 +372,23 @@ test('a suspicion that nobody has confirmed ends with a last look, and an answer
     expect(core.members.get(idOf(1))?.state).toBe(answers ? 'suspect' : 'dead');
   }
 });
+
+test('where a link of the tree has just ended, what is announced is asked for soon, whatever else is waited for', () => {
+  const core = coreWith(1, 2, 3);
+  const announce = (by: number, atMs: number) => {
+    const messages = [{ origin: idOf(3), messageId: hlcAt(atMs), hops: 1 }];
+    give(core, { type: 'ihave', from: idOf(by), messages }, core.nowMs + 1);
+  };
+  const grafts = (packets: readonly NativePacket[]) => packets.filter(({ type }) => type === 'graft');
+  announce(1, 100);
+  while (grafts(sent(core.handle({ type: 'tick' }, core.nowMs + 1))).length === 0);
+  // Now that one has the time of a probe for its answer.
+  core.dissemination.unlinked();
+  announce(2, 200);
+  const fromMs = core.nowMs;
+  let asked: NativePacket[] = [];
+  while (asked.length === 0) asked = grafts(sent(core.handle({ type: 'tick' }, core.nowMs + 1)));
+  expect(asked).toMatchObject([{ messages: [{ messageId: hlcAt(200) }] }]);
+  // A tenth of one to three gossip intervals.
+  expect(core.nowMs - fromMs).toBeLessThanOrEqual(core.timing.gossipIntervalMs * 0.3 + 1);
+});
