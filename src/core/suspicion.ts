@@ -118,7 +118,7 @@ export class SuspicionTable {
     const suspicion: Suspicion = {
       startMs: this.core.nowMs,
       minMs,
-      k: row.via ? 0 : this.#confirmers(row),
+      k: row.via ? 0 : this.#confirmers(),
       witnesses: new Set([by]),
       lastsMs: 0,
     };
@@ -126,19 +126,13 @@ export class SuspicionTable {
     this.#rearm(row.id, suspicion);
   }
 
-  /** Those that can confirm are the others of our own kind, as far as they are not suspects too. */
-  #confirmers(about: MemberRow): number {
+  /** Those that can confirm are the others of our own kind, as far as they are not suspects too, as it is itself. */
+  #confirmers(): number {
     /** Independent confirmations after which a suspicion has shrunk to its minimum. Source: Lifeguard §III-B, K. */
     const CONFIRMATIONS = 3;
-    const { members } = this.core;
-    let others = members.natives().length - Number(about.dialect === 'native');
-    if (others < this.#running.size + CONFIRMATIONS) {
-      for (const id of this.#running.keys()) {
-        const row = members.get(id);
-        if (row?.dialect === 'native' && !row.via) others--;
-      }
-    }
-    return Math.min(CONFIRMATIONS, others);
+    let others = 0;
+    for (const { state } of this.core.members.natives()) if (state === 'alive' && ++others === CONFIRMATIONS) break;
+    return others;
   }
 
   /**
