@@ -165,8 +165,8 @@ export class Dissemination {
     core.count('broadcastsReceived', parts.length);
     const arrived = this.#held(message, Math.min(HOPS_MAX, message.hops + 1), from);
     if (!this.#deliver(arrived, parts, source)) {
-      const held = origin === this.#root ? this.#cache.get(origin, messageId) : undefined;
-      return held !== undefined && held.from !== from;
+      const held = this.#cache.get(origin, messageId);
+      return origin === this.#root && held !== undefined && held.from !== from;
     }
     this.#missing.arrived(origin, messageId);
     this.#pass(arrived);
@@ -248,21 +248,24 @@ export class Dissemination {
     if (this.#outbox.size === 0) return;
     this.#pushedMs = core.nowMs;
     for (const [from, waiting] of this.#outbox) {
-      const to = this.#rows(({ id, lazy }) => !lazy && id !== from);
+      const to = this.#others(from);
       const pushed = to.map(({ id }) => id);
-      for (const held of waiting) held.pushed = pushed;
+      for (const held of waiting) {
+        held.pushed = pushed;
+        this.#unannounced.push(held);
+      }
       this.#send(to, waiting);
-      for (const held of waiting) this.#unannounced.push(held);
     }
     this.#outbox.clear();
     this.#outboxBytes = 0;
     this.#announceSoon();
   }
 
-  #rows(which: (link: Neighbour) => boolean): MemberRow[] {
+  /** Whom we push to what came from one of them. */
+  #others(from: MemberId | undefined): MemberRow[] {
     const rows: MemberRow[] = [];
-    for (const link of this.core.neighbours.all()) {
-      const row = which(link) && this.core.members.get(link.id);
+    for (const { id, lazy } of this.core.neighbours.all()) {
+      const row = !lazy && id !== from && this.core.members.get(id);
       if (row) rows.push(row);
     }
     return rows;
@@ -289,8 +292,8 @@ export class Dissemination {
 
   /** Where frames are small, half a frame. */
   get #packetBytesMax(): number {
-    const { frameBytesMax, decompressedBytesMax } = this.core.limits;
-    return Math.min(PACKET_BYTES_MAX, frameBytesMax / 2, decompressedBytesMax / 2);
+    const { limits } = this.core;
+    return Math.min(PACKET_BYTES_MAX, limits.frameBytesMax / 2, limits.decompressedBytesMax / 2);
   }
 
   /** Announces soon what has been passed on; the pushed copies have a head start. */
@@ -311,9 +314,9 @@ export class Dissemination {
     const row = core.members.get(link.id);
     const news = messages.filter((held) => (again ? held.from !== link.id : !has(held, link.id)));
     if (!row) return;
-    for (let i = 0; i < news.length; i += NAMES_MAX) {
+    while (news.length > 0) {
       core.count('ihavesSent');
-      core.send(row, { type: 'ihave', from: core.self.id, messages: news.slice(i, i + NAMES_MAX) }, true);
+      core.send(row, { type: 'ihave', from: core.self.id, messages: news.splice(0, NAMES_MAX) }, true);
     }
   }
 
@@ -347,9 +350,8 @@ export class Dissemination {
     if (link) link.lazy = false;
     if (!row) return;
     core.count('grafts');
-    for (let i = 0; i === 0 || i < messages.length; i += NAMES_MAX) {
-      core.send(row, { type: 'graft', from: core.self.id, messages: messages.slice(i, i + NAMES_MAX) }, true);
-    }
+    do core.send(row, { type: 'graft', from: core.self.id, messages: messages.splice(0, NAMES_MAX) }, true);
+    while (messages.length > 0);
     // What the root says comes from there.
     this.#catchUp(
       row,
