@@ -10,9 +10,10 @@ export const BUNDLE = 0;
 /** What a message takes beside its payload. */
 export const PART_BYTES = 4;
 
-/** Puts messages together; one alone stays what it is. All of them together must fit 64 KiB. */
+/** Puts messages together, in memory of their own, as they are remembered; one alone stays a message. All of them together must fit 64 KiB. */
 export function pack(parts: readonly Outgoing[]): Outgoing {
-  if (parts.length === 1) return parts[0] as Outgoing;
+  const [{ messageType, payload: alone }] = parts as [Outgoing];
+  if (parts.length === 1) return { messageType, payload: alone.slice() };
   const payload = new Uint8Array(parts.reduce((bytes, part) => bytes + PART_BYTES + part.payload.length, 0));
   let at = 0;
   for (const part of parts) {
