@@ -149,7 +149,7 @@ describe('mutated frames', () => {
   });
 
   test(`${FRAMES.toLocaleString('en')} are decoded or refused, and nothing throws, hangs or grows`, {
-    timeout: 120_000,
+    timeout: 400_000,
   }, () => {
     const all = corpora();
     if (only !== undefined) {
@@ -167,7 +167,7 @@ describe('mutated frames', () => {
   });
 
   test('those that decode go through a whole member, and its tables stay within their limits', {
-    timeout: 120_000,
+    timeout: 400_000,
   }, () => {
     const all = corpora();
     const seeds = only === undefined ? Array.from({ length: FRAMES_THROUGH_CORE }, (_, i) => i) : [only];

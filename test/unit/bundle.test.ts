@@ -43,13 +43,14 @@ const part = fc.record({
   payload: fc.uint8Array({ maxLength: 300 }),
 });
 
-test('what was put together is taken apart in its order; one alone stays what it is', () => {
+test('what was put together is taken apart in its order; one alone stays a message', () => {
   fc.assert(
     fc.property(fc.array(part, { minLength: 1, maxLength: 20 }), (parts) => {
       const packed = pack(parts);
       expect(packed.messageType === BUNDLE).toBe(parts.length > 1);
       expect(unpack(packed)).toEqual(parts);
-      if (parts.length === 1) expect(packed).toBe(parts[0]);
+      // In memory of its own: what is remembered for a minute must not hold that of others.
+      expect(packed.payload.buffer.byteLength).toBe(packed.payload.length);
     }),
   );
 });
