@@ -11,7 +11,7 @@ const show = (text: string) => {
 addEventListener('error', ({ message }) => show(message));
 addEventListener('unhandledrejection', ({ reason }) => show(String(reason)));
 
-const ROUNDS = 12;
+const ROUNDS = 24;
 const round = Number(sessionStorage.round ?? 0);
 const told: string[] = JSON.parse(sessionStorage.told ?? '[]');
 

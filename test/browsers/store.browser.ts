@@ -118,10 +118,11 @@ test.each(Object.entries(visits))(
     cleanups.push(() => page.close());
     // While it is reloaded nobody can read it.
     const state = () => page.read('status').catch(() => 'not yet');
-    // While it still makes its database, a browser may give it up with the page, once in some hundred; without a commit every other.
-    const end = /^((?:(?:kept|lost) ){12})failed:(1[0-2]):\2 failed:all,next:102$/;
+    // While it still makes its database, a browser may give it up with the page, once in some hundred, more often on a slow machine; without a
+    // commit every other.
+    const end = /^((?:(?:kept|lost) ){24})failed:(2[0-4]):\2 failed:all,next:102$/;
     await expect.poll(state, { timeout: SEE_MS, interval: 100 }).toMatch(end);
     const rounds = end.exec(await page.read('status'))?.[1] ?? '';
-    expect(rounds.match(/kept/g)?.length, rounds).toBeGreaterThanOrEqual(10);
+    expect(rounds.match(/kept/g)?.length, rounds).toBeGreaterThanOrEqual(18);
   },
 );
