@@ -12,22 +12,30 @@ interface Timer {
 export class Timers {
   /** Earliest first: what comes after most that waits, as suspicions of a thousand leaves do, is put in its place at once. */
   readonly #list: Timer[] = [];
+  /** Those before it have run; an array that gives up its first each time is moved as a whole when it is long. */
+  #first = 0;
 
   /** When the earliest timer is due, `Infinity` when there is none. */
   get nextMs(): number {
-    return this.#list[0]?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#list[this.#first]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
   schedule(atMs: number, run: () => void): void {
     const list = this.#list;
     let at = list.length;
     // There are a few, and more only while many are suspected: to search and splice takes longer.
-    for (; at > 0 && (list[at - 1] as Timer).atMs > atMs; at--) list[at] = list[at - 1] as Timer;
+    for (; at > this.#first && (list[at - 1] as Timer).atMs > atMs; at--) list[at] = list[at - 1] as Timer;
     list[at] = { atMs, run };
   }
 
   /** Removes and returns the earliest timer if it is due at `nowMs`. */
   takeDue(nowMs: number): (() => void) | undefined {
-    return this.nextMs > nowMs ? undefined : this.#list.shift()?.run;
+    const list = this.#list;
+    const timer = this.nextMs > nowMs ? undefined : list[this.#first++];
+    if (this.#first * 2 > list.length) {
+      list.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return timer?.run;
   }
 }
