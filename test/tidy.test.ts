@@ -77,6 +77,10 @@ describe('who may import whom', () => {
     expect(refused(GROUND, () => false)).toEqual([]);
   });
 
+  test('carried imports errors', () => {
+    expect(refused(/^src\/carried\.ts$/, ({ target }) => target === 'src/errors.ts')).toEqual([]);
+  });
+
   test('core/ imports core/, errors, limits, and types of wire/; core/v1 also the numbers of v1 packets', () => {
     const allowed = ({ target, typeOnly }: Import, from: Source) =>
       /^src\/(core\/|errors\.ts$|limits\.ts$)/.test(target) ||
@@ -146,7 +150,7 @@ describe('who may import whom', () => {
       !own ||
       dirname(target).startsWith(dirname(from.path)) ||
       importable.includes(target) ||
-      /^src\/(errors|subscribers)\.ts$/.test(target) ||
+      /^src\/(carried|errors|subscribers)\.ts$/.test(target) ||
       // They stand on it.
       (/^src\/(election|lock)\//.test(from.path) && target.startsWith('src/quorum/'));
     expect(refused(/^src\/(group|quorum|election|lock|store|cli)\//, allowed)).toEqual([]);

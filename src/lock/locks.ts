@@ -1,9 +1,9 @@
 /** The shell of the locks: it drives the client's machine by the clock and the quorum, and makes promises of its effects. */
+import { isWhole } from '../carried.js';
 import { errorMessage, GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId, MessageType } from '../index.js';
 import type { LeaseClock } from '../quorum/clock.js';
 import type { Quorum } from '../quorum/index.js';
-import { isWellFormed } from '../quorum/size.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
 import { type Answer, type Call, type Command, hasControl, isAnswer, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
@@ -202,7 +202,7 @@ export class Locks implements AsyncDisposable {
       throw new GossipError('ERR_OPTION', `the name of a lock must be 1 to ${nameLengthMax} characters`);
     }
     if (hasControl(name)) throw new GossipError('ERR_OPTION', 'the name of a lock must not have control characters');
-    if (!isWellFormed(name))
+    if (!isWhole(name))
       throw new GossipError('ERR_OPTION', 'the name of a lock must not have half a surrogate pair: cut it elsewhere');
     if (!(timeoutMs > 0)) throw new GossipError('ERR_OPTION', `timeoutMs is ${timeoutMs}; it must be a number above 0`);
     if (this.#closing) throw closed();

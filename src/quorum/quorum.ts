@@ -12,7 +12,7 @@ import { nameOf, votersOf } from './log.js';
 import type { Leadership, ReplicatedMachine } from './machine.js';
 import { readSavedState } from './messages.js';
 import { bad, checkQuorumOptions, checkVoters, type QuorumOptions } from './options.js';
-import { carriedCopy, whyNot } from './size.js';
+import { readCommand } from './size.js';
 import { findMember, type Outcome, Voter } from './voter.js';
 import { ASK, listen } from './wire.js';
 
@@ -300,10 +300,9 @@ class QuorumMember implements Quorum<unknown, unknown, unknown, unknown> {
   // What the application asks.
 
   async propose(command: unknown, options: ProposeOptions = {}): Promise<unknown> {
-    const value = carriedCopy(command);
-    const refused = whyNot(value);
-    if (refused) throw refusal({ refused });
-    return this.#wish({ do: 'propose', value }, options);
+    const read = readCommand(command);
+    if ('refused' in read) throw refusal(read);
+    return this.#wish({ do: 'propose', value: read.command }, options);
   }
 
   query(question: unknown, options: ProposeOptions = {}): Promise<unknown> {

@@ -13,7 +13,7 @@ import type { Leadership } from './machine.js';
 import { type QuorumMessage, readMessage } from './messages.js';
 import type { QuorumStorage } from './options.js';
 import { Replica } from './replica.js';
-import { whyNot } from './size.js';
+import { readCommand } from './size.js';
 import { SAY } from './wire.js';
 
 /** What became of a wish. */
@@ -124,9 +124,10 @@ export class Voter {
     this.#input({ type: 'message', message });
   }
 
-  async #propose(command: unknown): Promise<Outcome> {
-    const refused = whyNot(command);
-    if (refused) return { refused };
+  async #propose(given: unknown): Promise<Outcome> {
+    const read = readCommand(given);
+    if ('refused' in read) return read;
+    const { command } = read;
     return this.#wish((ref) => this.#input({ type: 'propose', command, ref }));
   }
 

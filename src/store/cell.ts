@@ -8,7 +8,7 @@
  *   has seen, under the versions it has seen: what is added meanwhile has a newer version and stays (observed-remove);
  * - a counter has a cell for each writer, with that one's own sum.
  */
-import { utf8Bytes } from './value.js';
+import { utf8Bytes } from '../carried.js';
 
 /** What a key holds. Keys of different kinds are different keys. */
 export type Kind = 'register' | 'set' | 'map' | 'counter';

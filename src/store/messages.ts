@@ -2,11 +2,12 @@
  * What replicas tell each other, and how it is read: everything that comes in is checked before anything is made of it. The numbers
  * of the messages are of the range that the protocol keeps for modules of this package (`docs/protocol.md`).
  */
+import { isWhole, utf8Bytes } from '../carried.js';
 import { GossipError, type MessageType, type RequestType } from '../index.js';
 import { type Cell, type CellData, KINDS, makeCell } from './cell.js';
 import { REPLICAS_MAX } from './known.js';
 import type { StoredCell } from './persistence.js';
-import { isWhole, keep, utf8Bytes } from './value.js';
+import { keep } from './value.js';
 
 /** `[kind, key, field, number of the writer, time, 0 live or 1 removed or 2 expired, expiresAtMs, value]`. */
 type CellTuple = readonly unknown[];

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { utf8Bytes } from '../../src/carried.js';
 import { json } from '../../src/codec/json.js';
 import { msgpack } from '../../src/codec/msgpack.js';
 import { GossipError } from '../../src/index.js';
@@ -14,7 +15,7 @@ import { readCells, tellCells } from '../../src/store/messages.js';
 import { DEFAULT_STORE_LIMITS } from '../../src/store/options.js';
 import { Replica } from '../../src/store/replica.js';
 import { Table } from '../../src/store/table.js';
-import { keep, utf8Bytes } from '../../src/store/value.js';
+import { keep } from '../../src/store/value.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const WRITERS = ['a', 'b', 'c'].map((one) => one.repeat(16));

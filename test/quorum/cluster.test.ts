@@ -558,6 +558,8 @@ test('a command that not all voters would read as it is, or be sent at all, is r
     [leader, { [broken]: 1 }],
     [leader, [Number.NaN]],
     [leader, () => 'x'],
+    [leader, JSON.parse('{"__proto__":1}')],
+    [leader, new Date(Date.UTC(10_000, 0))],
     [other, Number.POSITIVE_INFINITY],
     [other, deep(58)],
     [other, broken],
@@ -590,11 +592,11 @@ test('a command is the same at all voters, its leader’s own too: what does not
   await harness.until(() => leaderOf(quorums) !== undefined, 3000);
   const leader = leaderOf(quorums) as WordsMember;
   const bytes = new Uint8Array([1, 2]);
-  const command = { none: undefined, zero: -0, list: [undefined, { bytes, at: new Date(5) }] };
+  const command = { none: undefined, zero: -0, list: [undefined, { bytes, at: new Date(5), n: 5n, long: 2n ** 60n }] };
   await harness.within(leader.propose(command as unknown as string), 1000);
   bytes[0] = 9;
   await harness.clock.advance(3000);
-  const same = { zero: 0, list: [null, { bytes: new Uint8Array([1, 2]), at: new Date(5) }] };
+  const same = { zero: 0, list: [null, { bytes: new Uint8Array([1, 2]), at: new Date(5), n: 5, long: 2n ** 60n }] };
   for (const { machine } of quorums) expect(machine.words).toStrictEqual([same]);
 });
 
