@@ -37,7 +37,7 @@ export function unpack(message: Outgoing): readonly Outgoing[] {
     const from = at + PART_BYTES;
     const type = word(at);
     at = from + word(at + 2);
-    // Also when what should have been read was not there.
+    // Nor one of less than the wire takes for an application's type, or of what was not there.
     if (!(at <= bytes.length && type >= 64)) return [];
     parts.push({ messageType: type, payload: bytes.subarray(from, at) });
   }

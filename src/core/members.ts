@@ -99,7 +99,7 @@ export class Members {
 
   /** Whether one of them is not suspect. */
   get hasAlivePeer(): boolean {
-    return [...this.#natives, ...this.#foreigners].some(({ state }) => state === 'alive');
+    return [this.#natives, this.#foreigners].some((rows) => rows.some(({ state }) => state === 'alive'));
   }
 
   /** Those of them that are of our own kind. The list itself, in no order: it changes as members do. */

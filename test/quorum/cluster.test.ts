@@ -55,14 +55,24 @@ async function quorumOf(
   return Object.assign(quorum, { machine });
 }
 
-const leaderOf = (quorums: readonly WordsQuorum[]) => quorums.find((quorum) => quorum.isLeader());
+const leaderOf = (quorums: readonly WordsMember[]) => quorums.find((quorum) => quorum.isLeader());
+
+/** A quorum at each of these members, when one of them leads. */
+async function led(
+  harness: Harness,
+  members: readonly Cluster[],
+  options: (i: number) => Parameters<typeof quorumOf>[2] = () => ({}),
+): Promise<{ quorums: WordsMember[]; leader: WordsMember }> {
+  const quorums: WordsMember[] = [];
+  for (const [i, member] of members.entries()) quorums.push(await quorumOf(harness, member, options(i)));
+  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  return { quorums, leader: leaderOf(quorums) as WordsMember };
+}
 
 test('a leader comes, all know it, and commands and questions reach it from a member that does not vote', async () => {
   const harness = new Harness();
   const members = await harness.members(4);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+  const { quorums } = await led(harness, members);
   const { leadership } = leaderOf(quorums) as WordsQuorum;
   await harness.until(() => quorums.every((quorum) => quorum.leadership?.token === leadership?.token), 2000);
   expect(quorums.map((quorum) => quorum.leadership?.leader)).toEqual(Array(4).fill(leadership?.leader));
@@ -78,10 +88,7 @@ test('a leader comes, all know it, and commands and questions reach it from a me
 test('a leader that resigns hands over at once, and one that dies is replaced; tokens grow', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const first = leaderOf(quorums) as WordsQuorum;
+  const { quorums, leader: first } = await led(harness, members);
   const token = first.leadership?.token as number;
   await harness.within(first.resign(), 1000);
   expect(first.isLeader()).toBe(false);
@@ -110,9 +117,7 @@ test('a voter without a disk that starts again is let in, and one with a disk is
       return durable ? { storage: { load: () => structuredClone(disk.value), save } } : {};
     };
     const members = await harness.members(3);
-    const quorums: WordsMember[] = [];
-    for (const [i, member] of members.entries()) quorums.push(await quorumOf(harness, member, storage(i)));
-    await harness.until(() => leaderOf(quorums) !== undefined, 3000);
+    const { quorums } = await led(harness, members, storage);
     for (let i = 0; i < 70; i++) await harness.within((quorums[0] as WordsQuorum).propose(`${i}`), 3000);
     for (const [i, member] of members.entries()) {
       const at = quorums[i] as WordsQuorum;
@@ -246,10 +251,7 @@ test('voters of the list that were voted out and come back with nothing begin no
 test('without a majority nothing is done, and the error says what is known', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsQuorum;
+  const { quorums, leader } = await led(harness, members);
   for (const [i, quorum] of quorums.entries()) if (quorum !== leader) await members[i]?.close();
   const open = expect(leader.propose('x', { timeoutMs: 4000 })).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
   await harness.clock.advance(1000);
@@ -268,10 +270,7 @@ test('without a majority nothing is done, and the error says what is known', asy
 test('what is no message of a quorum is counted and harms nobody; neither does a message in the name of another', async () => {
   const harness = new Harness();
   const members = await harness.members(4);
-  const quorums: WordsMember[] = [];
-  for (const member of members.slice(0, 3)) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members.slice(0, 3));
   const at = members[quorums.indexOf(leader)] as Cluster;
   const [stranger] = members.slice(3) as [Cluster];
   const token = leader.leadership?.token as number;
@@ -451,12 +450,7 @@ test('a leader whose machine has slept while it saved something does not lead, n
   let aheadMs = 0;
   const clock = sleepyClock(harness, () => aheadMs);
   const disks = members.map(() => new SlowDisk());
-  const quorums: WordsMember[] = [];
-  for (const [i, member] of members.entries()) {
-    quorums.push(await quorumOf(harness, member, { storage: disks[i] as SlowDisk, clock }));
-  }
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members, (i) => ({ storage: disks[i] as SlowDisk, clock }));
   const disk = disks[quorums.indexOf(leader)] as SlowDisk;
   disk.slow = true;
   const open = leader.propose('a').catch(({ code }) => code);
@@ -477,12 +471,7 @@ test('what is open when a quorum is closed is settled then, wherever it waits', 
   const harness = new Harness();
   const members = await harness.members(4);
   const disks = members.map(() => new SlowDisk());
-  const quorums: WordsMember[] = [];
-  for (const [i, member] of members.entries()) {
-    quorums.push(await quorumOf(harness, member, { storage: disks[i] as SlowDisk }));
-  }
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members, (i) => ({ storage: disks[i] as SlowDisk }));
   const [client] = quorums.slice(3) as [WordsMember];
   await harness.until(() => client.leadership !== undefined, 3000);
   const outcomes: string[] = [];
@@ -525,10 +514,7 @@ test('a leader whose machine has slept gives its lease up, though its clock has 
   const members = await harness.members(3);
   let aheadMs = 0;
   const clock = sleepyClock(harness, () => aheadMs);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member, { clock }));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members, () => ({ clock }));
   aheadMs = 10;
   expect(leader.isLeader()).toBe(true);
   aheadMs = 5000;
@@ -540,10 +526,7 @@ test('a leader whose machine has slept gives its lease up, though its clock has 
 test('a command that not all voters would read as it is, or be sent at all, is refused by who proposes it and by whoever leads', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members);
   const { token } = leader.leadership as { token: number };
   const other = quorums.find((quorum) => quorum !== leader) as WordsMember;
   // There is room for it in a request, not in what voters say to each other.
@@ -587,10 +570,7 @@ test('a command that not all voters would read as it is, or be sent at all, is r
 test('a command is the same at all voters, its leader’s own too: what does not travel is not in it', async () => {
   const harness = new Harness();
   const members = await harness.members(3);
-  const quorums: WordsMember[] = [];
-  for (const member of members) quorums.push(await quorumOf(harness, member));
-  await harness.until(() => leaderOf(quorums) !== undefined, 3000);
-  const leader = leaderOf(quorums) as WordsMember;
+  const { quorums, leader } = await led(harness, members);
   const bytes = new Uint8Array([1, 2]);
   const command = { none: undefined, zero: -0, list: [undefined, { bytes, at: new Date(5), n: 5n, long: 2n ** 60n }] };
   await harness.within(leader.propose(command as unknown as string), 1000);
