@@ -42,8 +42,7 @@ function fieldsText(fields: Record<string, unknown>): string {
 
 /** Replaces what would move a terminal's cursor or colour it: text from the network is shown, not obeyed. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
 /** Ends a stream's pending writes: resolves when the operating system has taken them, or cannot. */
