@@ -37,7 +37,7 @@ interface Session extends SessionState {
 /** What came of a command. */
 export interface Applied {
   readonly answer: Answer;
-  /** Sessions that were given a lock for which they had waited; their clients do not know it yet. */
+  /** Sessions that live and were given a lock for which they had waited; their clients do not know it yet. */
   readonly granted: readonly number[];
 }
 
@@ -59,7 +59,8 @@ export class LockTable {
     this.#granted = [];
     this.#last = Math.max(this.#last, term);
     const answer = isCommand(value) ? this.#apply(value) : ({ type: 'refused', why: 'malformed' } as const);
-    return { answer, granted: this.#granted };
+    // A session may be given a lock and be closed within one turn.
+    return { answer, granted: this.#granted.filter((number) => this.#sessions.has(number)) };
   }
 
   #apply(command: Command): Answer {

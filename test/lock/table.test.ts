@@ -66,6 +66,16 @@ test('a dead member waits no longer, but what it holds is nobody else’s before
   expect(table.holder('a')?.session).toBe(cyd);
 });
 
+test('a session that inherits from itself in the turn that closes it is no heir', () => {
+  const table = new LockTable();
+  const ada = open(table, 'ada');
+  turn(table, ada, acquire(1, 'a'));
+  const operations = [{ type: 'close' }, acquire(2, 'a'), release(1)];
+  const closing = { type: 'turn', session: ada, member: 'ada', turn: 2, seen: 0, operations };
+  expect(table.apply(closing, 1).granted).toEqual([]);
+  expect(table.stats()).toEqual({ sessions: 0, locksHeld: 0, locksWaiting: 0 });
+});
+
 test('a verdict on a session that was heard since is void', () => {
   const table = new LockTable();
   const ada = open(table, 'ada');
