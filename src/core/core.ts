@@ -18,7 +18,7 @@ import { Neighbours } from './neighbours.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
 import { Random } from './random.js';
-import { type MemberRow, toRecord, toRow } from './row.js';
+import { MemberRow, toRecord } from './row.js';
 import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
 import { Sync } from './sync.js';
@@ -47,7 +47,7 @@ export class Core extends Machine {
     this.random = new Random(config.seed);
     const start = this.hlc.now(nowMs);
     this.leaves = new Leaves(this);
-    this.members = new Members(this, toRow(ownRecord(config, start), nowMs));
+    this.members = new Members(this, new MemberRow(ownRecord(config, start), nowMs));
     this.news = new NewsQueue(this);
     this.suspicion = new SuspicionTable(this);
     this.probe = new Prober(this);
@@ -63,8 +63,7 @@ export class Core extends Machine {
       () => this.#cleanUp(),
     );
     this.foreign = config.foreign?.(this);
-    const { info } = this.self;
-    this.self.info = { ...info, traits: { ...info.traits, bilingual: this.foreign !== undefined } };
+    this.self.traits = { ...this.self.traits, bilingual: this.foreign !== undefined };
   }
 
   override get self(): MemberRow {
@@ -245,7 +244,8 @@ export class Core extends Machine {
   }
 
   #setMetadata(input: Extract<Input, { type: 'set-metadata' }>): void {
-    this.members.updateSelf({ metadata: { known: input.metadata, bytes: input.metadataBytes } }, input.keys);
+    const { metadata, metadataBytes, keys } = input;
+    this.members.updateSelf({ metadata, metadataBytes }, keys);
     this.emit({ type: 'change', change: { kind: 'metadata', row: this.self } });
     this.foreign?.metadataChanged();
   }

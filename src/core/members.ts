@@ -12,7 +12,12 @@ import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { estimateBytes, NO_METADATA } from './metadata.js';
-import { Alike, CELLS, cellOf, hash, isActive, type MemberInfo, MemberRow, outranks, toInfo, toRow } from './row.js';
+import { Alike, CELLS, cellOf, hash, isActive, MemberRow, outranks } from './row.js';
+
+/** What of a row may change. */
+type Values = Partial<
+  Pick<MemberRow, 'version' | 'address' | 'traits' | 'metadata' | 'metadataBytes' | 'incarnation' | 'state'>
+>;
 
 /** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
@@ -149,7 +154,8 @@ export class Members {
     this.core.hlc.observe(record.incarnation);
     // Without its metadata a record counts as the oldest version, so that the whole one is still news.
     const whole = record.metadata !== undefined || record.metadataBytes === 0;
-    const row = toRow(whole ? record : { ...record, version: 0n }, this.core.nowMs, this.#alike);
+    const row = new MemberRow(record, this.core.nowMs, this.#alike.traitsOf(record));
+    if (!whole) row.version = 0n;
     this.#insert(row);
     this.core.emitState(row, row.state, 'unknown');
     if (row.metadata && row.metadataBytes > 0) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
@@ -163,14 +169,19 @@ export class Members {
     // Without its metadata it waits: it is taken as a whole, when it has been pulled.
     if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
     const hasMetadata = row.metadataBytes + record.metadataBytes > 0;
-    const { traits } = row.info;
+    const { traits } = row;
+    const { version, address, metadata, metadataBytes } = record;
     this.#change(row, {
-      info: toInfo(record.address === '' ? { ...record, address: row.address } : record, this.#alike),
+      version,
+      address: address || row.address,
+      traits: this.#alike.traitsOf(record),
+      metadata: metadataBytes > 0 ? metadata : NO_METADATA,
+      metadataBytes,
     });
     this.epoch++;
     this.core.leaves.changed(row);
     // Without metadata only those are told of who began anew with other tags, at another gateway or so.
-    if (hasMetadata || row.info.traits !== traits) {
+    if (hasMetadata || row.traits !== traits) {
       this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     }
     if (!known) this.core.news.addRecord(row);
@@ -214,10 +225,10 @@ export class Members {
   }
 
   /** What we say about ourselves has changed, or must be newer than what a former life of ours said. */
-  updateSelf(info: Pick<MemberInfo, 'metadata'> = {}, keys?: readonly string[]): void {
+  updateSelf(said: Pick<Values, 'metadata' | 'metadataBytes'> = {}, keys?: readonly string[]): void {
     const { id, version: from } = this.self;
     const version = this.core.mint();
-    this.#change(this.self, { info: { ...this.self.info, ...info, version } });
+    this.#change(this.self, { ...said, version });
     const { metadata = NO_METADATA } = this.self;
     const set = Object.fromEntries(keys?.filter((key) => key in metadata).map((key) => [key, metadata[key]]) ?? []);
     if (!keys) this.core.news.addRecord(this.self);
@@ -245,7 +256,7 @@ export class Members {
     );
     const bytes = estimateBytes(known);
     if (bytes > this.core.limits.metadataBytesMax) return false;
-    this.#change(row, { info: { ...row.info, version: change.version, metadata: { known, bytes } } });
+    this.#change(row, { version: change.version, metadata: known, metadataBytes: bytes });
     this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     this.core.news.addChange(row, change);
     return true;
@@ -258,7 +269,7 @@ export class Members {
   }
 
   setAddress(row: MemberRow, address: string): void {
-    if (address !== '' && address !== row.address) row.info = { ...row.info, address };
+    row.address = address || row.address;
   }
 
   /** Drops a row for good. */
@@ -271,7 +282,8 @@ export class Members {
     this.core.suspicion.end(id);
     this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
-    const gone = new MemberRow(row.info, row.incarnation, 'dead', this.core.nowMs);
+    const gone = new MemberRow(row, this.core.nowMs, row.traits);
+    gone.state = 'dead';
     this.core.neighbours.changed(gone);
     this.core.leaves.changed(gone);
   }
@@ -283,12 +295,11 @@ export class Members {
     this.core.leaves.host?.changed(row.id, true);
   }
 
-  #change(row: MemberRow, values: Partial<Pick<MemberRow, 'info' | 'incarnation' | 'state'>>, whole = true): void {
+  #change(row: MemberRow, values: Values, whole = true): void {
     const list = this.#listOf(row);
     this.#count(row, -1);
-    row.info = values.info ?? row.info;
-    row.incarnation = values.incarnation ?? row.incarnation;
     row.turn(values.state ?? row.state, this.core.nowMs);
+    Object.assign(row, values);
     this.#count(row, 1);
     if (list !== this.#listOf(row)) this.#relist(row, list, this.#listOf(row));
     this.core.leaves.host?.changed(row.id, whole);

@@ -15,21 +15,27 @@ export type MemberTraits = Readonly<
   Pick<MemberRecord, 'dialect' | 'bilingual' | 'via' | 'tags' | 'protocolVersion' | 'applicationVersion'>
 >;
 
-/**
- * What a member says about itself, under one version. Never changed but replaced, so that whoever knows the same of a
- * member can hold the same object.
- */
-export interface MemberInfo {
-  readonly id: MemberId;
-  readonly version: bigint;
-  readonly address: string;
-  readonly traits: MemberTraits;
-  /** Absent: there is none. `known` may be left out for its size. */
-  readonly metadata?: { readonly known: Metadata | undefined; readonly bytes: number };
+function traitsOf(record: Readonly<MemberRecord>): MemberTraits {
+  const { dialect, bilingual, via, tags, protocolVersion, applicationVersion } = record;
+  return { dialect, bilingual, via, tags, protocolVersion, applicationVersion };
 }
 
-/** What we hold about one member. Small, since there may be tens of thousands. */
+/**
+ * What we hold about one member. Small, since there may be tens of thousands: it has all of its fields from the start, in one
+ * object, as one that gets more later takes V8 three times the room.
+ */
 export class MemberRow {
+  readonly id: MemberId;
+  // What it says about itself, under one version.
+  version: bigint;
+  address: string;
+  traits: MemberTraits;
+  /** `undefined`: left out for its size. */
+  metadata: Metadata | undefined;
+  metadataBytes: number;
+  // What is held of it.
+  incarnation: bigint;
+  state: MemberState;
   /** Its place in the list of {@link Members} that it stands in. */
   place = 0;
   /** Monotonic time, in whole milliseconds, of the last packet from the member itself that cannot be an old one sent again. */
@@ -37,57 +43,42 @@ export class MemberRow {
   /** Monotonic time of the last change of `state`, likewise; no two changes have the same. */
   stateMs: number;
 
-  constructor(
-    public info: MemberInfo,
-    public incarnation: bigint,
-    public state: MemberState,
-    nowMs: number,
-  ) {
+  constructor(record: Readonly<MemberRecord>, nowMs: number, traits: MemberTraits = traitsOf(record)) {
+    const { id, version, address, metadata, metadataBytes, incarnation, state } = record;
+    this.id = id;
+    this.version = version;
+    this.address = address;
+    this.traits = traits;
+    this.metadata = metadataBytes > 0 ? metadata : NO_METADATA;
+    this.metadataBytes = metadataBytes;
+    // A number of 64 bits has its own place in memory; most often the two are the same one.
+    this.incarnation = incarnation === version ? version : incarnation;
+    this.state = state;
     this.heardMs = this.stateMs = Math.ceil(nowMs);
   }
 
-  get id(): MemberId {
-    return this.info.id;
-  }
-
   get dialect(): Dialect {
-    return this.info.traits.dialect;
+    return this.traits.dialect;
   }
 
   get bilingual(): boolean {
-    return this.info.traits.bilingual;
+    return this.traits.bilingual;
   }
 
   get via(): MemberId | undefined {
-    return this.info.traits.via;
-  }
-
-  get version(): bigint {
-    return this.info.version;
-  }
-
-  get address(): string {
-    return this.info.address;
+    return this.traits.via;
   }
 
   get tags(): readonly string[] {
-    return this.info.traits.tags;
+    return this.traits.tags;
   }
 
   get protocolVersion(): number {
-    return this.info.traits.protocolVersion;
+    return this.traits.protocolVersion;
   }
 
   get applicationVersion(): string {
-    return this.info.traits.applicationVersion;
-  }
-
-  get metadata(): Metadata | undefined {
-    return this.info.metadata ? this.info.metadata.known : NO_METADATA;
-  }
-
-  get metadataBytes(): number {
-    return this.info.metadata?.bytes ?? 0;
+    return this.traits.applicationVersion;
   }
 
   /** Changes the state alone. @returns the one before. */
@@ -106,8 +97,8 @@ export function isActive({ state }: { readonly state: MemberState }): boolean {
 
 /** Builds the record that travels: a row without what only we know. */
 export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
-  const { id, incarnation, state, version, address, metadata: known, metadataBytes, info } = row;
-  const { dialect, bilingual, via, tags, protocolVersion, applicationVersion } = info.traits;
+  const { id, incarnation, state, version, address, metadata: known, metadataBytes, traits } = row;
+  const { dialect, bilingual, via, tags, protocolVersion, applicationVersion } = traits;
   const metadata = withMetadata ? known : undefined;
   // Field by field: what is spread here gets a hidden class of its own each time, 390 bytes.
   return {
@@ -127,33 +118,20 @@ export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
   };
 }
 
-/** What a record says of its member; see {@link Alike}. */
-export function toInfo(record: MemberRecord, alike: Alike): MemberInfo {
-  const { id, version, address, metadata: known, metadataBytes: bytes } = record;
-  const info = { id, version, address, traits: alike.traitsOf(record) };
-  return bytes > 0 ? { ...info, metadata: { known, bytes } } : info;
-}
-
-/** Makes a row of a record. */
-export function toRow(record: MemberRecord, nowMs: number, alike = new Alike()): MemberRow {
-  const info = toInfo(record, alike);
-  // A number of 64 bits has its own place in memory; most often the two are the same one.
-  const incarnation = record.incarnation === info.version ? info.version : record.incarnation;
-  return new MemberRow(info, incarnation, record.state, nowMs);
-}
-
 /** Keeps what members have in common once. */
 export class Alike {
   readonly #traits = new Map<string, MemberTraits>();
 
-  traitsOf({ dialect, bilingual, via, tags, protocolVersion, applicationVersion }: MemberRecord): MemberTraits {
+  traitsOf(record: MemberRecord): MemberTraits {
     /** Different ones kept. Source: guess; a gateway's leaves are alike. */
     const KEPT_MAX = 256;
-    const key = JSON.stringify([dialect, bilingual, via, tags, protocolVersion, applicationVersion]);
+    const own = traitsOf(record);
+    // In an array, since JSON leaves out what is undefined.
+    const key = JSON.stringify(Object.values(own));
     let traits = this.#traits.get(key);
     if (!traits) {
       if (this.#traits.size >= KEPT_MAX) this.#traits.clear();
-      traits = { dialect, bilingual, via, tags, protocolVersion, applicationVersion };
+      traits = own;
       this.#traits.set(key, traits);
     }
     return traits;

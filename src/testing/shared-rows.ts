@@ -22,8 +22,8 @@ export function connectCores(machines: readonly Machine[], nowMs: number): Map<M
   const list = cores
     .map(({ self }) => self)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map(({ info, incarnation, state }, place) => {
-      const row = new MemberRow(info, incarnation, state, nowMs);
+    .map((self, place) => {
+      const row = new MemberRow(self, nowMs, self.traits);
       row.place = place;
       const cell = cellOf(row.id);
       cells[cell] = (cells[cell] as number) ^ hash(row);
@@ -128,10 +128,10 @@ export class SharedRows extends Map<MemberId, MemberRow> {
   }
 
   /** Makes a row our own. @param place - where it stands in the list. */
-  #take({ info, incarnation, state, stateMs, place: at }: MemberRow, place: number): MemberRow {
-    const row = new MemberRow(info, incarnation, state, stateMs);
+  #take(shared: MemberRow, place: number): MemberRow {
+    const row = new MemberRow(shared, shared.stateMs, shared.traits);
     row.place = place;
-    this.#own[at] = row;
+    this.#own[shared.place] = row;
     this.#natives[place] = row;
     return row;
   }

@@ -1,6 +1,6 @@
 /** Copies of rows and the events that carry them, when a row has gone on before its events are told. */
 import { expect, test } from 'vitest';
-import { type MemberRow, toRow } from '../../src/core/row.js';
+import { MemberRow } from '../../src/core/row.js';
 import { MemberView } from '../../src/member-view.js';
 
 function row(state: MemberRow['state']): MemberRow {
@@ -18,7 +18,7 @@ function row(state: MemberRow['state']): MemberRow {
     metadata: {},
     metadataBytes: 0,
   };
-  return toRow(record, 0);
+  return new MemberRow(record, 0);
 }
 
 test('an event shows the state it tells of, and the row what it is now', () => {
