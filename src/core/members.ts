@@ -321,13 +321,13 @@ export class Members {
   /** Moves a row from one list to another; the last of the one takes its place. */
   #relist(row: MemberRow, from: MemberRow[] | undefined, to: MemberRow[] | undefined): void {
     this.epoch++;
-    // Adopted rows are ours only when they have been asked for.
-    const last = from && this.get((from[from.length - 1] as MemberRow).id);
-    from?.pop();
-    if (from && last && last !== row) {
-      from[row.place] = last;
-      last.place = row.place;
+    if (from) {
+      // Adopted rows are ours only when they have been asked for.
+      const last = this.get((from[from.length - 1] as MemberRow).id) as MemberRow;
+      // One that goes is looked for: a place in each row would take more room than that takes time.
+      from[from.indexOf(row)] = last;
+      from.pop();
     }
-    if (to) row.place = to.push(row) - 1;
+    to?.push(row);
   }
 }

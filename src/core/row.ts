@@ -36,8 +36,6 @@ export class MemberRow {
   // What is held of it.
   incarnation: bigint;
   state: MemberState;
-  /** Its place in the list of {@link Members} that it stands in. */
-  place = 0;
   /** Monotonic time, in whole milliseconds, of the last packet from the member itself that cannot be an old one sent again. */
   heardMs: number;
   /** Monotonic time of the last change of `state`, likewise; no two changes have the same. */

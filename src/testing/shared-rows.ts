@@ -22,22 +22,21 @@ export function connectCores(machines: readonly Machine[], nowMs: number): Map<M
   const list = cores
     .map(({ self }) => self)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map((self, place) => {
+    .map((self) => {
       const row = new MemberRow(self, nowMs, self.traits);
-      row.place = place;
       const cell = cellOf(row.id);
       cells[cell] = (cells[cell] as number) ^ hash(row);
       return Object.freeze(row);
     });
-  const view = new Map(list.map((row) => [row.id, row]));
+  const places = new Map(list.map(({ id }, place) => [id, place]));
   const latest = list.reduce((time, { incarnation }) => (incarnation > time ? incarnation : time), 0n);
   const all = list.map(({ id }) => id);
   const tables = new Map<Machine, SharedRows>();
   for (const core of cores) {
-    const rows = new SharedRows(view, list, core.self);
+    const rows = new SharedRows(places, list, core.self);
     tables.set(core, rows);
     const ids = [...all];
-    ids.splice((view.get(core.self.id) as MemberRow).place, 1);
+    ids.splice(places.get(core.self.id) as number, 1);
     core.members.adopt(rows, rows.natives, cells);
     core.probe.adopt(ids);
     core.hlc.observe(latest);
@@ -56,18 +55,18 @@ export class SharedRows extends Map<MemberId, MemberRow> {
 
   /** @param list - the rows of the view, each at its place. Nobody changes them. */
   constructor(
-    private readonly view: ReadonlyMap<MemberId, MemberRow>,
+    private readonly places: ReadonlyMap<MemberId, number>,
     private readonly list: readonly MemberRow[],
     self: MemberRow,
   ) {
     super();
-    const { place } = view.get(self.id) as MemberRow;
+    const place = places.get(self.id) as number;
     this.#own = Array(list.length);
     this.#own[place] = self;
     this.#natives = [...list];
     // The last takes the place of ourselves.
     const last = this.#natives.pop() as MemberRow;
-    if (last.id !== self.id) this.#take(last, place);
+    if (last.id !== self.id) this.#take(list.length - 1, place);
   }
 
   /** All but ourselves, as the list of its table: a row is replaced there when it becomes our own. */
@@ -80,18 +79,18 @@ export class SharedRows extends Map<MemberId, MemberRow> {
   }
 
   override get(id: MemberId): MemberRow | undefined {
-    const shared = this.view.get(id);
-    if (!shared) return super.get(id);
-    const own = this.#own[shared.place];
-    return own === undefined ? this.#take(shared, shared.place) : (own ?? undefined);
+    const place = this.places.get(id);
+    if (place === undefined) return super.get(id);
+    const own = this.#own[place];
+    return own === undefined ? this.#take(place) : (own ?? undefined);
   }
 
   /** What is held of a member, to look at only: it may be the row that all share. */
   peek(id: MemberId): MemberRow | undefined {
-    const shared = this.view.get(id);
-    if (!shared) return super.get(id);
-    const own = this.#own[shared.place];
-    return own === undefined ? shared : (own ?? undefined);
+    const place = this.places.get(id);
+    if (place === undefined) return super.get(id);
+    const own = this.#own[place];
+    return own === undefined ? this.list[place] : (own ?? undefined);
   }
 
   override has(id: MemberId): boolean {
@@ -99,18 +98,18 @@ export class SharedRows extends Map<MemberId, MemberRow> {
   }
 
   override set(id: MemberId, row: MemberRow): this {
-    const shared = this.view.get(id);
-    if (!shared) return super.set(id, row);
-    if (this.#own[shared.place] === null) this.#gone--;
-    this.#own[shared.place] = row;
+    const place = this.places.get(id);
+    if (place === undefined) return super.set(id, row);
+    if (this.#own[place] === null) this.#gone--;
+    this.#own[place] = row;
     return this;
   }
 
   override delete(id: MemberId): boolean {
-    const shared = this.view.get(id);
-    if (!shared) return super.delete(id);
-    if (this.#own[shared.place] === null) return false;
-    this.#own[shared.place] = null;
+    const place = this.places.get(id);
+    if (place === undefined) return super.delete(id);
+    if (this.#own[place] === null) return false;
+    this.#own[place] = null;
     this.#gone++;
     return true;
   }
@@ -120,19 +119,19 @@ export class SharedRows extends Map<MemberId, MemberRow> {
   }
 
   *#values(): Generator<MemberRow> {
-    for (const row of this.list) {
-      const own = this.#own[row.place];
-      if (own !== null) yield own ?? row;
+    for (let place = 0; place < this.list.length; place++) {
+      const own = this.#own[place];
+      if (own !== null) yield own ?? (this.list[place] as MemberRow);
     }
     yield* super.values();
   }
 
-  /** Makes a row our own. @param place - where it stands in the list. */
-  #take(shared: MemberRow, place: number): MemberRow {
+  /** Makes a row our own. @param at - where it stands in the list. */
+  #take(place: number, at = place): MemberRow {
+    const shared = this.list[place] as MemberRow;
     const row = new MemberRow(shared, shared.stateMs, shared.traits);
-    row.place = place;
-    this.#own[shared.place] = row;
-    this.#natives[place] = row;
+    this.#own[place] = row;
+    this.#natives[at] = row;
     return row;
   }
 }
