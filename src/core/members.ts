@@ -13,6 +13,7 @@ import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { estimateBytes, NO_METADATA } from './metadata.js';
 import { Alike, CELLS, cellOf, hash, isActive, MemberRow, outranks } from './row.js';
+import { Rows } from './rows.js';
 
 /** What of a row may change. */
 type Values = Partial<
@@ -21,7 +22,7 @@ type Values = Partial<
 
 /** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
-  #rows = new Map<MemberId, MemberRow>();
+  #rows: Pick<Rows, keyof Rows> = new Rows();
   readonly #alike = new Alike();
   // Active members but ourselves, each in one list.
   #natives: MemberRow[] = [];
@@ -62,7 +63,7 @@ export class Members {
   fingerprints(parts: number): number[] {
     const all = new Uint32Array(parts);
     this.#cells.forEach((value, cell) => {
-      all[cell % parts] = (all[cell % parts] as number) ^ value;
+      (all[cell % parts] as number) ^= value;
     });
     return [...all];
   }
@@ -81,13 +82,13 @@ export class Members {
     return this.#rows.get(id);
   }
 
-  all(): IterableIterator<MemberRow> {
+  all(): Generator<MemberRow> {
     return this.#rows.values();
   }
 
   /** Those whose address this is, or one of its parts. Looks at everyone: asked only when a connection has failed. */
   atAddress(address: string): MemberRow[] {
-    return [...this.#rows.values()].filter(
+    return [...this.all()].filter(
       (row) => row.address.includes(address) && [row.address, ...addressParts(row.address)].includes(address),
     );
   }
@@ -136,7 +137,7 @@ export class Members {
   }
 
   /** Takes a view of all others for known long since, and nobody is told. For simulations, where many hold the same. */
-  adopt(rows: Map<MemberId, MemberRow>, natives: MemberRow[], cells: Uint32Array): void {
+  adopt(rows: Pick<Rows, keyof Rows>, natives: MemberRow[], cells: Uint32Array): void {
     this.#rows = rows;
     this.#natives = natives;
     this.#cells.set(cells);
@@ -152,10 +153,9 @@ export class Members {
       return undefined;
     }
     this.core.hlc.observe(record.incarnation);
+    const row = this.#toRow(record);
     // Without its metadata a record counts as the oldest version, so that the whole one is still news.
-    const whole = record.metadata !== undefined || record.metadataBytes === 0;
-    const row = new MemberRow(record, this.core.nowMs, this.#alike.traitsOf(record));
-    if (!whole) row.version = 0n;
+    if (!row.metadata) row.version = 0n;
     this.#insert(row);
     this.core.emitState(row, row.state, 'unknown');
     if (row.metadata && row.metadataBytes > 0) this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
@@ -164,24 +164,23 @@ export class Members {
     return row;
   }
 
+  #toRow(record: MemberRecord): MemberRow {
+    return new MemberRow(record, this.core.nowMs, this.#alike.traitsOf(record));
+  }
+
   /** Replaces what a member says about itself when the record's version is newer and complete. */
   mergeInfo(row: MemberRow, record: MemberRecord, known = false): void {
+    if (record.version <= row.version) return;
+    const { version, address, traits, metadata, metadataBytes } = this.#toRow(record);
     // Without its metadata it waits: it is taken as a whole, when it has been pulled.
-    if (record.version <= row.version || (!record.metadata && record.metadataBytes > 0)) return;
-    const hasMetadata = row.metadataBytes + record.metadataBytes > 0;
-    const { traits } = row;
-    const { version, address, metadata, metadataBytes } = record;
-    this.#change(row, {
-      version,
-      address: address || row.address,
-      traits: this.#alike.traitsOf(record),
-      metadata: metadataBytes > 0 ? metadata : NO_METADATA,
-      metadataBytes,
-    });
+    if (!metadata) return;
+    const hasMetadata = row.metadataBytes + metadataBytes > 0;
+    const before = row.traits;
+    this.#change(row, { version, address: address || row.address, traits, metadata, metadataBytes });
     this.epoch++;
     this.core.leaves.changed(row);
     // Without metadata only those are told of who began anew with other tags, at another gateway or so.
-    if (hasMetadata || row.traits !== traits) {
+    if (hasMetadata || traits !== before) {
       this.core.emit({ type: 'change', change: { kind: 'metadata', row } });
     }
     if (!known) this.core.news.addRecord(row);
@@ -278,38 +277,38 @@ export class Members {
     if (!row || row === this.self) return;
     this.#rows.delete(id);
     this.#count(row, -1);
-    this.#relist(row, this.#listOf(row), undefined);
+    this.#relist(row, this.#listOf(row));
     this.core.suspicion.end(id);
     this.core.leaves.host?.changed(id, true);
     this.core.emitState(row, 'removed', row.state);
-    const gone = new MemberRow(row, this.core.nowMs, row.traits);
-    gone.state = 'dead';
-    this.core.neighbours.changed(gone);
-    this.core.leaves.changed(gone);
+    row.state = 'dead';
+    this.core.neighbours.changed(row);
+    this.core.leaves.changed(row);
   }
 
   #insert(row: MemberRow): void {
-    this.#rows.set(row.id, row);
+    this.#rows.add(row);
     this.#count(row, 1);
     this.#relist(row, undefined, this.#listOf(row));
     this.core.leaves.host?.changed(row.id, true);
   }
 
   #change(row: MemberRow, values: Values, whole = true): void {
-    const list = this.#listOf(row);
+    const from = this.#listOf(row);
     this.#count(row, -1);
-    row.turn(values.state ?? row.state, this.core.nowMs);
+    const { state } = row;
     Object.assign(row, values);
+    if (row.state !== state) row.stateMs = Math.ceil(Math.max(this.core.nowMs, row.stateMs + 1));
     this.#count(row, 1);
-    if (list !== this.#listOf(row)) this.#relist(row, list, this.#listOf(row));
+    const to = this.#listOf(row);
+    if (from !== to) this.#relist(row, from, to);
     this.core.leaves.host?.changed(row.id, whole);
   }
 
   /** A row counts from now on as it is, or no more. */
   #count(row: MemberRow, by: 1 | -1): void {
     this.#counts[row.state] += by;
-    const cell = cellOf(row.id);
-    this.#cells[cell] = (this.#cells[cell] as number) ^ hash(row);
+    (this.#cells[cellOf(row.id)] as number) ^= hash(row);
   }
 
   #listOf(row: MemberRow): MemberRow[] | undefined {
@@ -319,7 +318,7 @@ export class Members {
   }
 
   /** Moves a row from one list to another; the last of the one takes its place. */
-  #relist(row: MemberRow, from: MemberRow[] | undefined, to: MemberRow[] | undefined): void {
+  #relist(row: MemberRow, from: MemberRow[] | undefined, to?: MemberRow[]): void {
     this.epoch++;
     if (from) {
       // Adopted rows are ours only when they have been asked for.

@@ -8,6 +8,7 @@
 import type { MemberRecord, MetadataChange, News } from '../wire/packet.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
+import { lowerBound } from './lower-bound.js';
 import type { MemberId } from './member-id.js';
 import { estimateBytes } from './metadata.js';
 import { isActive, type MemberRow, toRecord } from './row.js';
@@ -99,13 +100,7 @@ export class NewsQueue {
   #placeOf({ sent, age }: Waiting): [pieces: Waiting[], at: number] {
     this.#bySent[sent] ??= [];
     const pieces = this.#bySent[sent];
-    let low = 0;
-    for (let high = pieces.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if ((pieces[middle] as Waiting).age < age) low = middle + 1;
-      else high = middle;
-    }
-    return [pieces, low];
+    return [pieces, lowerBound(pieces.length, (at) => (pieces[at] as Waiting).age < age)];
   }
 
   /**
@@ -229,7 +224,8 @@ export class NewsQueue {
     for (const item of news) {
       if (item.kind === 'record') {
         const row = this.core.members.merge(item.record, from);
-        if (row && lacksMetadata(row, item.record)) missing.push(row.id);
+        // Older still: its metadata was left out.
+        if (row && row.version < item.record.version) missing.push(row.id);
         continue;
       }
       if (item.kind === 'change') {
@@ -253,11 +249,6 @@ export class NewsQueue {
     }
     if (missing.length > 0) this.core.sync.pull(from, missing);
   }
-}
-
-/** Whether a record announced a newer version than its row holds, without the metadata that belongs to it. */
-export function lacksMetadata(row: MemberRow, record: MemberRecord): boolean {
-  return row.version < record.version && !record.metadata && record.metadataBytes > 0;
 }
 
 export function stateNews(row: MemberRow, by: MemberId): Extract<News, { kind: 'state' }> {

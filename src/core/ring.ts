@@ -2,6 +2,7 @@
  * Member ids in their order, a ring: the same at everyone who knows the same members. A place in it is found, taken and
  * left without looking at the others.
  */
+import { lowerBound } from './lower-bound.js';
 import type { MemberId } from './member-id.js';
 
 export class Ring {
@@ -34,13 +35,6 @@ export class Ring {
 
   /** Where an id stands or would stand. */
   #place(id: MemberId): number {
-    let low = 0;
-    let high = this.ids.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.ids[middle] as MemberId) < id) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(this.ids.length, (at) => (this.ids[at] as MemberId) < id);
   }
 }

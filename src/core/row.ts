@@ -78,14 +78,6 @@ export class MemberRow {
   get applicationVersion(): string {
     return this.traits.applicationVersion;
   }
-
-  /** Changes the state alone. @returns the one before. */
-  turn(state: MemberState, nowMs: number): MemberState {
-    const previous = this.state;
-    this.state = state;
-    if (previous !== state) this.stateMs = Math.ceil(Math.max(nowMs, this.stateMs + 1));
-    return previous;
-  }
 }
 
 /** Whether a member takes part: others count it, probe it and send to it. */
@@ -95,24 +87,21 @@ export function isActive({ state }: { readonly state: MemberState }): boolean {
 
 /** Builds the record that travels: a row without what only we know. */
 export function toRecord(row: MemberRow, withMetadata: boolean): MemberRecord {
-  const { id, incarnation, state, version, address, metadata: known, metadataBytes, traits } = row;
-  const { dialect, bilingual, via, tags, protocolVersion, applicationVersion } = traits;
-  const metadata = withMetadata ? known : undefined;
   // Field by field: what is spread here gets a hidden class of its own each time, 390 bytes.
   return {
-    id,
-    incarnation,
-    state,
-    dialect,
-    bilingual,
-    via,
-    version,
-    address,
-    tags,
-    protocolVersion,
-    applicationVersion,
-    metadata,
-    metadataBytes,
+    id: row.id,
+    incarnation: row.incarnation,
+    state: row.state,
+    dialect: row.dialect,
+    bilingual: row.bilingual,
+    via: row.via,
+    version: row.version,
+    address: row.address,
+    tags: row.tags,
+    protocolVersion: row.protocolVersion,
+    applicationVersion: row.applicationVersion,
+    metadata: withMetadata ? row.metadata : undefined,
+    metadataBytes: row.metadataBytes,
   };
 }
 
@@ -126,13 +115,11 @@ export class Alike {
     const own = traitsOf(record);
     // In an array, since JSON leaves out what is undefined.
     const key = JSON.stringify(Object.values(own));
-    let traits = this.#traits.get(key);
-    if (!traits) {
-      if (this.#traits.size >= KEPT_MAX) this.#traits.clear();
-      traits = own;
-      this.#traits.set(key, traits);
-    }
-    return traits;
+    const known = this.#traits.get(key);
+    if (known) return known;
+    if (this.#traits.size >= KEPT_MAX) this.#traits.clear();
+    this.#traits.set(key, own);
+    return own;
   }
 }
 

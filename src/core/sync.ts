@@ -12,7 +12,7 @@ import type { MemberRecord, MemberState, MemberSummary, NativePacket, News } fro
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
-import { lacksMetadata, NEWS_METADATA_BYTES_MAX, newsBytes, recordBytes, stateNews } from './news.js';
+import { NEWS_METADATA_BYTES_MAX, newsBytes, recordBytes, stateNews } from './news.js';
 import { cellOf, isActive, type MemberRow, outranks, toRecord } from './row.js';
 
 /** Estimated bytes of one packet. Source: guess; far below the frame limit, large enough to compress well. */
@@ -192,7 +192,8 @@ export class Sync {
     const missing: MemberId[] = [];
     for (const record of records) {
       const row = members.merge({ ...record, state: this.#asTold(record) }, from, known);
-      if (row && lacksMetadata(row, record)) missing.push(row.id);
+      // Older still: its metadata was left out.
+      if (row && row.version < record.version) missing.push(row.id);
     }
     this.pull(from, missing);
     if (!whole || !last) return;

@@ -6,6 +6,7 @@ import { Core } from '../core/core.js';
 import type { Machine } from '../core/machine.js';
 import type { MemberId } from '../core/member-id.js';
 import { CELLS, cellOf, hash, MemberRow } from '../core/row.js';
+import { Rows } from '../core/rows.js';
 import { GossipError } from '../errors.js';
 
 /**
@@ -47,7 +48,8 @@ export function connectCores(machines: readonly Machine[], nowMs: number): Map<M
 }
 
 /** One member's table: the shared rows, over them its own, and in the map itself those that are not of the view. */
-export class SharedRows extends Map<MemberId, MemberRow> {
+export class SharedRows implements Pick<Rows, keyof Rows> {
+  readonly #others = new Rows();
   /** At the places of the view: what is our own, `null` what is gone. */
   readonly #own: (MemberRow | null | undefined)[];
   #gone = 0;
@@ -59,7 +61,6 @@ export class SharedRows extends Map<MemberId, MemberRow> {
     private readonly list: readonly MemberRow[],
     self: MemberRow,
   ) {
-    super();
     const place = places.get(self.id) as number;
     this.#own = Array(list.length);
     this.#own[place] = self;
@@ -74,13 +75,13 @@ export class SharedRows extends Map<MemberId, MemberRow> {
     return this.#natives;
   }
 
-  override get size(): number {
-    return this.list.length + super.size - this.#gone;
+  get size(): number {
+    return this.list.length + this.#others.size - this.#gone;
   }
 
-  override get(id: MemberId): MemberRow | undefined {
+  get(id: MemberId): MemberRow | undefined {
     const place = this.places.get(id);
-    if (place === undefined) return super.get(id);
+    if (place === undefined) return this.#others.get(id);
     const own = this.#own[place];
     return own === undefined ? this.#take(place) : (own ?? undefined);
   }
@@ -88,42 +89,35 @@ export class SharedRows extends Map<MemberId, MemberRow> {
   /** What is held of a member, to look at only: it may be the row that all share. */
   peek(id: MemberId): MemberRow | undefined {
     const place = this.places.get(id);
-    if (place === undefined) return super.get(id);
+    if (place === undefined) return this.#others.get(id);
     const own = this.#own[place];
     return own === undefined ? this.list[place] : (own ?? undefined);
   }
 
-  override has(id: MemberId): boolean {
-    return this.peek(id) !== undefined;
+  add(row: MemberRow): void {
+    const place = this.places.get(row.id);
+    if (place === undefined) this.#others.add(row);
+    else {
+      this.#gone--;
+      this.#own[place] = row;
+    }
   }
 
-  override set(id: MemberId, row: MemberRow): this {
+  delete(id: MemberId): void {
     const place = this.places.get(id);
-    if (place === undefined) return super.set(id, row);
-    if (this.#own[place] === null) this.#gone--;
-    this.#own[place] = row;
-    return this;
+    if (place === undefined) this.#others.delete(id);
+    else {
+      this.#gone++;
+      this.#own[place] = null;
+    }
   }
 
-  override delete(id: MemberId): boolean {
-    const place = this.places.get(id);
-    if (place === undefined) return super.delete(id);
-    if (this.#own[place] === null) return false;
-    this.#own[place] = null;
-    this.#gone++;
-    return true;
-  }
-
-  override values(): MapIterator<MemberRow> {
-    return this.#values() as MapIterator<MemberRow>;
-  }
-
-  *#values(): Generator<MemberRow> {
+  *values(): Generator<MemberRow> {
     for (let place = 0; place < this.list.length; place++) {
       const own = this.#own[place];
       if (own !== null) yield own ?? (this.list[place] as MemberRow);
     }
-    yield* super.values();
+    yield* this.#others.values();
   }
 
   /** Makes a row our own. @param at - where it stands in the list. */
