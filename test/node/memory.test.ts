@@ -1,0 +1,68 @@
+/** What a known member costs: heap in use after a collection, of rows that came as bytes. */
+import { assert, test } from 'vitest';
+import { msgpack } from '../../src/codec/msgpack.js';
+import type { Metadata } from '../../src/core/metadata.js';
+import { DEFAULT_LIMITS } from '../../src/limits.js';
+import { uuidV7 } from '../../src/uuid.js';
+import { MEMBER_PACKETS } from '../../src/wire/native/member-packets.js';
+import type { NativePacket } from '../../src/wire/packet.js';
+import { Wire } from '../../src/wire/wire.js';
+import { hlcAt, oneCore } from '../unit/one-core.js';
+import { heapBytes } from './attack.js';
+
+const codec = msgpack();
+const MEMBERS = 10_000;
+const IN_A_PACKET = 500;
+
+/** Bytes for each member from the ten thousandth to the twenty thousandth, whose news is no news. */
+function bytesPerMember(metadataOf: (n: number) => Metadata): number {
+  const wire = new Wire({ codec, compressBytesMin: 256, limits: DEFAULT_LIMITS, packets: MEMBER_PACKETS }, undefined);
+  const core = oneCore();
+  const learn = (first: number) => {
+    const records = Array.from({ length: IN_A_PACKET }, (_, i) => {
+      const n = first + i;
+      const metadata = metadataOf(n);
+      return {
+        id: uuidV7(),
+        incarnation: hlcAt(-n),
+        state: 'alive',
+        dialect: 'native',
+        bilingual: false,
+        version: hlcAt(-n),
+        address: `10.1.${n >> 8}.${n & 255}:8000`,
+        tags: ['web'],
+        protocolVersion: 1,
+        applicationVersion: '1.0.0',
+        metadata,
+        metadataBytes: Object.keys(metadata).length === 0 ? 0 : codec.encode(metadata).length,
+      } as const;
+    });
+    const frame = wire.encode({ type: 'state', from: core.self.id, last: false, whole: false, records }, false);
+    const packet = wire.decode(frame as Uint8Array, false) as Extract<NativePacket, { type: 'state' }>;
+    for (const one of packet.records) core.members.merge(one, core.self.id, true);
+    core.handle({ type: 'tick' }, 0);
+  };
+  for (let n = 0; n < MEMBERS; n += IN_A_PACKET) learn(n);
+  const before = heapBytes();
+  for (let n = MEMBERS; n < MEMBERS * 2; n += IN_A_PACKET) learn(n);
+  const bytes = (heapBytes() - before) / MEMBERS;
+  assert.equal(core.members.size, MEMBERS * 2 + 1);
+  return bytes;
+}
+
+test('a member that is known takes at most 300 bytes of heap', () => {
+  assert.isAtMost(
+    bytesPerMember(() => ({})),
+    300,
+  );
+});
+
+test('its metadata takes the room of its values, and no hidden class of its own', () => {
+  const metadataOf = (n: number) => ({ name: `m${n}`, load: n + 0.5 });
+  const kept = [];
+  const before = heapBytes();
+  for (let n = 0; n < MEMBERS; n++) kept.push(codec.decode(codec.encode(metadataOf(n))));
+  const alone = (heapBytes() - before) / kept.length;
+
+  assert.isAtMost(bytesPerMember(metadataOf), 300 + alone);
+});
