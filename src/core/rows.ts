@@ -1,6 +1,6 @@
 /**
- * Rows by the ids in them, in the order in which they came. A map does the same, with 28 to 56 bytes for each beside the row;
- * here it is half of that.
+ * Rows by the ids in them, in the order in which they came. A map does the same; V8's takes 28 to 56 bytes for each row, as the
+ * id stands in it once more, and this 12 to 18.
  */
 import { lowerBound } from './lower-bound.js';
 import type { MemberId } from './member-id.js';

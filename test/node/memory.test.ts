@@ -63,6 +63,5 @@ test('its metadata takes the room of its values, and no hidden class of its own'
   const before = heapBytes();
   for (let n = 0; n < MEMBERS; n++) kept.push(codec.decode(codec.encode(metadataOf(n))));
   const alone = (heapBytes() - before) / kept.length;
-
   assert.isAtMost(bytesPerMember(metadataOf), 300 + alone);
 });
