@@ -230,7 +230,7 @@ export class Prober {
     this.core.count('indirectProbes');
     const { members, random, timing } = this.core;
     const fits = (other: MemberRow) =>
-      other.state === 'alive' && other.id !== row.id && (row.dialect === 'native' || other.bilingual);
+      other.state === 'alive' && other !== row && (row.dialect === 'native' || other.bilingual);
     if (probe.helpers.length === 0) {
       probe.helpers = random.sample(members.natives(), timing.indirectProbes, fits).map(({ id }) => id);
     }

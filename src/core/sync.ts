@@ -56,15 +56,16 @@ export class Sync {
   /**
    * The last news has gone out: now all should know the same. Whom chance has left out is found by comparing, a moment
    * later, instead of at the next interval; while nothing changes this costs nothing.
-   * @param joined - we have just been told who is there, while others may be joining: whatever news is under way.
+   * @param meanwhile - whatever news is under way: there is a storm of it, or we have just been told who is there, while others
+   *   may be joining.
    */
-  afterNews(joined = false): void {
+  afterNews(meanwhile = false): void {
     /** Gossip intervals to wait after the last news, so that the others' last news has gone out as well. Source: guess. */
     const SETTLE_INTERVALS = 3;
     /** Members to compare with then. Source: simulation; one in a hundred joins at N = 5 left somebody out with one. */
     const SETTLE_COMPARISONS = 2;
     this.core.schedule(this.core.random.jitter(this.core.timing.gossipIntervalMs * SETTLE_INTERVALS, 0.5), () => {
-      if (joined || this.core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
+      if (meanwhile || this.core.news.size === 0) this.#compareWithAny(SETTLE_COMPARISONS);
     });
   }
 

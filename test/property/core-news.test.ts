@@ -57,3 +57,22 @@ test('least sent first, newest first among equals, each so many times and no mor
     { numRuns: tries(40, 10) },
   );
 });
+
+test('while a storm of news waits tables are compared as well; after a little news only when all of it is out', () => {
+  /** How much news waited when digests were sent. */
+  const waitingAtDigests = (pieces: number) => {
+    const core = coreWith(pieces);
+    for (const row of core.members.natives()) core.news.addRecord(row);
+    const sizes: number[] = [];
+    for (let nowMs = 1; nowMs < 10_000; nowMs += 10) {
+      const digests = core
+        .handle({ type: 'tick' }, nowMs)
+        .filter((effect) => effect.type === 'send' && effect.packet.type === 'digest');
+      for (const _ of digests) sizes.push(core.news.size);
+      if (core.news.size === 0 && sizes.length > 0) break;
+    }
+    return sizes;
+  };
+  expect(new Set(waitingAtDigests(40))).toEqual(new Set([0]));
+  expect(waitingAtDigests(300).some((size) => size > 64)).toBe(true);
+});
