@@ -13,7 +13,6 @@ import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import { estimateBytes, NO_METADATA } from './metadata.js';
 import { Alike, CELLS, cellOf, hash, isActive, MemberRow, outranks } from './row.js';
-import { Rows } from './rows.js';
 
 /** What of a row may change. */
 type Values = Partial<
@@ -22,7 +21,7 @@ type Values = Partial<
 
 /** Every member known, ourselves included, with indexes that cost nothing per packet, and little per change. */
 export class Members {
-  #rows: Pick<Rows, keyof Rows> = new Rows();
+  #rows = new Map<MemberId, MemberRow>();
   readonly #alike = new Alike();
   // Active members but ourselves, each in one list.
   #natives: MemberRow[] = [];
@@ -82,7 +81,7 @@ export class Members {
     return this.#rows.get(id);
   }
 
-  all(): Generator<MemberRow> {
+  all(): IterableIterator<MemberRow> {
     return this.#rows.values();
   }
 
@@ -137,7 +136,7 @@ export class Members {
   }
 
   /** Takes a view of all others for known long since, and nobody is told. For simulations, where many hold the same. */
-  adopt(rows: Pick<Rows, keyof Rows>, natives: MemberRow[], cells: Uint32Array): void {
+  adopt(rows: Map<MemberId, MemberRow>, natives: MemberRow[], cells: Uint32Array): void {
     this.#rows = rows;
     this.#natives = natives;
     this.#cells.set(cells);
@@ -287,7 +286,7 @@ export class Members {
   }
 
   #insert(row: MemberRow): void {
-    this.#rows.add(row);
+    this.#rows.set(row.id, row);
     this.#count(row, 1);
     this.#relist(row, undefined, this.#listOf(row));
     this.core.leaves.host?.changed(row.id, true);

@@ -6,7 +6,6 @@ import { Core } from '../core/core.js';
 import type { Machine } from '../core/machine.js';
 import type { MemberId } from '../core/member-id.js';
 import { CELLS, cellOf, hash, MemberRow } from '../core/row.js';
-import { Rows } from '../core/rows.js';
 import { GossipError } from '../errors.js';
 
 /**
@@ -48,8 +47,7 @@ export function connectCores(machines: readonly Machine[], nowMs: number): Map<M
 }
 
 /** One member's table: the shared rows, over them its own, and in the map itself those that are not of the view. */
-export class SharedRows implements Pick<Rows, keyof Rows> {
-  readonly #others = new Rows();
+export class SharedRows extends Map<MemberId, MemberRow> {
   /** At the places of the view: what is our own, `null` what is gone. */
   readonly #own: (MemberRow | null | undefined)[];
   #gone = 0;
@@ -61,6 +59,7 @@ export class SharedRows implements Pick<Rows, keyof Rows> {
     private readonly list: readonly MemberRow[],
     self: MemberRow,
   ) {
+    super();
     const place = places.get(self.id) as number;
     this.#own = Array(list.length);
     this.#own[place] = self;
@@ -75,13 +74,13 @@ export class SharedRows implements Pick<Rows, keyof Rows> {
     return this.#natives;
   }
 
-  get size(): number {
-    return this.list.length + this.#others.size - this.#gone;
+  override get size(): number {
+    return this.list.length + super.size - this.#gone;
   }
 
-  get(id: MemberId): MemberRow | undefined {
+  override get(id: MemberId): MemberRow | undefined {
     const place = this.places.get(id);
-    if (place === undefined) return this.#others.get(id);
+    if (place === undefined) return super.get(id);
     const own = this.#own[place];
     return own === undefined ? this.#take(place) : (own ?? undefined);
   }
@@ -89,35 +88,42 @@ export class SharedRows implements Pick<Rows, keyof Rows> {
   /** What is held of a member, to look at only: it may be the row that all share. */
   peek(id: MemberId): MemberRow | undefined {
     const place = this.places.get(id);
-    if (place === undefined) return this.#others.get(id);
+    if (place === undefined) return super.get(id);
     const own = this.#own[place];
     return own === undefined ? this.list[place] : (own ?? undefined);
   }
 
-  add(row: MemberRow): void {
-    const place = this.places.get(row.id);
-    if (place === undefined) this.#others.add(row);
-    else {
-      this.#gone--;
-      this.#own[place] = row;
-    }
+  override has(id: MemberId): boolean {
+    return this.peek(id) !== undefined;
   }
 
-  delete(id: MemberId): void {
+  override set(id: MemberId, row: MemberRow): this {
     const place = this.places.get(id);
-    if (place === undefined) this.#others.delete(id);
-    else {
-      this.#gone++;
-      this.#own[place] = null;
-    }
+    if (place === undefined) return super.set(id, row);
+    if (this.#own[place] === null) this.#gone--;
+    this.#own[place] = row;
+    return this;
   }
 
-  *values(): Generator<MemberRow> {
+  override delete(id: MemberId): boolean {
+    const place = this.places.get(id);
+    if (place === undefined) return super.delete(id);
+    if (this.#own[place] === null) return false;
+    this.#own[place] = null;
+    this.#gone++;
+    return true;
+  }
+
+  override values(): MapIterator<MemberRow> {
+    return this.#values() as MapIterator<MemberRow>;
+  }
+
+  *#values(): Generator<MemberRow> {
     for (let place = 0; place < this.list.length; place++) {
       const own = this.#own[place];
       if (own !== null) yield own ?? (this.list[place] as MemberRow);
     }
-    yield* this.#others.values();
+    yield* super.values();
   }
 
   /** Makes a row our own. @param at - where it stands in the list. */
