@@ -113,12 +113,14 @@ export function errorMessage(error: unknown): string {
   }
 }
 
-/** Tells a dial that was refused, because nobody listens there, from every other failure; looks at what caused the error. */
-export function isRefused(error: unknown): boolean {
-  /** Errors within errors that are looked at. Source: guess; those of Node have two. */
-  let depth = 8;
-  for (let at = error; at instanceof Error && depth > 0; at = at.cause, depth--) {
-    if ((at as { code?: unknown }).code === 'ECONNREFUSED') return true;
-  }
-  return false;
+/**
+ * Tells a dial that was refused, because nobody listens there, from every other failure; looks at what caused the error.
+ * @param depth - errors within errors that are looked at. Source: guess; those of Node have two.
+ */
+export function isRefused(error: unknown, depth = 8): boolean {
+  return (
+    error instanceof Error &&
+    depth > 0 &&
+    ((error as { code?: unknown }).code === 'ECONNREFUSED' || isRefused(error.cause, depth - 1))
+  );
 }

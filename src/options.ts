@@ -71,7 +71,7 @@ export interface ClusterOptions {
   seed?: number;
 }
 
-/** What has no default. */
+/** What has no default: all of them objects. */
 type Absent = 'cipher' | 'compressor' | 'v1' | 'signal' | 'logger';
 
 /** The options of a running cluster: what has a default is present. */
@@ -143,25 +143,32 @@ export const PRESETS = {
  */
 export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions {
   if (!options?.transport) bad('transport', 'is missing: pass socketTransport({ bind })');
-  const { preset = 'lan' } = options;
+  const preset = options.preset ?? 'lan';
   checkName(`preset ${preset}`, preset, PRESETS);
-  const limits = numbers<Limits>('limits', DEFAULT_LIMITS, options.limits);
-  const timing = numbers<Timing>('timing', PRESETS[preset], options.timing);
-  const resolved: ResolvedClusterOptions = {
+  const limits = over<Limits>('limits.', DEFAULT_LIMITS, options.limits);
+  const timing = over<Timing>('timing.', PRESETS[preset], options.timing);
+  const defaults = {
+    transport: undefined,
     codec: msgpack(),
+    cipher: undefined,
+    compressor: undefined,
     compressBytesMin: 256,
+    v1: undefined,
     id: uuidV7(),
+    tags: [],
     metadata: NO_METADATA,
     applicationVersion: '',
     acceptVersion: () => true,
+    preset,
+    timing,
+    limits,
+    logger: undefined,
+    signal: undefined,
     requestTimeoutMs: 10_000,
     clock: systemClock(),
     seed: randomSeed(),
-    tags: [],
-    ...(defined(options) as ClusterOptions),
-    timing,
-    limits,
-  };
+  } satisfies Record<keyof ClusterOptions, unknown>;
+  const resolved = over<object>('', defaults, { ...options, timing, limits }) as ResolvedClusterOptions;
   const { cipher, tags, applicationVersion, compressBytesMin } = resolved;
   if (timing.probeTimeoutMs >= timing.probeIntervalMs) {
     bad('timing.probeTimeoutMs', `must be below timing.probeIntervalMs (${timing.probeIntervalMs})`);
@@ -170,7 +177,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedClusterOptions 
     bad('limits.datagramBytesMax', `is above limits.frameBytesMax (${limits.frameBytesMax})`);
   }
   if (cipher && !(cipher.keyring?.size > 0)) {
-    throw new GossipError('ERR_KEY', 'option cipher has no key: pass aesGcm([key])');
+    throw new GossipError('ERR_KEY', 'option cipher: pass aesGcm([key])');
   }
   resolved.id = resolved.id.toLowerCase();
   if (!isMemberId(resolved.id)) bad('id', `is "${options.id}", not a UUID`);
@@ -220,18 +227,22 @@ function checkName(option: string, name: string, known: object): void {
   if (!(name in known)) bad(option, `is unknown; there are ${Object.keys(known).join(', ')}`);
 }
 
-/** A group of numbers: the defaults and what is set over them. */
-function numbers<T extends object>(group: string, defaults: T, own?: Partial<T>): T {
-  const all = { ...defaults, ...defined(own) };
-  for (const [name, value] of Object.entries(all)) {
-    const option = `${group}.${name}`;
+/**
+ * The defaults and what is set over them, which must be of a known name and of the same type; what has no default is an object.
+ * @param group - empty, or the option whose values are all positive numbers, and a dot.
+ */
+function over<T extends object>(group: string, defaults: T, own: Partial<T> | undefined): T {
+  const all = { ...defaults } as Record<string, unknown>;
+  for (const [name, value] of Object.entries(own ?? {})) {
+    // As good as none.
+    if (value == null) continue;
+    const option = group + name;
     checkName(option, name, defaults);
-    checkPositive(option, value);
+    const type = typeof (defaults[name as keyof T] ?? {});
+    if (group) checkPositive(option, value);
+    // A logger may be a function that has methods.
+    else if (typeof value !== type && name !== 'logger') bad(option, `must be of type ${type}`);
+    all[name] = value;
   }
-  return all;
-}
-
-/** Without the keys that are present but undefined, so that they do not hide a default. */
-function defined<T extends object>(value: T | undefined): Partial<T> {
-  return Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => v !== undefined)) as Partial<T>;
+  return all as T;
 }

@@ -9,18 +9,17 @@ const LOW_SHARE = 0.25;
 const NO_WAIT = Promise.resolve();
 
 export class Pressure {
-  #bytes = 0;
-  #room: { promise: Promise<void>; resolve: () => void } | undefined;
+  /** What has not been taken. */
+  bytes = 0;
+  /** What those wait for who are to wait. */
+  #room: Promise<void> | undefined;
+  #makeRoom = () => {};
 
   constructor(private readonly bytesMax: number) {}
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Whether so many bytes more are too many. */
   isAbove(bytes: number): boolean {
-    return this.#bytes + bytes > this.bytesMax;
+    return this.bytes + bytes > this.bytesMax;
   }
 
   /** A packet is on its way to so many. @returns to be called for each of them, when the carrier has taken it or has failed. */
@@ -28,9 +27,9 @@ export class Pressure {
     if (packet.dialect === 'v1' || (packet.type !== 'gossip' && packet.type !== 'broadcast')) return undefined;
     const messages = packet.type === 'gossip' ? packet.messages : [packet];
     const bytes = messages.reduce((sum, { payload }) => sum + payload.length, 0);
-    this.#bytes += bytes * copies;
+    this.bytes += bytes * copies;
     return () => {
-      this.#bytes -= bytes;
+      this.bytes -= bytes;
       if (this.#isLow) this.free();
     };
   }
@@ -38,23 +37,19 @@ export class Pressure {
   /** Resolves when more may be sent: at once, mostly. */
   room(): Promise<void> {
     if (this.#isLow) return NO_WAIT;
-    if (!this.#room) {
-      let resolve = () => {};
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#room = { promise, resolve };
-    }
-    return this.#room.promise;
+    this.#room ??= new Promise((resolve) => {
+      this.#makeRoom = resolve;
+    });
+    return this.#room;
   }
 
   /** Lets everybody go on who waits. */
   free(): void {
-    this.#room?.resolve();
+    this.#makeRoom();
     this.#room = undefined;
   }
 
   get #isLow(): boolean {
-    return this.#bytes < this.bytesMax * LOW_SHARE;
+    return this.bytes < this.bytesMax * LOW_SHARE;
   }
 }

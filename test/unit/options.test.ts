@@ -27,16 +27,28 @@ test('a transport is all that is needed; the rest is as documented', () => {
   expect(Math.abs(resolved.clock.epochMs + resolved.clock.now() - Date.now())).toBeLessThan(1000);
 });
 
-test('an undefined option is as good as none', () => {
+test('an option that is undefined or null is as good as none', () => {
   const names = ['codec', 'cipher', 'compressBytesMin', 'id', 'tags', 'metadata', 'applicationVersion', 'preset'];
   const more = ['acceptVersion', 'timing', 'limits', 'logger', 'requestTimeoutMs', 'clock', 'seed', 'v1', 'signal'];
   const nothing = Object.fromEntries([...names, ...more].map((name) => [name, undefined]));
   const { id, seed, clock, acceptVersion, codec, ...same } = resolve(nothing);
   expect(resolve()).toMatchObject(same);
+  const nulls = Object.fromEntries([...names, ...more].map((name) => [name, null]));
+  expect(resolve(nulls as never)).toMatchObject({
+    tags: [],
+    metadata: {},
+    timing: PRESETS.lan,
+    limits: DEFAULT_LIMITS,
+  });
   expect(resolve({ limits: { tagsMax: undefined }, timing: { seedRetryMs: undefined } } as never)).toMatchObject({
     limits: DEFAULT_LIMITS,
     timing: PRESETS.lan,
   });
+});
+
+test('a logger may be a function that has methods, as some libraries make it', () => {
+  const logger = Object.assign(() => {}, { debug() {}, info() {}, warn() {}, error() {} });
+  expect(resolve({ logger }).logger).toBe(logger);
 });
 
 test('each member has an id and a seed of its own; a given id is brought to its canonical form', () => {
@@ -82,7 +94,13 @@ describe('a mistake is named with the way out', () => {
     ['a long tag', { tags: ['ü'.repeat(513)] }, /^option tags .* limits.stringBytesMax \(1024 bytes\)$/],
     ['a long version', { applicationVersion: 'x'.repeat(1025) }, /^option applicationVersion .* limits.stringBytesMax/],
     ['no time to answer', { requestTimeoutMs: 0 }, /^option requestTimeoutMs is 0; it must be a number above 0$/],
-    ['a text for a number', { requestTimeoutMs: '5' }, /^option requestTimeoutMs is 5; it must be a number above 0$/],
+    ['a text for a number', { requestTimeoutMs: '5' }, /^option requestTimeoutMs must be of type number$/],
+    ['an option that is not there', { ciper: {} }, /^option ciper is unknown; there are .*cipher, /],
+    ['a plug-in that was not called', { compressor: () => {} }, /^option compressor must be of type object$/],
+    ['one text for a list', { tags: 'web' }, /^option tags must be of type object$/],
+    ['a text for metadata', { metadata: 'zone=eu' }, /^option metadata must be of type object$/],
+    ['a version for a function', { acceptVersion: '1' }, /^option acceptVersion must be of type function$/],
+    ['an id that is no text', { id: 7 }, /^option id must be of type string$/],
     ['a negative size', { compressBytesMin: -1 }, /^option compressBytesMin is -1; it must be a number of bytes$/],
     [
       'a limit of nothing',
