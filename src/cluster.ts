@@ -425,7 +425,7 @@ export class Cluster implements AsyncDisposable {
 }
 
 function idOf(member: Member | MemberId): MemberId {
-  const id = typeof member === 'string' ? member.toLowerCase() : member.id;
+  const id = typeof member === 'string' ? member.toLowerCase() : member?.id;
   if (!isMemberId(id)) throw new GossipError('ERR_UNKNOWN_MEMBER', `"${id}" is not a member id`);
   return id;
 }

@@ -37,7 +37,7 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
   };
   const entryOf = (key: Uint8Array): RingEntry<T> => {
     if (!(key instanceof Uint8Array && options.keyBytes.includes(key.length))) {
-      fail(`a key is a Uint8Array of ${options.keyBytes.join(', ')} bytes`);
+      fail(`pass a list of Uint8Arrays of ${options.keyBytes} bytes`);
     }
     const text = key.join();
     return entries.find((entry) => entry.text === text) ?? { text, prepared: options.prepare(new Uint8Array(key)) };

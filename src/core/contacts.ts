@@ -119,7 +119,11 @@ export class Contacts {
       if (!join) return;
       // Accepted but the table is still on its way: being a member is what was asked for.
       if (join.accepted) this.#finish(seq);
-      else this.#finish(seq, joinFailure(`${address} did not answer; can it reach us at ${this.core.self.address}?`));
+      else
+        this.#finish(
+          seq,
+          joinFailure(`${address} did not answer; can it reach us at ${this.core.self.address} with our key?`),
+        );
     });
   }
 
