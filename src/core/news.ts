@@ -177,7 +177,7 @@ export class NewsQueue {
       this.#gossipedMs = this.core.nowMs;
       this.#gossip();
       if (this.size > 0) this.#arm();
-      // Of many pieces chance leaves more out. Source: simulation; 2,000 that start at once know all after 2.3 s instead of 7.8.
+      // Of many pieces chance leaves more out. Source: simulation; 2,000 that start at once all know each other after 2 s instead of 8.
       if (this.size === 0 || this.size > STORM) this.core.sync.afterNews(this.size > 0);
     });
   }
