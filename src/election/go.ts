@@ -48,7 +48,7 @@ export interface GoElection extends Disposable {
   on(event: 'changed', handler: (change: GoLeaderChange) => unknown): () => void;
   /** Counters. */
   stats(): Record<string, number>;
-  /** Takes part no more; a leader falls silent. Idempotent. */
+  /** Takes part no more; a leader falls silent. Idempotent; happens by itself when the cluster is closed. */
   close(): void;
 }
 
@@ -94,6 +94,15 @@ class GoElectionMember implements GoElection {
     this.#startedAtMs = clock.now();
     if (signal?.aborted) close();
     else this.#check();
+    void this.#closeWithCluster();
+  }
+
+  /** Whoever closes a cluster has done with what stands on it: a timer of ours would keep the process. */
+  async #closeWithCluster(): Promise<void> {
+    const events = this.cluster.events();
+    this.#stops.push(() => void events.return?.());
+    for await (const _ of events);
+    this.close();
   }
 
   get leader(): GoLeader | undefined {

@@ -92,7 +92,17 @@ export class Shell implements Backing {
       this.#stops.push(this.#cluster.on(event, changed));
     }
     this.#stops.push(this.#cluster.on('resumed', () => this.#handle({ type: 'missed' })));
+    void this.#closeWithCluster();
     this.#look();
+  }
+
+  /** Whoever closes a cluster has done with what stands on it: a timer of ours would keep the process. */
+  async #closeWithCluster(): Promise<void> {
+    const events = this.#cluster.events();
+    this.#stops.push(() => void events.return?.());
+    for await (const _ of events);
+    // Whoever closes it, too, hears how that went.
+    await this.close().catch(() => {});
   }
 
   get #nowMs(): number {

@@ -163,7 +163,10 @@ export class Store implements AsyncDisposable {
     return this.#shell.stats();
   }
 
-  /** Tells the others what was written last, saves what there is and closes; they keep what they have. Idempotent. */
+  /**
+   * Tells the others what was written last, saves what there is and closes; they keep what they have. Idempotent; happens by itself,
+   * and then nobody is told any more, when the cluster is closed.
+   */
   close(): Promise<void> {
     return this.#shell.close();
   }

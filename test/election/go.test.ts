@@ -68,3 +68,14 @@ test('of those who stand the lowest id that may lead leads, and the next one whe
   await harness.until(() => all[0]?.leader?.member.address === 'm2', 2000);
   expect(() => followGoLeader(members[0] as Cluster, { checkIntervalMs: 0 })).toThrow('checkIntervalMs');
 });
+
+test('it ends with its cluster, and nothing of it goes on', async () => {
+  const harness = new Harness();
+  const cluster = await harness.member();
+  const standing = take(harness, cluster, { stand: true });
+  await harness.clock.advance(5000);
+  expect(standing.isLeader).toBe(true);
+  await cluster.close();
+  await harness.clock.advance(0);
+  expect([standing.isLeader, standing.told, harness.clock.pending]).toEqual([false, ['m0', undefined], 0]);
+});

@@ -218,6 +218,33 @@ describe('who watches', () => {
   });
 });
 
+test.each(['leave', 'close'] as const)(
+  'a store ends with its cluster, by %s, and nothing of it goes on',
+  async (end) => {
+    const h = new Harness();
+    const [one, other] = await h.pair();
+    const log: string[] = [];
+    const persistence = {
+      open: async () => [],
+      save: async () => void log.push('save'),
+      close: async () => void log.push('close'),
+    };
+    const a = await storeOn(h, one, { persistence });
+    const b = await storeOn(h, other);
+    a.set('k', 1);
+    await h.clock.advance(100);
+    expect(b.get('k')).toBe(1);
+    const left = one[end]();
+    await h.clock.advance(100);
+    await left;
+    await other.close();
+    await h.clock.advance(100);
+    expect(() => a.set('k', 2)).toThrow(code('ERR_CLOSED'));
+    expect([log.at(-1), h.clock.pending]).toEqual(['close', 0]);
+    await a.close();
+  },
+);
+
 test('a time that is none is no time to wait for acks', async () => {
   const h = new Harness();
   const a = await storeOn(h, await h.member());
