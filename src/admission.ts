@@ -1,7 +1,7 @@
 /** Who may be a leaf of a gateway, and what a leaf may do: what an application decides, and the limits when it does not. */
 import type { MemberId } from './core/member-id.js';
 import type { Metadata } from './core/metadata.js';
-import { errorMessage } from './errors.js';
+import { checkNames, errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
 import { isOwnSite } from './transport/websocket-request.js';
 
@@ -72,6 +72,24 @@ export const LEAF_LIMITS: LeafLimits = {
   types: undefined,
 };
 
+/** @throws GossipError `ERR_OPTION` */
+export function checkLeafLimits(limits: Partial<LeafLimits> = {}): void {
+  checkNames(limits, LEAF_LIMITS, 'option limits.');
+  const { types, ...numbers } = limits;
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value === undefined || (typeof value === 'number' && value > 0)) continue;
+    throw new GossipError('ERR_OPTION', `option limits.${name} must be a number above 0, not ${value}`);
+  }
+  if (types !== undefined && !Array.isArray(types)) {
+    throw new GossipError('ERR_OPTION', 'option limits.types must be a list of message types');
+  }
+}
+
+/** @throws GossipError `ERR_OPTION` */
+export function checkPolicy(policy: LeafPolicy): void {
+  checkNames(policy, { send: 1, see: 1 }, 'option policy.');
+}
+
 /** What becomes of a leaf that is let in. */
 export interface Admission {
   /** The id it gets, whatever it asked for; with it nothing needs to be proven. */
@@ -104,6 +122,10 @@ export async function decide(
   try {
     const verdict = await authorize(request);
     if (verdict === true) return {};
+    if (typeof verdict === 'object') {
+      checkLeafLimits(verdict.limits);
+      checkPolicy(verdict.policy ?? {});
+    }
     return verdict || 'not authorized';
   } catch (error) {
     failed(errorMessage(error));

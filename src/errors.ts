@@ -74,6 +74,20 @@ export class GossipError extends Error {
   }
 }
 
+/**
+ * Checks that all names are known: one that is misspelt would be as good as left out.
+ * @param what - goes before a name: what it is of.
+ * @throws GossipError `ERR_OPTION`
+ */
+export function checkNames(names: object, known: object, what = 'option '): void {
+  for (const name of Object.keys(names)) {
+    if (!Object.hasOwn(known, name)) {
+      const text = `${what}${name} is unknown; there are ${Object.keys(known).join(', ')}`;
+      throw new GossipError('ERR_OPTION', text);
+    }
+  }
+}
+
 /** A GossipError as it is; anything else that was thrown as the cause of a new one, its message after `about`. */
 export function toGossipError(error: unknown, code: GossipErrorCode, about = ''): GossipError {
   return error instanceof GossipError ? error : new GossipError(code, about + errorMessage(error), { cause: error });

@@ -3,12 +3,20 @@
  * It attaches to any server that accepts WebSockets, or listens by itself; what it does with a leaf is the core's
  * (`core/gateway.ts`).
  */
-import { type Authorize, allowsOrigin, LEAF_LIMITS, type LeafLimits, type LeafPolicy } from './admission.js';
+import {
+  type Authorize,
+  allowsOrigin,
+  checkLeafLimits,
+  checkPolicy,
+  LEAF_LIMITS,
+  type LeafLimits,
+  type LeafPolicy,
+} from './admission.js';
 import type { Cluster } from './cluster.js';
 import { Core } from './core/core.js';
 import { Gateway as GatewayRules } from './core/gateway.js';
 import type { Machine } from './core/machine.js';
-import { GossipError } from './errors.js';
+import { checkNames, GossipError } from './errors.js';
 import { type GatewayShell, LeafSession } from './leaf-session.js';
 import { createDeadline } from './transport/deadline.js';
 import { acceptMux, MUX_PROTOCOL } from './transport/mux.js';
@@ -68,16 +76,35 @@ export interface Gateway extends WebSocketAcceptor, AsyncDisposable {
 const CLOSE_MS = 1000;
 const CHECK_MS = 1000;
 
+/** Their names. */
+const OPTIONS: Record<keyof GatewayOptions, 1> = {
+  url: 1,
+  listen: 1,
+  authorize: 1,
+  origins: 1,
+  limits: 1,
+  policy: 1,
+  leavesMax: 1,
+  pingIntervalMs: 1,
+  batchMs: 1,
+};
+
 /**
  * Makes a member a gateway.
  * @throws GossipError `ERR_OPTION`: no `url` to be known by, a leaf, or a member that is one already; `ERR_CLOSED`; what
  *   `listen` throws. Nothing was left open.
  */
 export async function createGateway(cluster: Cluster, options: GatewayOptions = {}): Promise<Gateway> {
+  checkNames(options, OPTIONS);
   const { core, options: own, closing } = cluster.inside;
   const { leavesMax = 20_000, pingIntervalMs = 5000, batchMs = 100, policy = {}, origins, authorize } = options;
   for (const [name, value] of Object.entries({ leavesMax, pingIntervalMs, batchMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `option ${name} must be above 0, not ${value}`);
+  }
+  checkPolicy(policy);
+  checkLeafLimits(options.limits);
+  if (origins !== undefined && origins !== '*' && !Array.isArray(origins)) {
+    throw new GossipError('ERR_OPTION', "option origins must be a list of origins, or '*'");
   }
   checkMember(core, closing);
   if (options.url === undefined && !options.listen) {

@@ -2,7 +2,7 @@
  * What it takes to be in a group: a tag, and values of metadata. Texts mean what they mean to the Go library's node groups,
  * so that a group has the same members on both sides.
  */
-import { GossipError } from '../errors.js';
+import { checkNames, GossipError } from '../errors.js';
 import type { Member } from '../index.js';
 
 /**
@@ -30,8 +30,10 @@ export interface GroupCriteria {
  * Makes one question of all criteria.
  * @throws GossipError `ERR_OPTION`
  */
-export function matcher({ tag, where = {} }: GroupCriteria): (member: Member) => boolean {
+export function matcher(criteria: GroupCriteria): (member: Member) => boolean {
+  const { tag, where = {} } = criteria;
   if (tag === '') throw new GossipError('ERR_OPTION', 'tag of a group is empty; leave it out for members of any tag');
+  checkNames(criteria, { tag: 1, where: 1 });
   const tests = Object.entries(where).map(([key, criterion]) => [key, compile(key, criterion)] as const);
   return ({ tags, metadata }) =>
     (tag === undefined || tags.includes(tag)) &&

@@ -1,5 +1,5 @@
 /** How locks start at a member: what one says of them, and the parts put together, the quorum, the voter's half and the client's. */
-import { GossipError } from '../errors.js';
+import { checkNames, GossipError } from '../errors.js';
 import type { Clock, Cluster } from '../index.js';
 import { platformClock } from '../quorum/clock.js';
 import { createQuorum, type QuorumStorage } from '../quorum/index.js';
@@ -33,6 +33,18 @@ export interface LocksOptions {
   signal?: AbortSignal;
 }
 
+/** Their names. */
+const OPTIONS: Record<keyof LocksOptions, 1> = {
+  voters: 1,
+  name: 1,
+  storage: 1,
+  sessionTtlMs: 1,
+  leaseMs: 1,
+  clock: 1,
+  random: 1,
+  signal: 1,
+};
+
 /**
  * Starts locks at this member: as a voter if it is among `voters`, else as a client of them.
  *
@@ -40,6 +52,7 @@ export interface LocksOptions {
  * @throws GossipError `ERR_OPTION`, and what the storage failed with.
  */
 export async function createLocks(cluster: Cluster, options: LocksOptions): Promise<Locks> {
+  checkNames(options, OPTIONS);
   const { name = 'locks', sessionTtlMs = 15_000, clock = platformClock(), signal } = options;
   const { ttlMsMin, ttlMsMax } = LOCK_LIMITS;
   if (!Number.isInteger(sessionTtlMs) || sessionTtlMs < ttlMsMin || sessionTtlMs > ttlMsMax) {

@@ -1,5 +1,5 @@
 /** What a quorum is told when it starts, checked: every error names the option and the way out. */
-import { GossipError } from '../errors.js';
+import { checkNames, GossipError } from '../errors.js';
 import type { Clock, Member } from '../index.js';
 import type { ReplicatedMachine } from './machine.js';
 
@@ -70,8 +70,24 @@ export function checkVoters(voters: readonly string[], option = 'voters'): void 
   if (new Set(voters).size < voters.length) bad(option, 'names somebody twice');
 }
 
+/** Their names. */
+const OPTIONS: Record<keyof QuorumOptions<never, never>, 1> = {
+  name: 1,
+  voters: 1,
+  machine: 1,
+  storage: 1,
+  leaseMs: 1,
+  eligible: 1,
+  accepts: 1,
+  watches: 1,
+  clock: 1,
+  random: 1,
+  signal: 1,
+};
+
 /** @throws GossipError `ERR_OPTION` */
 export function checkQuorumOptions(options: { name: string; voters: readonly string[]; leaseMs?: number }): void {
+  checkNames(options, OPTIONS);
   const { name, voters, leaseMs = 2000 } = options;
   if (typeof name !== 'string' || name.length < 1 || name.length > 128)
     bad('name', 'must be a string of 1 to 128 characters');

@@ -1,4 +1,5 @@
 /** What a store is made with: options, defaults, and what is wrong with a value. */
+import { checkNames } from '../errors.js';
 import { type Clock, GossipError, type Member } from '../index.js';
 import type { StoreLimits } from './machine.js';
 import type { StorePersistence } from './persistence.js';
@@ -40,13 +41,29 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = Object.freeze({
 /** All of the options, checked. */
 export type ResolvedStoreOptions = ReturnType<typeof resolveStoreOptions>;
 
+/** Their names. */
+const OPTIONS: Record<keyof StoreOptions, 1> = {
+  name: 1,
+  tag: 1,
+  members: 1,
+  persistence: 1,
+  limits: 1,
+  syncIntervalMs: 1,
+  tombstoneMs: 1,
+  clockDriftMaxMs: 1,
+  clock: 1,
+  random: 1,
+};
+
 /** The whole of the options. @throws GossipError `ERR_OPTION` */
 export function resolveStoreOptions(options: StoreOptions) {
   const positive = (name: string, value: number) => {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
     return value;
   };
+  checkNames(options, OPTIONS);
   const { name = 'default', tag, limits = {} } = options;
+  checkNames(limits, DEFAULT_STORE_LIMITS, 'option limits.');
   if (typeof name !== 'string' || name === '' || name.length > 255) {
     throw new GossipError('ERR_OPTION', 'name must be a string of 1 to 255 characters');
   }

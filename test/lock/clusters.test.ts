@@ -133,8 +133,10 @@ describe('what everybody sees', () => {
     // Some voters would read it as another name.
     await expect(ada.acquire('\ud83d')).rejects.toMatchObject({ code: 'ERR_OPTION' });
     await expect(ada.acquire('a', { timeoutMs: 0 })).rejects.toMatchObject({ code: 'ERR_OPTION' });
-    const options = { voters: VOTERS, sessionTtlMs: 10 };
-    await expect(createLocks(clusters[0] as Cluster, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    for (const wrong of [{ sessionTtlMs: 10 }, { ttlMs: 1000 }]) {
+      const options = { voters: VOTERS, ...wrong };
+      await expect(createLocks(clusters[0] as Cluster, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    }
     await harness.within(ada.close(), 2000);
     await expect(ada.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   });

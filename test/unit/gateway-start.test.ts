@@ -37,6 +37,27 @@ test('without a URL, or a listener that has one, nothing starts', async () => {
   await createGateway(member, { url: 'wss://gateway/' });
 });
 
+test.each([
+  [{ autorize: () => false }, /^option autorize is unknown; there are .*authorize/],
+  [{ policy: { sends: () => false } }, /^option policy.sends is unknown; there are send, see$/],
+  [{ limits: { messagePerS: 1 } }, /^option limits.messagePerS is unknown; there are messagesPerS/],
+  [{ limits: { bytesPerS: Number.NaN } }, /^option limits.bytesPerS must be a number above 0, not NaN$/],
+  [{ limits: { types: 129 } }, /^option limits.types must be a list/],
+  [{ origins: 'https://example.org' }, /^option origins must be a list/],
+])('what would keep nobody out, as %j, is refused', async (options, message) => {
+  const member = await memberWith();
+  const starting = createGateway(member, { url: 'wss://gateway/', ...(options as GatewayOptions) });
+  await expect(starting).rejects.toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(message) });
+});
+
+test('a leaf whose admission has a limit that there is not stays outside', async () => {
+  const { gateway, member } = await gatewayWith({ authorize: () => ({ limits: { messagePerS: 1 } as object }) });
+  const leaf = new Stranger(gateway);
+  leaf.attach(uuidV7());
+  await soon(() => expect(leaf.closed).toBeDefined());
+  expect(member.stats()).toMatchObject({ authorizeFailed: 1, leavesRefused: 1 });
+});
+
 test('a member that is closed while its gateway starts has none, and the listener is closed', async () => {
   const member = await memberWith();
   const { state, begin, listen } = listener();

@@ -64,5 +64,6 @@ test('what is no criterion is refused, by the name of its key', () => {
   for (const wrong of [null, undefined, {}, [], Symbol('x'), new Date(Number.NaN)]) {
     expect(() => matcher({ where: { zone: wrong as Criterion } })).toThrow(/where\.zone/);
   }
+  expect(() => matcher({ tags: ['web'] } as object)).toThrow('option tags is unknown; there are tag, where');
   expect(() => matcher({ tag: '' })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
 });

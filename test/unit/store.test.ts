@@ -418,6 +418,9 @@ describe('limits', () => {
     for (const bad of [{ name: '' }, { syncIntervalMs: 0 }, { limits: { cellsMax: -1 } }, { tombstoneMs: 1000 }]) {
       await expect(storeOn(h, member, bad)).rejects.toEqual(code('ERR_OPTION'));
     }
+    for (const unknown of [{ persistance: {} }, { limits: { cells: 1 } }]) {
+      await expect(storeOn(h, member, unknown as object)).rejects.toThrow(/^option .* is unknown; there are /);
+    }
   });
 });
 
