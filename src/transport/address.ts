@@ -80,10 +80,10 @@ export function parseAddress(text: string, options: ParseAddressOptions = {}): A
  * @throws {GossipError} `ERR_ADDRESS`, quoting the input.
  */
 export function parseBind(text: string, wildcard = '0.0.0.0'): BindAddress {
+  const forms = 'host:port, ip:port, [ipv6]:port or :port';
+  if (typeof text !== 'string') throw invalid(text, `pass bind, a text: ${forms}`);
   checkFilled(text);
-  if (text.includes('://') || text.includes('+')) {
-    throw invalid(text, 'a bind address is host:port, ip:port, [ipv6]:port or :port');
-  }
+  if (text.includes('://') || text.includes('+')) throw invalid(text, `a bind address is ${forms}`);
   const { host, port = 0 } = splitHostPort(text);
   return { host: host === '' ? wildcard : host, port };
 }

@@ -18,7 +18,7 @@ export function leafTransport(
 ): WebSocketTransport {
   const { advertise, listen, gateways: urls, ticket = '', protocols, idleTimeoutMs, timeoutMs } = options;
   if (advertise !== undefined || listen) throw new GossipError('ERR_OPTION', 'a leaf, with gateways, is not dialled');
-  if (!urls?.length) throw new GossipError('ERR_OPTION', 'pass gateways: at least one URL');
+  if (!Array.isArray(urls) || urls.length === 0) throw new GossipError('ERR_OPTION', 'pass gateways: a list of URLs');
   for (const url of urls) checkUrl(url);
   return {
     ...createWebSocketLinks({

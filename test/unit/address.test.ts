@@ -136,6 +136,8 @@ test('bind addresses may leave out the host or the port', () => {
   for (const text of ['', 'http://h:1', 'srv+name', 'h:x', '1.2.3.4.5:1']) {
     assert.throws(() => parseBind(text), GossipError, /cannot use the address/);
   }
+  for (const none of [undefined, null, 8000])
+    assert.throws(() => parseBind(none as never), /cannot use the address .*: pass bind, a text: host:port/);
 });
 
 test('wildcards and literals are told from names', () => {

@@ -54,13 +54,13 @@ interface Running {
  * @throws {GossipError} `ERR_ADDRESS`, `ERR_OPTION` when an option cannot work.
  */
 export function socketTransport(options: SocketTransportOptions): Transport {
-  const { defaultPort, preferIPv6 = false, idleTimeoutMs = 300_000, timeoutMs = 10_000 } = options;
+  const { defaultPort, preferIPv6 = false, idleTimeoutMs = 300_000, timeoutMs = 10_000 } = options ?? {};
   positive('idleTimeoutMs', idleTimeoutMs);
   positive('timeoutMs', timeoutMs);
   if (defaultPort !== undefined && !(Number.isInteger(defaultPort) && defaultPort > 0 && defaultPort < 65_536)) {
     throw new GossipError('ERR_OPTION', `defaultPort must be a port from 1 to 65535, not ${defaultPort}`);
   }
-  const bind = parseBind(options.bind, preferIPv6 ? '::' : '0.0.0.0');
+  const bind = parseBind(options?.bind, preferIPv6 ? '::' : '0.0.0.0');
   if (options.advertise !== undefined) advertised(options.advertise, 1);
   let running: Running | undefined;
   let closing: Promise<void> | undefined;
