@@ -3,7 +3,7 @@ import type { Effect } from './core/effect.js';
 import type { Input } from './core/input.js';
 import { errorMessage, GossipError } from './errors.js';
 import type { Member } from './events.js';
-import { type RequestType, type Schema, validate } from './message.js';
+import { checkType, type RequestType, type Schema, validate } from './message.js';
 import type { ResolvedClusterOptions } from './options.js';
 import { decodeValue } from './wire/env.js';
 import type { ReplyStatus } from './wire/packet.js';
@@ -26,6 +26,7 @@ export class Answers {
   constructor(private readonly owner: AnswersOwner) {}
 
   handle<Q, A>({ type, schema }: RequestType<Q, A>, handler: RequestHandler<Q, NoInfer<A>>): () => void {
+    checkType(type, 0);
     if (this.#handlers.has(type)) {
       throw new GossipError('ERR_OPTION', `requests of type ${type} have a handler already`);
     }

@@ -16,7 +16,7 @@ import type { ClusterEvent, EventMap, Member, Message } from './events.js';
 import type { Link } from './link.js';
 import type { ResolvedLogger } from './logger.js';
 import { MemberView } from './member-view.js';
-import { type MessageType, type RequestType, validate } from './message.js';
+import { checkType, type MessageType, type RequestType, validate } from './message.js';
 import { checkPositive, checkShortString, type ResolvedClusterOptions, resolveMetadata } from './options.js';
 import { Pressure } from './pressure.js';
 import { AsyncQueue, Subscribers } from './subscribers.js';
@@ -107,8 +107,8 @@ export class Cluster implements AsyncDisposable {
    */
   async join(addresses: string | readonly string[] = [], options: { signal?: AbortSignal } = {}): Promise<number> {
     const list = [addresses].flat() as string[];
-    if (list.length === 0 && !this.#options.transport.gateways)
-      throw new GossipError('ERR_OPTION', 'join needs at least one address');
+    if (list.length === 0 ? !this.#options.transport.gateways : list.some((one) => typeof one !== 'string'))
+      throw new GossipError('ERR_OPTION', 'join needs at least one address, as a text');
     return (await this.#ask((ref) => ({ type: 'join', addresses: list, ref }), options.signal)) as number;
   }
 
@@ -118,6 +118,7 @@ export class Cluster implements AsyncDisposable {
   on(what: MessageType<unknown> | string, handler: (value: never) => unknown): () => void {
     if (typeof what === 'string') return this.#subscribers.add(what, handler);
     const { schema } = what;
+    checkType(what.type, 0);
     if (!schema) return this.#subscribers.add(what.type, handler);
     return this.#subscribers.add(what.type, async (message: Message<unknown>) => {
       let data: unknown;
@@ -153,6 +154,7 @@ export class Cluster implements AsyncDisposable {
   broadcast<T>(message: MessageType<T>, data: T, options: { tag?: string; reliable?: boolean } = {}): Promise<void> {
     const { tag = '', reliable = false } = options;
     if (tag) checkShortString('tag', tag, this.#options.limits);
+    checkType(message.type, 0);
     const payload = this.encode(data);
     if (this.#pressure.isAbove(payload.length)) {
       const why = 'limits.broadcastQueueBytesMax wait to be sent; await broadcast()';
@@ -178,6 +180,7 @@ export class Cluster implements AsyncDisposable {
     options: { reliable?: boolean } = {},
   ): Promise<void> {
     const id = idOf(to);
+    checkType(message.type, 0);
     const payload = this.encode(data);
     const { reliable = false } = options;
     await this.#ask((ref) => ({ type: 'send', to: id, messageType: message.type, payload, reliable, ref }));
@@ -196,6 +199,7 @@ export class Cluster implements AsyncDisposable {
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<A> {
     const id = idOf(to);
+    checkType(request.type, 0);
     const payload = this.encode(data);
     const { timeoutMs = this.#options.requestTimeoutMs } = options;
     checkPositive('timeoutMs', timeoutMs);
@@ -420,7 +424,8 @@ export class Cluster implements AsyncDisposable {
   /** @internal A handler of the application did, by its name or message type. */
   failed(error: unknown, handler: string | number): void {
     this.count('handlersFailed');
-    this.#log.error('a handler failed', { handler, error: errorMessage(error) });
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#log.error('a handler failed', { handler, error: errorMessage(error), stack });
   }
 }
 

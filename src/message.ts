@@ -62,12 +62,14 @@ export function defineRequest<Q = unknown, A = unknown>(
   return Object.freeze({ type, schema: schemas.request, answerSchema: schemas.response });
 }
 
-function checkType(type: number): void {
-  /** The first type number of applications; the Go library's `UserMsg`. */
-  const USER_TYPE_MIN = 128;
-  const USER_TYPE_MAX = 65_535;
-  if (!Number.isInteger(type) || type < USER_TYPE_MIN || type > USER_TYPE_MAX) {
-    throw new GossipError('ERR_OPTION', `message type ${type} must be an integer from 128 to 65535`);
+/**
+ * Checks the number of a kind, and with it that something is a kind.
+ * @param min - by default the first number of applications, the Go library's `UserMsg`; what comes with this package has lower ones.
+ */
+export function checkType(type: number, min = 128): void {
+  const TYPE_MAX = 65_535;
+  if (!Number.isInteger(type) || type < min || type > TYPE_MAX) {
+    throw new GossipError('ERR_OPTION', `message type ${type} must be an integer from ${min} to ${TYPE_MAX}`);
   }
 }
 

@@ -40,6 +40,9 @@ function heardBy(member: Cluster, type: MessageType<unknown> | 'message' = 'mess
   return heard;
 }
 
+/** Where a handler threw. */
+const HERE = expect.stringContaining('cluster-messages.test.ts');
+
 const code = (wanted: string) => expect.objectContaining({ code: wanted });
 
 describe('broadcast', () => {
@@ -398,10 +401,10 @@ describe('handlers', () => {
     expect(b.stats().handlersFailed).toBe(10);
     const errors = logger.lines.flatMap((line, i) => (line.startsWith('error') ? [logger.fields[i]] : []));
     expect(errors).toHaveLength(10);
-    expect(errors).toContainEqual({ handler: 129, error: 'one' });
+    expect(errors).toContainEqual({ handler: 129, error: 'one', stack: HERE });
     expect(errors).toContainEqual({ handler: 129, error: 'two' });
-    expect(errors).toContainEqual({ handler: 'message', error: 'by name' });
-    expect(errors).toContainEqual({ handler: 'metadata', error: 'metadata' });
+    expect(errors).toContainEqual({ handler: 'message', error: 'by name', stack: HERE });
+    expect(errors).toContainEqual({ handler: 'metadata', error: 'metadata', stack: HERE });
     expect(a.member(b.id)?.state).toBe('alive');
   });
 
@@ -514,7 +517,7 @@ describe('requests', () => {
     await expect(a.request(b.id, add, { a: 1, b: 1 })).rejects.toEqual(code('ERR_HANDLER'));
     expect(b.stats().handlersFailed).toBe(1);
     expect(logger.lines.at(-1)).toBe('error: isogossip: a handler failed');
-    expect(logger.fields.at(-1)).toEqual({ handler: 130, error: 'no sums today' });
+    expect(logger.fields.at(-1)).toEqual({ handler: 130, error: 'no sums today', stack: HERE });
   });
 
   test.each([
@@ -678,4 +681,19 @@ describe('requests', () => {
     await h.clock.advance(1000);
     expect(codes).toEqual(['ERR_OVERLOADED', 'ERR_TIMEOUT', 'ERR_TIMEOUT', 'ERR_TIMEOUT']);
   });
+});
+
+test('what no kind of message is cannot be sent, heard or answered', async () => {
+  const h = new Harness();
+  const [a, b] = await h.pair();
+  for (const none of ['chat', 500, {}, { type: 1.5 }, { type: 65_536 }] as never[]) {
+    const wrong = code('ERR_OPTION');
+    expect(() => a.broadcast(none, 1)).toThrow(wrong);
+    expect(() => a.handle(none, () => 1)).toThrow(wrong);
+    if (none !== 'chat') expect(() => a.on(none, () => {})).toThrow(wrong);
+    await expect(a.send(b.id, none, 1)).rejects.toEqual(wrong);
+    await expect(a.request(b.id, none, 1)).rejects.toEqual(wrong);
+  }
+  for (const nobody of [undefined, null, {}] as never[])
+    await expect(a.send(nobody, chat, { text: 'hello' })).rejects.toEqual(code('ERR_UNKNOWN_MEMBER'));
 });

@@ -50,7 +50,8 @@ describe('joining', () => {
     const h = new Harness();
     const a = await h.member();
     expect(await a.join(['m0'])).toBe(0);
-    await expect(a.join([])).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    for (const none of [[], [undefined], [8000], 8000])
+      await expect(a.join(none as never)).rejects.toMatchObject({ code: 'ERR_OPTION' });
   });
 
   test('when all fail the error names every address and why; they are tried again until somebody is there', async () => {
