@@ -8,7 +8,10 @@ import type { ResolvedClusterOptions } from './options.js';
 import { decodeValue } from './wire/env.js';
 import type { ReplyStatus } from './wire/packet.js';
 
-/** Answers one question; `signal` fires when the answer would come too late. */
+/**
+ * Answers one question. `signal` fires when the answer would come too late: after the `requestTimeoutMs` of the member that
+ * answers, however long the asker waits, and when that member closes. That the asker gives up it does not tell.
+ */
 export type RequestHandler<Q, A> = (question: { data: Q; from: Member; signal: AbortSignal }) => A | Promise<A>;
 
 interface AnswersOwner {

@@ -188,7 +188,8 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Asks one member and waits for its answer.
-   * @param options - `timeoutMs`: default `requestTimeoutMs` of the cluster.
+   * @param options - `timeoutMs`: default `requestTimeoutMs` of the cluster. The handler has no longer than the `requestTimeoutMs` of
+   *   its own member: what takes longer ends in `ERR_HANDLER`.
    * @throws GossipError `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_NO_HANDLER`, `ERR_HANDLER`, `ERR_INVALID_DATA` (the answer does
    *   not fit its schema), and as {@link send}.
    */

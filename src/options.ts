@@ -63,7 +63,7 @@ export interface ClusterOptions {
   logger?: Logger;
   /** Leaves and closes the cluster when it fires. */
   signal?: AbortSignal;
-  /** Deadline of requests that name none, and of our own handlers. Default 10,000 ms. */
+  /** Deadline of requests that name none, and of all our own handlers, whatever time the asker gives. Default 10,000 ms. */
   requestTimeoutMs?: number;
   /** Time, for tests and simulations. Default: the platform's. */
   clock?: Clock;

@@ -46,7 +46,7 @@ describe('code', () => {
     }
   });
 
-  test.each(['README.md', 'docs/guide/locks.md'])(
+  test.each(['README.md', 'docs/guide/locks.md', 'docs/guide/http.md'])(
     '%s: its program runs as printed and prints what is printed below it',
     async (page) => {
       // From the repository's root, where `isogossip` is this package; the same as a file there.

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type ClusterOptions, createCluster, DEFAULT_LIMITS, PRESETS } from '../../src/index.js';
 import { resolveOptions } from '../../src/options.js';
 import { createMemoryNetwork } from '../../src/transport/memory.js';
+import { webSocketTransport } from '../../src/transport/websocket.js';
 
 const transport = createMemoryNetwork().transport();
 const resolve = (options: Partial<ClusterOptions> = {}) => resolveOptions({ transport, ...options });
@@ -143,6 +144,13 @@ describe('a mistake is named with the way out', () => {
   test('no options at all', () => {
     expect(() => resolveOptions(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
+});
+
+test('a leaf takes a list of gateways, and says so', () => {
+  for (const gateways of [[], 'wss://gateway/'])
+    expect(() => webSocketTransport({ gateways: gateways as never })).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', message: 'pass gateways: a list of URLs' }),
+    );
 });
 
 test('after an error nothing is left open: the same transport starts', async () => {
