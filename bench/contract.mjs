@@ -12,7 +12,7 @@
 //
 //   {"cmd":"send","run","seconds","perSecond","bytes","reliable"}   broadcasts; `perSecond` 0: as fast as the library takes them
 //   {"cmd":"heard","run"}                                           what has come of that run
-//   {"cmd":"memory"}
+//   {"cmd":"memory","look"}                                         `look`: after the application has asked for all members
 //
 // Times are Unix milliseconds with a fraction: all members are on one machine, so one clock is theirs. peers/contract.go is
 // the same for Go.
@@ -104,15 +104,19 @@ export class Tally {
 /**
  * Says that the program runs and answers commands until standard input ends; then ends the process.
  * @param send - `(message, reliable)`: broadcasts; a promise it returns is waited for.
+ * @param look - asks for all members.
  * @param facts - what else there is to say beside the memory.
  */
-export async function serve(id, { send, form = BYTES, tally, facts = () => ({}) }) {
+export async function serve(id, { send, form = BYTES, tally, look, facts = () => ({}) }) {
   say({ event: 'started', id });
   for await (const text of createInterface({ input: process.stdin })) {
     const line = JSON.parse(text);
     if (line.cmd === 'send') void sendAll(line, send, form).then((sent) => say({ event: 'sent', ...sent }));
     else if (line.cmd === 'heard') say({ event: 'heard', ...tally.heard(line.run) });
-    else if (line.cmd === 'memory') say({ event: 'memory', ...memory(), ...facts() });
+    else if (line.cmd === 'memory') {
+      if (line.look) look();
+      say({ event: 'memory', ...memory(), ...facts() });
+    }
   }
   process.exit(0);
 }

@@ -30,7 +30,7 @@ const FULL = {
   detect: { sizes: all(3, 30), rounds: 3, settleMs: 5000, capS: 45 },
   broadcast: { sizes: all(3, 30), seconds: 15, perSecond: 20, floodSeconds: 5, settleMs: 3000 },
   idle: { sizes: all(3, 10, 30), settleMs: 20_000, windowMs: 60_000 },
-  memory: { members: 10_000, settleMs: 3000 },
+  memory: { sizes: [1, 1000, 10_000, 20_000], rounds: 3, settleMs: 15_000 },
   codec: { turns: 3, rounds: 3, roundMs: 300 },
   leaves: { numbers: [1000, 10_000], settleMs: 5000, windowMs: 30_000 },
 };
@@ -38,7 +38,7 @@ const QUICK = {
   detect: { sizes: all(3), rounds: 1, settleMs: 3000, capS: 45 },
   broadcast: { sizes: all(3), seconds: 5, perSecond: 20, floodSeconds: 3, settleMs: 2000 },
   idle: { sizes: all(3), settleMs: 8000, windowMs: 15_000 },
-  memory: { members: 10_000, settleMs: 3000 },
+  memory: { sizes: [1000, 10_000], rounds: 1, settleMs: 3000 },
   codec: { turns: 1, rounds: 3, roundMs: 120 },
   leaves: { numbers: [100, 1000], settleMs: 2000, windowMs: 10_000 },
 };
@@ -70,7 +70,7 @@ async function run({ quick, json, only }) {
   await take('detect', (options) => measureDetection(kinds, options));
   await take('broadcast', (options) => measureBroadcasts(kinds, options));
   await take('idle', (options) => measureIdle(kinds, options));
-  await take('memory', (options) => measureMemory(kinds[0], options));
+  await take('memory', (options) => measureMemory(options));
   await take('codec', (options) => measureCodecs(go, { ...options, root, scratch }));
   await take('leaves', ({ numbers, ...options }) => measureLeaves(numbers, { ...options, root }));
   Object.assign(report, { capS: settings.detect.capS, load: Math.max(...loads), skipped });

@@ -17,8 +17,4 @@ if (join.length > 0) await cluster.join(join.map((other) => `127.0.0.1:${other}`
 await serve(cluster.id, {
   tally,
   send: (data, reliable) => cluster.broadcast(message, data, { reliable }),
-  facts: () => {
-    const { members, newsWaiting } = cluster.stats();
-    return { members, newsWaiting };
-  },
 });

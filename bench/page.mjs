@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bars } from './plots.mjs';
 import { root } from './processes.mjs';
+import { perMember } from './tables.mjs';
 
 const reports = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, 'utf8')));
 if (reports.length === 0) throw new Error('usage: node bench/page.mjs REPORT.json ...');
@@ -12,6 +13,7 @@ const { kinds, machine, capS } = report;
 const detect = ok(report.detect);
 const broadcast = ok(report.broadcast);
 const idle = ok(report.idle);
+const memory = ok(report.memory);
 const own = 'isogossip';
 
 function ok(rows = []) {
@@ -149,21 +151,19 @@ function idleCost() {
 }
 
 function knownMembers() {
-  const row = (what, { members, heapPerMember, rssPerMember, newsWaiting }) => [
-    what,
-    number(members),
-    number(newsWaiting),
-    number(heapPerMember),
-    number(rssPerMember),
-  ];
-  return table(
-    ['', 'members', 'pieces of news that wait', 'heap', 'process'],
-    [
-      row('as soon as it knows them', memory),
-      row('when it has passed them on', memory.told),
-      row('what as many again add to that', memory.more),
-    ],
-  );
+  const megabytes = (value) => `${number(value / 2 ** 20, 1)} MB`;
+  const bytes = (value) => (value === undefined ? '' : `${number(value)} B`);
+  const rows = perMember(memory).map(({ others, metadataBytes, heap, looked, rss, each }) => [
+    number(others),
+    bytes(metadataBytes),
+    megabytes(heap),
+    bytes(each?.heap),
+    megabytes(rss),
+    bytes(each?.rss),
+    megabytes(looked),
+    bytes(each?.looked),
+  ]);
+  return table(['others', 'metadata', 'heap', 'each', 'process', 'each', 'heap after `members()`', 'each'], rows);
 }
 
 function frames() {
@@ -181,7 +181,6 @@ function frames() {
 
 const versions = kinds.map(({ name, version }) => `${name} ${version}`).join(', ');
 const loads = reports.map(({ load }) => load.toFixed(1)).join(', ');
-const { memory } = report;
 const page = `# Performance
 
 Written by \`node bench/page.mjs\` from reports of \`npm run bench\`; nothing on this page is typed by hand but its words. What each figure is and how it is taken:
@@ -210,7 +209,8 @@ ${idleCost()}
 
 ## Memory for each known member
 
-A real member is told of ${number(memory.members)} others; bytes for each, after a collection.
+A real member joins one that knows so many others, all of them well, and is left in peace; its application listens for nothing. After a collection; \`each\`: what
+each other more than in the line before has added. The first lines have in them what comes once, such as code that is compiled then.
 
 ${knownMembers()}
 ${report.codec ? `\n## Frames a second, one core\n\n${frames()}\n` : ''}${report.skipped.length > 0 ? `\nSkipped: ${report.skipped.join('; ')}.\n` : ''}`;

@@ -105,17 +105,36 @@ export function idleTable(rows) {
   return `${title}\n${table(head, body)}`;
 }
 
-/** What one known member costs a real one. */
-export function memoryTable(row) {
-  if (row.error) return `Memory: ${row.error}`;
-  const line = (what, { members, heapPerMember, rssPerMember, newsWaiting }) =>
-    `${what}: ${whole(heapPerMember)} B of heap, ${whole(rssPerMember)} B of the process for each of ${whole(members)}, ${whole(newsWaiting)} pieces of news waiting`;
-  return [
-    'Memory per known member',
-    line('as soon as it knows them', row),
-    line('when it has passed them on', row.told),
-    line('what as many again add to that', row.more),
-  ].join('\n');
+/**
+ * What one known member costs a real one.
+ * @returns for each row that has one before it of the same kind, with fewer others, what each other more has added.
+ */
+export function perMember(rows) {
+  return rows.map((row, i) => {
+    const before = rows[i - 1];
+    if (!(before?.others < row.others)) return row;
+    const each = (name) => (row[name] - before[name]) / (row.others - before.others);
+    return { ...row, each: { heap: each('heap'), looked: each('looked'), rss: each('rss') } };
+  });
+}
+
+/** Memory of one that knows so many others, and what each more than in the line before has added. */
+export function memoryTable(rows) {
+  if (rows[0].error) return `Memory: ${rows[0].error}`;
+  const mega = (value) => `${fixed(value / 2 ** 20, 2)} MB`;
+  const bytes = (value) => (value === undefined ? '' : `${whole(value)} B`);
+  const body = perMember(rows).map(({ others, metadataBytes, heap, looked, rss, each }) => [
+    whole(others),
+    `${metadataBytes} B`,
+    mega(heap),
+    bytes(each?.heap),
+    mega(rss),
+    bytes(each?.rss),
+    mega(looked),
+    bytes(each?.looked),
+  ]);
+  const head = ['others', 'metadata', 'heap', 'each', 'process', 'each', 'heap after members()', 'each'];
+  return `Memory of a member that knows others, all well; each = what each more than in the line before adds\n${table(head, body)}`;
 }
 
 /** A gateway's cost, in all and for each of its leaves. */
