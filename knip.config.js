@@ -4,8 +4,8 @@ import { sources } from './tools/entries.mjs';
 export default {
   entry: [
     ...sources,
-    'bench/{main,member,contract,page}.mjs',
-    'bench/{leaves-clients,leaves-gateway,memory-teller}.ts',
+    'bench/{main,member,memory-member,contract,page}.mjs',
+    'bench/{leaves-clients,leaves-gateway,memory-answers,memory-town}.ts',
     'demo/page/main.ts',
     'test/types/*.test-d.ts',
     'test/bundles/page.js',
