@@ -26,8 +26,13 @@ export async function launch(options: ClusterOptions, parts: Parts): Promise<Clu
   link.exchanges = v1?.exchanges(link);
   const address = await transport.start(link.host(log));
   const config = { ...resolved, ...ownMetadata, address, epochMs: clock.epochMs };
-  const cluster = new Cluster(resolved, link, parts.machine(config, clock.now(), resolved), log);
-  link.owner = cluster;
-  log.info('member started', { id, address });
-  return cluster;
+  try {
+    const cluster = new Cluster(resolved, link, parts.machine(config, clock.now(), resolved), log);
+    link.owner = cluster;
+    log.info('member started', { id, address });
+    return cluster;
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
 }

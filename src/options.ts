@@ -203,6 +203,8 @@ export function resolveMetadata(
   metadata: Metadata,
   options: ResolvedClusterOptions,
 ): { metadata: Metadata; metadataBytes: number } {
+  // Nobody would take a list for metadata, and of a Map there would be nothing.
+  if (Object.prototype.toString.call(metadata) !== '[object Object]') bad('metadata', 'must be an object with keys');
   if (Object.keys(metadata).length === 0) return { metadata: NO_METADATA, metadataBytes: 0 };
   const encoded = encodeValue(metadata, options);
   checkBytes('metadata', encoded.length, options.limits.metadataBytesMax, 'metadataBytesMax');
@@ -241,7 +243,7 @@ function over<T extends object>(group: string, defaults: T, own: Partial<T> | un
     const type = typeof (defaults[name as keyof T] ?? {});
     if (group) checkPositive(option, value);
     // A logger may be a function that has methods.
-    else if (typeof value !== type && name !== 'logger') bad(option, `must be of type ${type}`);
+    else if (typeof value !== type && !(value as Partial<Logger>).error) bad(option, `must be of type ${type}`);
     all[name] = value;
   }
   return all as T;

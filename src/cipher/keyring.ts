@@ -59,7 +59,7 @@ export function createKeyring<T>(keys: readonly Uint8Array[], options: KeyringOp
       entries = rest;
     },
   };
-  for (const key of keys) keyring.add(key);
+  for (const key of keys ?? []) keyring.add(key);
   if (entries.length === 0) fail('pass at least one key');
   return { keyring, entries: () => entries as readonly [RingEntry<T>, ...RingEntry<T>[]] };
 }

@@ -32,6 +32,8 @@ export interface GroupCriteria {
  */
 export function matcher(criteria: GroupCriteria): (member: Member) => boolean {
   const { tag, where = {} } = criteria;
+  if (tag !== undefined && typeof tag !== 'string')
+    throw new GossipError('ERR_OPTION', 'tag of a group must be a text');
   if (tag === '') throw new GossipError('ERR_OPTION', 'tag of a group is empty; leave it out for members of any tag');
   checkNames(criteria, { tag: 1, where: 1 });
   const tests = Object.entries(where).map(([key, criterion]) => [key, compile(key, criterion)] as const);

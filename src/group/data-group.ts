@@ -1,4 +1,5 @@
 /** A group that keeps a value of the application's for each member in it, such as a connection or what it last said. */
+import { GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId } from '../index.js';
 import type { GroupCriteria } from './criteria.js';
 import { Group } from './group.js';
@@ -21,6 +22,8 @@ export class DataGroup<T> extends Group {
 
   /** @internal Use {@link createDataGroup}. */
   constructor(cluster: Cluster, { create, update = (value) => value, drop, ...criteria }: DataGroupOptions<T>) {
+    if (typeof create !== 'function')
+      throw new GossipError('ERR_OPTION', 'option create must be a function of a member');
     super(cluster, criteria);
     this.#drop = drop;
     const take = ({ member }: GroupEvent) => {

@@ -323,6 +323,7 @@ export class Replica {
     const kind = write.type === 'increment' ? 'counter' : write.kind;
     const field = write.type === 'increment' ? '' : write.field;
     for (const text of [key, field ?? '']) {
+      if (typeof text !== 'string') throw new GossipError('ERR_OPTION', `a key must be a text, not ${String(text)}`);
       if (!fits(text, limits)) {
         throw new GossipError(
           'ERR_TOO_LARGE',

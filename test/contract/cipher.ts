@@ -149,6 +149,7 @@ export function cipherContract({ test, assert }: TestApi, kind: CipherKind): voi
 
   check('refuses a missing key and keys of the wrong size, and says what to do', () => {
     assert.ok(refuses(() => kind.create([]), 'no key').includes('at least one key'));
+    refuses(() => kind.create(undefined as never), 'nothing');
     for (const bytes of [0, 1, 15, 17, 31, 33, 64]) refuses(() => kind.create([key(1, bytes)]), `${bytes} bytes`);
     assert.ok(refuses(() => kind.create(key(1) as never), 'a key in no list').includes('pass a list'));
     refuses(() => kind.create(['a string of 32 characters, no key' as unknown as Uint8Array]), 'a string');

@@ -65,5 +65,6 @@ test('what is no criterion is refused, by the name of its key', () => {
     expect(() => matcher({ where: { zone: wrong as Criterion } })).toThrow(/where\.zone/);
   }
   expect(() => matcher({ tags: ['web'] } as object)).toThrow('option tags is unknown; there are tag, where');
+  expect(() => matcher({ tag: 5 as never })).toThrow('tag of a group must be a text');
   expect(() => matcher({ tag: '' })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
 });

@@ -304,6 +304,11 @@ describe('asking any of them', () => {
 });
 
 describe('values', () => {
+  test('are made by a function, which is asked for', async () => {
+    const cluster = await new Harness().member();
+    expect(() => createDataGroup(cluster, {} as never)).toThrow(/^option create must be a function/);
+  });
+
   test('a value comes with a member, changes with it and goes with it', async () => {
     const harness = new Harness();
     const [ada, ben] = await harness.pair(named('Ada', { n: 1 }), named('Ben', { n: 2 }));

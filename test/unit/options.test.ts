@@ -99,6 +99,7 @@ describe('a mistake is named with the way out', () => {
     ['an option that is not there', { ciper: {} }, /^option ciper is unknown; there are .*cipher, /],
     ['a plug-in that was not called', { compressor: () => {} }, /^option compressor must be of type object$/],
     ['one text for a list', { tags: 'web' }, /^option tags must be of type object$/],
+    ['a function that is no logger', { logger: () => {} }, /^option logger must be of type object$/],
     ['a text for metadata', { metadata: 'zone=eu' }, /^option metadata must be of type object$/],
     ['a version for a function', { acceptVersion: '1' }, /^option acceptVersion must be of type function$/],
     ['an id that is no text', { id: 7 }, /^option id must be of type string$/],
@@ -141,6 +142,17 @@ describe('a mistake is named with the way out', () => {
     await expect(createCluster({ transport, ...options } as ClusterOptions)).rejects.toEqual(error);
   });
 
+  test.each([[['zone']], [new Map([['zone', 'eu']])], [new Uint8Array(4)]])(
+    'metadata %j, of which others would take nothing',
+    async (metadata) => {
+      const member = createCluster({ transport, metadata: metadata as never });
+      await expect(member).rejects.toMatchObject({
+        code: 'ERR_OPTION',
+        message: 'option metadata must be an object with keys',
+      });
+    },
+  );
+
   test('no options at all', () => {
     expect(() => resolveOptions(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
@@ -160,6 +172,10 @@ test('after an error nothing is left open: the same transport starts', async () 
   await expect(createCluster({ transport: own, metadata: { text: 'x'.repeat(100_000) } })).rejects.toMatchObject({
     code: 'ERR_TOO_LARGE',
   });
+  const started = network.transport({ address: 'own' });
+  await expect(createCluster({ transport: started, signal: new AbortController() as never })).rejects.toThrow(
+    'addEventListener',
+  );
   await using first = await createCluster({ transport: own });
   await expect(createCluster({ transport: network.transport({ address: 'own' }) })).rejects.toMatchObject({
     code: 'ERR_ADDRESS_IN_USE',

@@ -387,6 +387,7 @@ describe('limits', () => {
     expect(() => a.set('k', 'x'.repeat(101))).toThrow(refused(/limits.valueBytesMax \(100/));
     expect(() => a.set('k', () => 1)).toThrow(code('ERR_CODEC'));
     expect(() => a.set('k', undefined)).toThrow(code('ERR_OPTION'));
+    expect(() => a.set(undefined as never, 1)).toThrow(code('ERR_OPTION'));
     for (const key of ['a', 'b', 'c']) a.set(key, 1);
     expect(() => a.set('d', 1)).toThrow(refused(/limits.cellsMax \(3\)/));
     a.set('a', 2);
