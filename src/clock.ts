@@ -21,17 +21,17 @@ const SLEPT_MS = 2000;
  * shows for how long. Source: CLOCK_MONOTONIC, clock_gettime(2).
  */
 export function systemClock(): Clock {
-  const epoch = () => Date.now() - performance.now();
-  const epochMs = epoch();
+  const epochMs = Date.now() - performance.now();
   let atMs = epochMs;
   let sleptMs = 0;
   return {
     epochMs,
     now() {
-      const aheadMs = epoch() - atMs;
+      const nowMs = performance.now();
+      const aheadMs = Date.now() - nowMs - atMs;
       atMs += aheadMs;
       if (aheadMs > SLEPT_MS) sleptMs += aheadMs;
-      return performance.now() + sleptMs;
+      return nowMs + sleptMs;
     },
     schedule(delayMs, run) {
       // Timers count whole milliseconds from when the turn began, so that they are up to one early: then all would wake twice.
