@@ -80,7 +80,10 @@ export class Locks implements AsyncDisposable {
       else this.count('lockAnswersUnwelcome');
     });
     signal?.addEventListener('abort', close);
+    const events = cluster.events();
+    void this.#endWithCluster(events);
     this.#stop = () => {
+      void events.return?.();
       signal?.removeEventListener('abort', close);
       untell();
       voter.stop();
@@ -313,14 +316,24 @@ export class Locks implements AsyncDisposable {
     } catch (error) {
       this.#lastFailure = errorMessage(error);
       if (error instanceof GossipError && error.code === 'ERR_CLOSED') {
-        // The cluster is: there is nobody to give anything back to.
-        this.#isOver = true;
-        this.#onClosed();
-        void this.close();
+        this.#end();
         return;
       }
     }
     this.#input(answer ? { type: 'answer', call, answer } : { type: 'failed', call });
+  }
+
+  /** A timer of ours would keep the process. */
+  async #endWithCluster(events: AsyncIterable<unknown>): Promise<void> {
+    for await (const _ of events);
+    if (!this.#closing) this.#end();
+  }
+
+  /** The cluster is closed: there is nobody to give anything back to. */
+  #end(): void {
+    this.#isOver = true;
+    this.#onClosed();
+    void this.close();
   }
 
   /** @internal */

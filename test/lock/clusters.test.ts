@@ -248,6 +248,24 @@ describe('when something fails', () => {
     },
   );
 
+  test('a holder ends with its cluster: it holds nothing any more, and nothing of it goes on', async () => {
+    const harness = new Harness();
+    const [voter, cluster] = await harness.pair();
+    const { clock } = harness;
+    const options = { voters: ['m0'], clock, random: () => 0.5, leaseMs: 500 };
+    const keeper = await createLocks(voter, options);
+    const locks = await createLocks(cluster, options);
+    const lock = await harness.within(locks.acquire('a'), 5000);
+    await cluster.close();
+    await harness.clock.advance(100);
+    expect([lock.signal.aborted, lock.remainingMs]).toEqual([true, 0]);
+    await expect(locks.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await harness.within(keeper.close(), 2000);
+    await voter.close();
+    await clock.advance(100);
+    expect(clock.pending).toBe(0);
+  });
+
   test('the signal given to it closes it', async () => {
     const harness = new Harness();
     const [cluster] = (await harness.members(1)) as [Cluster];
