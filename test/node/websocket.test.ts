@@ -247,7 +247,7 @@ for (const [name, client] of [
   ['a client that does not tell what it has queued', { WebSocket: StrictWebSocket }],
 ] as const) {
   test(`what a peer does not take is bounded, and a peer that takes nothing is given up, by ${name}`, async () => {
-    const a = await member({ timeoutMs: 300, ...client }, { sendQueueBytesMax: 6_000_000 });
+    const a = await member({ timeoutMs: 1500, ...client }, { sendQueueBytesMax: 6_000_000 });
     const { url } = await rawServer((socket) => {
       hello(socket);
       socket.pause();
