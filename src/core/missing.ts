@@ -31,6 +31,10 @@ export class Missing {
   readonly #waited = new Map<string, Waited>();
   #armedMs = Number.POSITIVE_INFINITY;
   #hurryUntilMs = Number.NEGATIVE_INFINITY;
+  /** Which new message came last, and when. */
+  #origin: MemberId = '';
+  #messageId = 0n;
+  #arrivedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly core: Core,
@@ -68,6 +72,9 @@ export class Missing {
 
   arrived(origin: MemberId, messageId: bigint): void {
     if (this.#waited.size > 0) this.#waited.delete(`${origin}${messageId}`);
+    this.#arrivedMs = this.core.nowMs;
+    this.#origin = origin;
+    this.#messageId = messageId;
   }
 
   /** One timer for all, for the first that is due: one that was armed for later means nothing any more. */
@@ -83,8 +90,16 @@ export class Missing {
   }
 
   #askDue(): void {
-    for (const [key, { sources, dueMs }] of this.#waited) {
-      if (dueMs > this.core.nowMs) continue;
+    const { nowMs, timing } = this.core;
+    const comes = nowMs - this.#arrivedMs < timing.gossipIntervalMs && nowMs >= this.#hurryUntilMs;
+    for (const [key, waited] of this.#waited) {
+      const { origin, messageId, sources, dueMs } = waited;
+      if (dueMs > nowMs) continue;
+      // A link keeps the order: behind what still comes by a slow one it is on its way. To ask for it would only add to that.
+      if (comes && origin === this.#origin && messageId > this.#messageId) {
+        waited.dueMs = nowMs + timing.gossipIntervalMs;
+        continue;
+      }
       const source = sources.find((one) => this.core.neighbours.get(one)?.lazy === false) ?? sources[0];
       if (source === undefined) {
         this.#waited.delete(key);

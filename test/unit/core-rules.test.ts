@@ -392,3 +392,34 @@ test('where a link of the tree has just ended, what is announced is asked for so
   // A tenth of one to three gossip intervals.
   expect(core.nowMs - fromMs).toBeLessThanOrEqual(core.timing.gossipIntervalMs * 0.3 + 1);
 });
+
+test('what is announced and is behind what still comes by a slow link is not asked for; a gap is, and all when nothing comes', () => {
+  const core = coreWith(1, 2, 3);
+  const name = (atMs: number) => ({ origin: idOf(3), messageId: hlcAt(atMs), hops: 1 });
+  const rest = { tag: '', reliable: true, messageType: 200, payload: new Uint8Array(1) };
+  const asked: bigint[][] = [];
+  const pass = (untilMs: number, push?: (nowMs: number) => number) => {
+    while (core.nowMs < untilMs) {
+      const nowMs = core.nowMs + 10;
+      const packets = push
+        ? give(core, { type: 'gossip', from: idOf(1), messages: [{ ...name(push(nowMs)), ...rest }] }, nowMs)
+        : sent(core.handle({ type: 'tick' }, nowMs));
+      for (const packet of packets) if (packet.type === 'graft') asked.push(packet.messages.map((m) => m.messageId));
+    }
+  };
+  const { gossipIntervalMs } = core.timing;
+  // It is a second behind, and 20 ms are lost.
+  const late = (nowMs: number) => nowMs - 1000 + (nowMs > 3005 ? 20 : 0);
+  pass(2000, late);
+  give(core, { type: 'ihave', from: idOf(2), messages: [name(1991), name(2001)] }, core.nowMs);
+  pass(2900, late);
+  expect(asked).toEqual([]);
+  give(core, { type: 'ihave', from: idOf(2), messages: [name(2005)] }, core.nowMs);
+  pass(4000, late);
+  expect(asked).toEqual([[name(2005).messageId]]);
+  give(core, { type: 'ihave', from: idOf(2), messages: [name(4000)] }, core.nowMs);
+  pass(4900, late);
+  expect(asked).toHaveLength(1);
+  pass(4900 + 2 * gossipIntervalMs);
+  expect(asked.slice(1)).toEqual([[name(4000).messageId]]);
+});
