@@ -101,3 +101,21 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     return this;
   }
 }
+
+/**
+ * Calls `run` when an iteration has come to its end by itself: a cluster's events do when it is closed, and whoever closes it has done
+ * with what stands on it.
+ * @returns a function that ends the iteration; `run` is not called then.
+ */
+export function whenOver(events: AsyncIterableIterator<unknown>, run: () => void): () => void {
+  let stopped = false;
+  const wait = async () => {
+    for await (const _ of events);
+    if (!stopped) run();
+  };
+  void wait();
+  return () => {
+    stopped = true;
+    void events.return?.();
+  };
+}

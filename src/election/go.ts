@@ -5,6 +5,7 @@
  */
 import { GossipError } from '../errors.js';
 import type { Clock, Cluster, Member, MemberId, MessageType } from '../index.js';
+import { whenOver } from '../subscribers.js';
 
 /** What {@link followGoLeader} takes. */
 export interface GoElectionOptions {
@@ -91,18 +92,11 @@ class GoElectionMember implements GoElection {
     const close = () => this.close();
     signal?.addEventListener('abort', close);
     this.#stops.push(() => signal?.removeEventListener('abort', close));
+    // A timer of ours would keep the process.
+    this.#stops.push(whenOver(cluster.events(), close));
     this.#startedAtMs = clock.now();
     if (signal?.aborted) close();
     else this.#check();
-    void this.#closeWithCluster();
-  }
-
-  /** Whoever closes a cluster has done with what stands on it: a timer of ours would keep the process. */
-  async #closeWithCluster(): Promise<void> {
-    const events = this.cluster.events();
-    this.#stops.push(() => void events.return?.());
-    for await (const _ of events);
-    this.close();
   }
 
   get leader(): GoLeader | undefined {

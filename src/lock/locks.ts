@@ -4,6 +4,7 @@ import { errorMessage, GossipError } from '../errors.js';
 import type { Cluster, Member, MemberId, MessageType } from '../index.js';
 import type { LeaseClock } from '../quorum/clock.js';
 import type { Quorum } from '../quorum/index.js';
+import { whenOver } from '../subscribers.js';
 import { type ClientEffect, type ClientInput, LockClient, type RefusalCode } from './client.js';
 import { type Answer, type Call, type Command, hasControl, isAnswer, LOCK_LIMITS } from './commands.js';
 import { Lock } from './lock.js';
@@ -80,10 +81,12 @@ export class Locks implements AsyncDisposable {
       else this.count('lockAnswersUnwelcome');
     });
     signal?.addEventListener('abort', close);
-    const events = cluster.events();
-    void this.#endWithCluster(events);
+    // A timer of ours would keep the process.
+    const stay = whenOver(cluster.events(), () => {
+      if (!this.#closing) this.#end();
+    });
     this.#stop = () => {
-      void events.return?.();
+      stay();
       signal?.removeEventListener('abort', close);
       untell();
       voter.stop();
@@ -321,12 +324,6 @@ export class Locks implements AsyncDisposable {
       }
     }
     this.#input(answer ? { type: 'answer', call, answer } : { type: 'failed', call });
-  }
-
-  /** A timer of ours would keep the process. */
-  async #endWithCluster(events: AsyncIterable<unknown>): Promise<void> {
-    for await (const _ of events);
-    if (!this.#closing) this.#end();
   }
 
   /** The cluster is closed: there is nobody to give anything back to. */

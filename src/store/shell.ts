@@ -3,6 +3,7 @@
  * with. All that is decided is the replica's.
  */
 import { type Cluster, GossipError, type Member } from '../index.js';
+import { whenOver } from '../subscribers.js';
 import type { Kind } from './cell.js';
 import type { Backing, WriteOptions } from './handles.js';
 import { receive } from './hub.js';
@@ -92,17 +93,9 @@ export class Shell implements Backing {
       this.#stops.push(this.#cluster.on(event, changed));
     }
     this.#stops.push(this.#cluster.on('resumed', () => this.#handle({ type: 'missed' })));
-    void this.#closeWithCluster();
+    // A timer of ours would keep the process. Whoever closes the store, too, hears how that went.
+    this.#stops.push(whenOver(this.#cluster.events(), () => void this.close().catch(() => {})));
     this.#look();
-  }
-
-  /** Whoever closes a cluster has done with what stands on it: a timer of ours would keep the process. */
-  async #closeWithCluster(): Promise<void> {
-    const events = this.#cluster.events();
-    this.#stops.push(() => void events.return?.());
-    for await (const _ of events);
-    // Whoever closes it, too, hears how that went.
-    await this.close().catch(() => {});
   }
 
   get #nowMs(): number {
