@@ -74,7 +74,7 @@ export const LEAF_LIMITS: LeafLimits = {
 
 /** @throws GossipError `ERR_OPTION` */
 export function checkLeafLimits(limits: Partial<LeafLimits> = {}): void {
-  checkNames(limits, LEAF_LIMITS, 'option limits.');
+  checkNames(limits, LEAF_LIMITS, 'limits.');
   const { types, ...numbers } = limits;
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value > 0)) continue;
@@ -87,7 +87,7 @@ export function checkLeafLimits(limits: Partial<LeafLimits> = {}): void {
 
 /** @throws GossipError `ERR_OPTION` */
 export function checkPolicy(policy: LeafPolicy): void {
-  checkNames(policy, { send: 1, see: 1 }, 'option policy.');
+  checkNames(policy, { send: 1, see: 1 }, 'policy.');
 }
 
 /** What becomes of a leaf that is let in. */

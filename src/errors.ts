@@ -75,17 +75,18 @@ export class GossipError extends Error {
 }
 
 /**
- * Checks that all names are known: one that is misspelt would be as good as left out.
- * @param what - goes before a name: what it is of.
+ * Checks that a name is known: one that is misspelt would be as good as left out.
+ * @param what - says what it is the name of.
  * @throws GossipError `ERR_OPTION`
  */
-export function checkNames(names: object, known: object, what = 'option '): void {
-  for (const name of Object.keys(names)) {
-    if (!Object.hasOwn(known, name)) {
-      const text = `${what}${name} is unknown; there are ${Object.keys(known).join(', ')}`;
-      throw new GossipError('ERR_OPTION', text);
-    }
-  }
+export function checkName(what: string, name: string, known: object): void {
+  if (Object.hasOwn(known, name)) return;
+  throw new GossipError('ERR_OPTION', `option ${what} is unknown; there are ${Object.keys(known).join(', ')}`);
+}
+
+/** Checks all names of some options. @param group - goes before each. @throws GossipError `ERR_OPTION` */
+export function checkNames(options: object, known: object, group = ''): void {
+  for (const name of Object.keys(options)) checkName(group + name, name, known);
 }
 
 /** A GossipError as it is; anything else that was thrown as the cause of a new one, its message after `about`. */

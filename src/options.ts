@@ -9,7 +9,7 @@ import type { Timing } from './core/config.js';
 import type { DialectFactory } from './core/dialect.js';
 import { isMemberId, type MemberId } from './core/member-id.js';
 import { type Metadata, NO_METADATA } from './core/metadata.js';
-import { checkBytes, GossipError } from './errors.js';
+import { checkBytes, checkName, GossipError } from './errors.js';
 import type { Exchanges } from './exchanges.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import type { Link } from './link.js';
@@ -223,10 +223,6 @@ export function checkShortString(option: string, value: string, limits: Limits):
   if (new TextEncoder().encode(value).length > limits.stringBytesMax) {
     bad(option, `has a value above limits.stringBytesMax (${limits.stringBytesMax} bytes)`);
   }
-}
-
-function checkName(option: string, name: string, known: object): void {
-  if (!(name in known)) bad(option, `is unknown; there are ${Object.keys(known).join(', ')}`);
 }
 
 /**

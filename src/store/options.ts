@@ -63,7 +63,7 @@ export function resolveStoreOptions(options: StoreOptions) {
   };
   checkNames(options, OPTIONS);
   const { name = 'default', tag, limits = {} } = options;
-  checkNames(limits, DEFAULT_STORE_LIMITS, 'option limits.');
+  checkNames(limits, DEFAULT_STORE_LIMITS, 'limits.');
   if (typeof name !== 'string' || name === '' || name.length > 255) {
     throw new GossipError('ERR_OPTION', 'name must be a string of 1 to 255 characters');
   }
