@@ -298,6 +298,18 @@ describe('plans that once broke a rule', () => {
     expect(violations).toEqual([]);
     expect(samples.deaths).toContainEqual({ accuser: 0, accused: 2, of: 'faulty', by: 'faulty' });
   });
+
+  test('soak 3016: who had no network for 45 s is the guardian of v1 peers that have forgotten what they know', () => {
+    const plan: Plan = {
+      ...planOf('steady', { members: 6, v1: 3, seed: 3016 }),
+      durationMs: 135_138,
+      steps: [
+        { atMs: 130_184, do: 'broadcast', member: 4, bytes: 10, times: 19, everyMs: 437, reliable: true },
+        { atMs: 135_138, forMs: 44_601, do: 'deafen', member: 5, ways: 'both' },
+      ],
+    };
+    expect(runPlan(plan).violations).toEqual([]);
+  });
 });
 
 describe('a broken protocol is found', () => {

@@ -193,6 +193,18 @@ class V1Rules implements ForeignDialect {
   }
 
   broadcast(item: BroadcastMessage, source: PacketSource | undefined): void {
+    /**
+     * They forget after 30 s what they have seen, and would tell their application again. What is older comes late to us, as to
+     * one whose network was gone: another has been their guardian meanwhile. Source: the Go library's message history, less the way.
+     */
+    const AGE_MAX_MS = 20_000;
+    const { core } = this;
+    // By the time of the cluster: clocks may be a minute apart.
+    const ageMs = core.hlc.aheadMs(core.mint(), core.nowMs) - core.hlc.aheadMs(item.messageId, core.nowMs);
+    if (ageMs > AGE_MAX_MS) {
+      core.count('v1BroadcastsTooOld');
+      return;
+    }
     const to = this.#peers
       .active()
       .filter(
@@ -202,7 +214,7 @@ class V1Rules implements ForeignDialect {
           (item.tag === '' || row.tags.includes(item.tag)) &&
           this.#peers.guards(row.id),
       );
-    this.core.count('v1BroadcastsSent', to.length);
+    core.count('v1BroadcastsSent', to.length);
     const packet = this.#outbox.packet(item.messageType, { kind: 'data', payload: item.payload });
     packet.senderId = item.origin;
     packet.messageId = item.messageId;
