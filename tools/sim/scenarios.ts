@@ -27,8 +27,8 @@ const FAULTY_SHARE = 0.01;
 
 export const SCENARIOS = {
   steady: {
-    about: 'nothing happens for two minutes: the cost of being there',
-    script: () => ({ durationMs: 120_000 }),
+    about: 'nothing happens, for two minutes or, with few members, up to twenty: the cost of being there',
+    script: (members) => ({ durationMs: Math.max(120_000, Math.min(1_200_000, Math.round(300_000_000 / members))) }),
   },
   bootstrap: {
     about: 'all join the first within a second; the time until all know all',
