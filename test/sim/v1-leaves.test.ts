@@ -85,10 +85,14 @@ test('what a leaf says and asks in its first moment arrives', 5, (seed) => {
   until(sim, () => sim.gatewayOf(leaf) === 1 && sim.state(leaf, go.index) === 'alive', 5000);
   expect(go.stateOf(leaf)).toBe('unknown');
   sim.send(leaf, go.index, 'hello', { reliable: true });
+  sim.broadcast(leaf, 'to all');
   const asked = sim.request(leaf, go.index, 'x');
   sim.run(1000);
   expect(asked).toMatchObject({ settled: true, value: 'go says x' });
-  expect(go.deliveries.filter((d) => d.from === leaf)).toHaveLength(1);
+  for (const one of gos) {
+    const heard = one.deliveries.filter((d) => d.from === leaf).map(({ data }) => data);
+    expect(heard.sort()).toEqual(one === go ? ['hello', 'to all'] : ['to all']);
+  }
 });
 
 test('at rest nobody opens a connection to ask for a leaf or its gateway', 3, (seed) => {

@@ -157,6 +157,11 @@ export class V1Leaves {
     });
   }
 
+  /** Whether a peer has been told of a leaf, or need not be. */
+  isKnown(leaf: MemberId, row: MemberRow): boolean {
+    return this.#acquaint(leaf, row).state !== 'stranger';
+  }
+
   /** Something of a leaf that a peer takes only when it knows the leaf. */
   whenKnown(leaf: MemberId, row: MemberRow, run: () => void): void {
     const pair = this.#acquaint(leaf, row);

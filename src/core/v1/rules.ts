@@ -205,6 +205,9 @@ class V1Rules implements ForeignDialect {
       core.count('v1BroadcastsTooOld');
       return;
     }
+    const origin = core.members.get(item.origin);
+    // Of a leaf its gateway knows which peers have been told of it: from a stranger they take nothing, then or later.
+    const isOurs = (row: MemberRow) => (origin?.via ? origin.via === core.self.id : this.#peers.guards(row.id));
     const to = this.#peers
       .active()
       .filter(
@@ -212,14 +215,19 @@ class V1Rules implements ForeignDialect {
           row.id !== item.origin &&
           row.address !== source?.address &&
           (item.tag === '' || row.tags.includes(item.tag)) &&
-          this.#peers.guards(row.id),
+          isOurs(row),
       );
     core.count('v1BroadcastsSent', to.length);
     const packet = this.#outbox.packet(item.messageType, { kind: 'data', payload: item.payload });
     packet.senderId = item.origin;
     packet.messageId = item.messageId;
     if (item.tag !== '') packet.tag = item.tag;
-    this.#outbox.send(to, packet, item.reliable);
+    const known = to.filter((row) => {
+      if (!origin?.via || this.#leaves.isKnown(origin.id, row)) return true;
+      this.#leaves.whenKnown(origin.id, row, () => this.#outbox.send([row], packet, item.reliable));
+      return false;
+    });
+    this.#outbox.send(known, packet, item.reliable);
   }
 
   send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void {
