@@ -23,7 +23,7 @@ export interface Member {
 export type ClusterEvent =
   /** A member appeared, or came back from dead or leaving. */
   | { readonly type: 'joined'; readonly member: Member; readonly previous: VisibleState }
-  /** It became suspect, alive again, or dead. */
+  /** It became suspect, alive again, or dead. That we ourselves are dead means that our own link is ill; we are back when it is well. */
   | { readonly type: 'state'; readonly member: Member; readonly previous: VisibleState }
   /** It says something else of itself: its metadata; or its tags, gateway or version, after a restart under its id. */
   | { readonly type: 'metadata'; readonly member: Member }

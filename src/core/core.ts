@@ -18,6 +18,7 @@ import { Neighbours } from './neighbours.js';
 import { NewsQueue } from './news.js';
 import { Prober } from './probe.js';
 import { Random } from './random.js';
+import { Refutation } from './refutation.js';
 import { MemberRow, toRecord } from './row.js';
 import { Strangers } from './strangers.js';
 import { SuspicionTable } from './suspicion.js';
@@ -29,6 +30,7 @@ export class Core extends Machine {
   readonly members: Members;
   readonly news: NewsQueue;
   readonly suspicion: SuspicionTable;
+  readonly refutation: Refutation;
   readonly probe: Prober;
   readonly neighbours: Neighbours;
   readonly dissemination: Dissemination;
@@ -50,6 +52,7 @@ export class Core extends Machine {
     this.members = new Members(this, new MemberRow(ownRecord(config, start), nowMs));
     this.news = new NewsQueue(this);
     this.suspicion = new SuspicionTable(this);
+    this.refutation = new Refutation(this);
     this.probe = new Prober(this);
     this.neighbours = new Neighbours(this);
     this.dissemination = new Dissemination(this);
@@ -319,6 +322,7 @@ export class Core extends Machine {
     } else if (previous === 'dead' && row.state === 'alive' && row.dialect === 'native' && !row.via) {
       // Back from a partition: the two halves have news for each other.
       this.sync.compareSoon(row);
+      this.refutation.reunited();
     }
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
     this.neighbours.changed(row);

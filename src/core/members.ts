@@ -125,7 +125,7 @@ export class Members {
   merge(record: MemberRecord, by: MemberId, known = false): MemberRow | undefined {
     if (this.core.tooFarAhead(record.incarnation) || this.core.tooFarAhead(record.version)) return undefined;
     if (record.id === this.self.id) {
-      this.core.suspicion.aboutSelf(record);
+      this.core.refutation.answer(record, by);
       return this.self;
     }
     const row = this.#rows.get(record.id);

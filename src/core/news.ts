@@ -80,6 +80,12 @@ export class NewsQueue {
     this.#add('s', row.id, stateNews(row, by));
   }
 
+  /** What we have said against others is not told any more: we may have heard nobody, and nobody us. */
+  retract(): void {
+    for (const { key, news } of this.#waiting.values())
+      if (news.kind === 'state' && news.state !== 'alive' && news.by === this.core.self.id) this.#drop(key);
+  }
+
   #drop(key: string): void {
     const item = this.#waiting.get(key);
     if (!item) return;
@@ -234,7 +240,7 @@ export class NewsQueue {
       }
       if (this.core.tooFarAhead(item.incarnation)) continue;
       if (item.id === this.core.self.id) {
-        this.core.suspicion.aboutSelf(item);
+        this.core.refutation.answer(item, from);
         continue;
       }
       if (this.#isDeaf(item)) {

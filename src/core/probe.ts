@@ -135,7 +135,8 @@ export class Prober {
     let asked = false;
     let again = false;
     for (const [seq, probe] of this.#probes) {
-      if (probe.target !== row.id) continue;
+      // A last look before a verdict is no turn of its: an answer to it does not speak for our own health.
+      if (probe.target !== row.id || (probe.done && !evidence)) continue;
       if (probe.over) {
         again ||= probe.evidence && probe.over === 'answered';
         continue;
@@ -281,11 +282,14 @@ export class Prober {
     probe.over = alive || (row && row.heardMs > probe.startMs) ? 'answered' : 'failed';
     probe.untilMs = this.core.nowMs + this.core.timing.probeIntervalMs * 2;
     if (probe.over === 'answered') {
-      this.core.suspicion.adjustHealth(-1);
+      // When a link is back, what was looked into meanwhile is answered all at once.
+      if (!probe.evidence) this.core.suspicion.adjustHealth(-1);
       return;
     }
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
+    // Our link is ill still.
+    if (this.core.self.state === 'dead') this.core.suspicion.adjustHealth(Number.POSITIVE_INFINITY);
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
       this.core.suspicion.adjustHealth(probe.helpers.length > 0 ? probe.helpers.length - probe.nacked.length : 1);

@@ -5,14 +5,10 @@
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
 
-import type { MemberRecord } from '../wire/packet.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './row.js';
-
-/** What somebody says of us; in news of a state alone there is less. */
-type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<MemberRecord, 'address' | 'version'>>;
 
 interface Suspicion {
   startMs: number;
@@ -46,6 +42,12 @@ export class SuspicionTable {
     /** 0 is healthy. Source: Lifeguard §V, memberlist's AwarenessMaxMultiplier. */
     const HEALTH_MAX = 8;
     this.#health = Math.min(HEALTH_MAX, Math.max(0, this.#health + by));
+    this.core.refutation.recover();
+  }
+
+  /** We were deaf until just now: what is read has waited. */
+  get readsWhatWaited(): boolean {
+    return this.core.nowMs < this.#readsMs;
   }
 
   get size(): number {
@@ -167,12 +169,13 @@ export class SuspicionTable {
     // The deadline has moved, or the timer came a rounding step early.
     if (nowMs < suspicion.startMs + suspicion.lastsMs) this.#arm(id, suspicion);
     else if (
-      // We were asleep: what was silent may be us.
+      // We were asleep, or are ill: what was silent may be us.
       nowMs < core.pausedUntilMs ||
+      core.self.state === 'dead' ||
       // It has spoken since: it lives and has not yet heard that it is suspected.
       row.heardMs > suspicion.startMs ||
       // We hear nobody though somebody should be there, or did until now: it may be us as well. When that goes on we are alone.
-      ((nowMs > this.#deafMs || nowMs < this.#readsMs) &&
+      ((nowMs > this.#deafMs || this.readsWhatWaited) &&
         core.members.hasAlivePeer &&
         nowMs < row.stateMs + 2 * suspicion.minMs * core.timing.suspicionMaxMult)
     ) {
@@ -201,33 +204,8 @@ export class SuspicionTable {
     else this.core.members.mergeState(row, row.incarnation, 'dead', this.core.self.id);
   }
 
-  /**
-   * Somebody has an opinion about us. A wrong or newer one is answered with an incarnation of our own that outranks it.
-   */
-  aboutSelf({ incarnation, state, address, version = 0n }: Opinion): void {
-    if (this.core.self.state === 'leaving') return;
-    if (version > this.core.self.version) {
-      // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
-      this.core.hlc.observe(version);
-      this.core.members.updateSelf();
-    }
-    if (incarnation < this.core.self.incarnation) {
-      // Answered long ago, and somebody has not heard the answer: a partition may have lain between.
-      if (state !== 'alive') this.core.news.addState(this.core.self, this.core.self.id);
-      return;
-    }
-    if (incarnation === this.core.self.incarnation && state === 'alive') return;
-    if (state === 'alive' && address !== undefined && address !== this.core.self.address) {
-      this.core.drop('idConflicts', `${address} uses our id ${this.core.self.id}`);
-    }
-    this.core.hlc.observe(incarnation);
-    if (state !== 'alive') {
-      this.core.count('refutations');
-      this.adjustHealth(1);
-      // We were not heard, and may not have heard: whom we suspect gets its whole time once more.
-      for (const suspicion of this.#running.values()) suspicion.startMs = this.core.nowMs;
-    }
-    this.core.members.renewSelf('alive');
-    this.core.news.addState(this.core.self, this.core.self.id);
+  /** We were not heard, and may not have heard: whom we suspect gets its whole time once more. */
+  restart(): void {
+    for (const suspicion of this.#running.values()) suspicion.startMs = this.core.nowMs;
   }
 }

@@ -142,7 +142,7 @@ export class Sync {
     for (const member of said.values()) {
       if (core.tooFarAhead(member.incarnation) || core.tooFarAhead(member.version)) continue;
       const row = core.members.get(member.id);
-      if (row === core.self) core.suspicion.aboutSelf(member);
+      if (row === core.self) core.refutation.answer(member, from);
       else if (row) core.members.mergeState(row, member.incarnation, this.#asTold(member), from);
       if (row ? member.version > row.version : isActive(member)) missing.push(member.id);
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Members } from '../../src/core/members.js';
 import { Prober } from '../../src/core/probe.js';
-import { SuspicionTable } from '../../src/core/suspicion.js';
+import { Refutation } from '../../src/core/refutation.js';
 import { main } from '../../tools/sim/main.js';
 import { SCENARIOS } from '../../tools/sim/scenarios.js';
 import { some } from '../effort.js';
@@ -18,7 +18,7 @@ afterEach(() => {
 function breakDetection(): void {
   vi.spyOn(Prober.prototype, 'onAck').mockReturnValue(undefined);
   vi.spyOn(Members.prototype, 'heard').mockReturnValue(undefined);
-  vi.spyOn(SuspicionTable.prototype, 'aboutSelf').mockReturnValue(undefined);
+  vi.spyOn(Refutation.prototype, 'answer').mockReturnValue(undefined);
 }
 
 async function sim(...argv: string[]): Promise<{ code: number; out: string; progress: string }> {

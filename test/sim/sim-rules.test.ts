@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Members } from '../../src/core/members.js';
 import { Prober } from '../../src/core/probe.js';
-import { SuspicionTable } from '../../src/core/suspicion.js';
+import { Refutation } from '../../src/core/refutation.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
 import { PRESETS } from '../../src/options.js';
 import { boundsOf } from '../../tools/sim/bounds.js';
@@ -321,7 +321,7 @@ describe('a broken protocol is found', () => {
   test('when silence cannot be disproved the healthy are declared dead, and that takes two members and no step', () => {
     vi.spyOn(Prober.prototype, 'onAck').mockReturnValue(undefined);
     vi.spyOn(Members.prototype, 'heard').mockReturnValue(undefined);
-    vi.spyOn(SuspicionTable.prototype, 'aboutSelf').mockReturnValue(undefined);
+    vi.spyOn(Refutation.prototype, 'answer').mockReturnValue(undefined);
     const plan = planOf('slow-members', { members: 4, seed: 1 });
     expect(found(plan)).toBe('healthy-declared-dead');
     const small = smaller(plan, 'healthy-declared-dead', 10_000);
