@@ -262,7 +262,7 @@ export class Core extends Machine {
     this.left = true;
   }
 
-  /** Leavers become dead, the dead are forgotten. */
+  /** Leavers become dead, the dead are forgotten; not by one that is dead itself, whom nobody tells who is back. */
   #cleanUp(): void {
     /**
      * Dead leaves are forgotten after this long, if not sooner: nobody asks whether they are back, and pages come and go by the
@@ -270,7 +270,7 @@ export class Core extends Machine {
      */
     const LEAF_TOMBSTONE_MS = 300_000;
     const { leavingTimeoutMs, tombstoneMs } = this.timing;
-    if (this.members.count('leaving') + this.members.count('dead') === 0) return;
+    if (this.members.count('leaving') + this.members.count('dead') === 0 || this.self.state === 'dead') return;
     for (const row of this.members.all()) {
       const age = this.nowMs - row.stateMs;
       if (row.state === 'leaving' && age >= leavingTimeoutMs) {

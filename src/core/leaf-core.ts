@@ -393,6 +393,7 @@ export class LeafCore extends Machine {
       members: this.members.size,
       waiting: this.#wishes.size,
       attachedNow: Number(this.#attached),
+      current: Number(this.#ready),
     });
   }
 }

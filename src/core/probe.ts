@@ -288,8 +288,11 @@ export class Prober {
     }
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
-    // Our link is ill still.
-    if (this.core.self.state === 'dead') this.core.suspicion.adjustHealth(Number.POSITIVE_INFINITY);
+    if (this.core.self.state === 'dead') {
+      // Our link is ill still.
+      this.core.suspicion.adjustHealth(Number.POSITIVE_INFINITY);
+      return;
+    }
     // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
     if (row?.state === 'alive' && !probe.evidence) {
       this.core.suspicion.adjustHealth(probe.helpers.length > 0 ? probe.helpers.length - probe.nacked.length : 1);

@@ -43,9 +43,10 @@ export class Refutation {
   }
 
   #renew(state: MemberState): void {
-    const { members, news, nowMs, self, foreign } = this.core;
+    const { members, news, nowMs, self, suspicion, foreign } = this.core;
     if (self.state !== state) {
       this.#frailMs = nowMs + FRAIL_MS;
+      suspicion.restart();
       foreign?.metadataChanged();
     }
     members.renewSelf(state);

@@ -8,7 +8,7 @@ import { PRESETS } from '../../src/options.js';
 import { boundsOf } from '../../tools/sim/bounds.js';
 import { smaller } from '../../tools/sim/failure.js';
 import { Health } from '../../tools/sim/health.js';
-import { Checker, type Opinion, type Rule } from '../../tools/sim/invariants.js';
+import { Checker, NOWHERE, type Opinion, type Rule } from '../../tools/sim/invariants.js';
 import { minimise } from '../../tools/sim/minimise.js';
 import { type Plan, type Step, V1_FROM } from '../../tools/sim/plan.js';
 import { randomPlan } from '../../tools/sim/random-plan.js';
@@ -104,6 +104,10 @@ describe('each rule catches what breaks it', () => {
     see('alive', 5n);
     see('alive', 8n);
     expect(broken()).toEqual(['merge-law', 'merge-law', 'merge-law']);
+    // What a leaf has while it waits for a table is nobody's any more.
+    world.tableFrom = NOWHERE;
+    world.holds(0, 1, 'alive', 9n);
+    checker.heldBy(0, 1);
     world.tableFrom = 'another gateway';
     world.holds(0, 1, 'alive', 1n);
     checker.heldBy(0, 1);
@@ -306,6 +310,19 @@ describe('plans that once broke a rule', () => {
       steps: [
         { atMs: 130_184, do: 'broadcast', member: 4, bytes: 10, times: 19, everyMs: 437, reliable: true },
         { atMs: 135_138, forMs: 44_601, do: 'deafen', member: 5, ways: 'both' },
+      ],
+    };
+    expect(runPlan(plan).violations).toEqual([]);
+  });
+
+  test('soak 2903: who begins with a clock that is ahead gets what is said right after, though its link is not there yet', () => {
+    const plan: Plan = {
+      ...planOf('steady', { members: 4, seed: 2903, preset: 'wan' }),
+      durationMs: 141_789,
+      steps: [
+        { atMs: 0, do: 'clock', member: 1, aheadMs: -5806, drift: 0.00046401236369274555 },
+        { atMs: 0, do: 'clock', member: 2, aheadMs: 6375, drift: 0.000016007459722459317 },
+        { atMs: 141_789, forMs: 6749, do: 'crash', member: 2, how: 'silent' },
       ],
     };
     expect(runPlan(plan).violations).toEqual([]);

@@ -41,12 +41,15 @@ export interface Opinion {
   state: MemberState;
 }
 
+/** Where a leaf has its table from that is on its way to a gateway, or waits for the table. */
+export const NOWHERE = 'nowhere';
+
 /** What the rules look at; a run's members, or what a test makes up. */
 export interface Facts {
   nowMs(): number;
   /** Whether a member has been well for so long. */
   isWell(member: number, forMs: number): boolean;
-  /** Of a leaf: which life of which gateway it has its table from. */
+  /** Of a leaf: which life of which gateway it has its table from, or {@link NOWHERE}. */
   tableFrom(member: number): string | undefined;
   /** Since when a member's process has run; infinity when it does not. */
   upSinceMs(member: number): number;
@@ -136,6 +139,7 @@ export class Checker {
       held.clear();
       this.#tableFrom.set(at, from);
     }
+    if (from === NOWHERE) return;
     const opinion = forgotten ? undefined : this.facts.opinion(at, about);
     if (!opinion) {
       held.delete(about);

@@ -5,7 +5,7 @@
 import { Random } from '../../src/core/random.js';
 import type { Delivery, SimulationEvent } from '../../src/testing/index.js';
 import { type Bounds, boundsOf } from './bounds.js';
-import { Checker, type Facts, type Violation } from './invariants.js';
+import { Checker, type Facts, NOWHERE, type Violation } from './invariants.js';
 import { Meter, type Moment, type Samples } from './meter.js';
 import { type PlainNetwork, type Plan, type Step, V1_FROM } from './plan.js';
 import { VIEWS_MAX, World } from './world.js';
@@ -107,8 +107,9 @@ class Runner {
       isWell: (member, forMs) => health.isWell(member, forMs),
       tableFrom: (member) => {
         if (!this.#world.isLeaf(member)) return undefined;
-        const gateway = sim.gatewayOf(member);
-        return gateway === undefined ? '' : `${gateway} since ${health.upSinceMs(gateway)}`;
+        // A former life of its gateway may be where it still believes to be.
+        const { attached, current } = sim.stats(member);
+        return current ? `${sim.gatewayOf(member)}, ${attached}` : NOWHERE;
       },
       upSinceMs: (member) => health.upSinceMs(member),
       observers: () => this.#world.observers(),
@@ -177,9 +178,10 @@ class Runner {
       this.#checker.settled(difference, (difference.match(/\d+/g) ?? []).slice(0, 2).map(Number));
       return;
     }
-    if (this.#over() || !world.health.isWell(world.observers()[0] ?? -1)) return;
+    if (this.#over()) return;
+    // Somebody's uplink may be flooded still.
     const [from] = this.#random.sample(
-      world.observers().filter((member) => !world.isLeaf(member)),
+      world.observers().filter((member) => !world.isLeaf(member) && world.health.isWell(member)),
       1,
     );
     if (from === undefined) return;
