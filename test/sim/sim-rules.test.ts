@@ -53,7 +53,7 @@ describe('each rule catches what breaks it', () => {
     ({ world, checker, broken } = madeUp());
   });
 
-  test('healthy-declared-dead: a healthy member of a healthy one; not of or by one that is not', () => {
+  test('healthy-declared-dead: a healthy member of a healthy one; not of or by one that is not, nor of one that says so', () => {
     world.holds(0, 1, 'dead', 5n);
     world.unwell.add(1);
     checker.changed(0, 1, 'dead');
@@ -64,6 +64,9 @@ describe('each rule catches what breaks it', () => {
     // Somebody has declared it before: this one only believes it.
     world.holds(1, 2, 'dead', 5n);
     checker.changed(1, 2, 'dead');
+    world.holds(3, 3, 'dead', 5n);
+    world.holds(0, 3, 'dead', 5n);
+    checker.changed(0, 3, 'dead');
     expect(broken()).toEqual([]);
     world.holds(1, 2, 'dead', 6n);
     checker.changed(1, 2, 'dead');

@@ -10,7 +10,7 @@ import type { Bounds } from './bounds.js';
 /** The rules. */
 export const RULES = {
   'healthy-declared-dead':
-    'No member that is up, on time and connected both ways to most others is ever declared dead by a member that is too.',
+    'No member that is up, on time and connected both ways to most others is ever declared dead by a member that is too, unless it says so itself.',
   'crash-unnoticed': 'A crashed member is dead or unknown to every healthy member within the bound of its preset.',
   'merge-law':
     "What a member holds of another's incarnation and state never goes back, and never beyond the other's own.",
@@ -124,6 +124,8 @@ export class Checker {
     if (!opinion || this.#declared.get(about) === opinion.incarnation) return;
     this.#declared.set(about, opinion.incarnation);
     this.#look('healthy-declared-dead');
+    // Its link was ill, and it is not sure of it yet.
+    if (this.facts.opinion(about, about)?.state === 'dead') return;
     const { recoveryMs } = this.bounds;
     if (!this.facts.isWell(at, recoveryMs) || !this.facts.isWell(about, recoveryMs)) return;
     this.#break('healthy-declared-dead', `${at} declared ${about} dead`, [at, about]);
