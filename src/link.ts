@@ -120,17 +120,26 @@ export class Link {
 
   #sendNow(address: string, frame: Uint8Array, options: SendOptions, done?: (error?: GossipError) => void): void {
     this.owner?.count('framesSent');
-    // In a function of its own, so that a carrier that throws has rejected.
-    const sent = (async () => this.transport.send(this.part(address), frame, options))().then(
-      () => done?.(),
+    // Of the promises of an idle member most are made here: no more than it takes.
+    let sent: Promise<void>;
+    try {
+      sent = Promise.resolve(this.transport.send(this.part(address), frame, options));
+    } catch (error) {
+      sent = Promise.reject(error);
+    }
+    const settled = sent.then(
+      () => {
+        this.#unsettled.delete(settled);
+        done?.();
+      },
       (error) => {
+        this.#unsettled.delete(settled);
         const failure = toGossipError(error, 'ERR_UNREACHABLE');
         this.owner?.input({ type: 'send-failed', address, reliable: options.reliable, error: failure });
         done?.(failure);
       },
     );
-    this.#unsettled.add(sent);
-    void sent.then(() => this.#unsettled.delete(sent));
+    this.#unsettled.add(settled);
   }
 
   /** The first part of a member's address that we can dial; where there is none, the transport is to say so. */

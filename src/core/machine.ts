@@ -14,7 +14,7 @@ import type { Input, Packet } from './input.js';
 import type { MemberId } from './member-id.js';
 import type { Generator } from './random.js';
 import { Requests } from './requests.js';
-import { Timers } from './timers.js';
+import { type Timer, Timers } from './timers.js';
 
 /** What a machine knows of a member: at least what is told about it. */
 export type KnownMember = Readonly<MemberRecord>;
@@ -38,7 +38,7 @@ export abstract class Machine {
   nowMs: number;
   /** We have left; nothing is taken, sent or answered any more. */
   left = false;
-  readonly #timers = new Timers();
+  readonly timers = new Timers();
   readonly #counters = new Map<string, number>();
   #effects: Effect[] = [];
 
@@ -88,7 +88,7 @@ export abstract class Machine {
 
   /** When the machine wants its next tick; monotonic milliseconds. */
   get wakeAtMs(): number {
-    return this.left ? Number.POSITIVE_INFINITY : this.#timers.nextMs;
+    return this.left ? Number.POSITIVE_INFINITY : this.timers.nextMs;
   }
 
   /**
@@ -99,10 +99,10 @@ export abstract class Machine {
   handle(input: Input, nowMs: number): Effect[] {
     this.nowMs = nowMs;
     // @source Lifeguard's slow message processing
-    if (nowMs - this.#timers.nextMs >= this.timing.probeIntervalMs) this.woke();
+    if (nowMs - this.timers.nextMs >= this.timing.probeIntervalMs) this.woke();
     if (!this.left) this.route(input);
     while (!this.left) {
-      const run = this.#timers.takeDue(nowMs);
+      const run = this.timers.takeDue(nowMs);
       if (!run) break;
       run();
     }
@@ -119,8 +119,8 @@ export abstract class Machine {
     this.emit({ type: 'change', change: { kind: 'state', row, state, previous } });
   }
 
-  schedule(delayMs: number, run: () => void): void {
-    this.#timers.schedule(this.nowMs + Math.max(0, delayMs), run);
+  schedule(delayMs: number, run: () => void): Timer {
+    return this.timers.schedule(this.nowMs + Math.max(0, delayMs), run);
   }
 
   /** A time from elsewhere that lies too far in our future is not believed: it would drag every clock along. */

@@ -17,6 +17,7 @@ import type { MemberId } from './member-id.js';
 import { stateNews } from './news.js';
 import { Ring } from './ring.js';
 import { isActive, type MemberRow } from './row.js';
+import type { Timer } from './timers.js';
 
 /**
  * What speaks against a member other than silence: its connection was closed, so that dialling again shows more; it could not
@@ -42,6 +43,8 @@ interface Probe {
   over: 'answered' | 'failed' | undefined;
   /** Until when it is kept; it goes when another one is begun, as a timer for each would wake us. */
   untilMs: number;
+  /** When others are asked as well. */
+  askOthers: Timer | undefined;
   /** Called with the verdict instead of suspecting: a ping for somebody else, or to verify a joiner. */
   done: ((alive: boolean, refused: boolean) => void) | undefined;
 }
@@ -189,7 +192,8 @@ export class Prober {
       this.#tell(row, 'ping', seq, false);
       if (evidence === 'refused') this.#refused(seq, this.#probes.get(seq) as Probe);
       else if (evidence === 'closed') this.#dial(row, seq);
-      this.core.schedule(timeoutMs, () => this.#askOthers(seq, false));
+      const probe = this.#probes.get(seq) as Probe;
+      probe.askOthers = this.core.schedule(timeoutMs, () => this.#askOthers(seq, false));
     } else {
       this.core.foreign?.ping(row, timeoutMs, (alive) => {
         if (alive) this.#close(seq, true);
@@ -215,6 +219,7 @@ export class Prober {
       refused: [],
       over: undefined,
       untilMs: Number.POSITIVE_INFINITY,
+      askOthers: undefined,
       done,
     });
     return seq;
@@ -278,6 +283,8 @@ export class Prober {
       return;
     }
     const row = this.core.members.get(probe.target);
+    // An idle member is not woken to find that nothing is to be done.
+    this.core.timers.cancel(probe.askOthers);
     // Whatever is new from it is proof of life, an ack or not.
     probe.over = alive || (row && row.heardMs > probe.startMs) ? 'answered' : 'failed';
     probe.untilMs = this.core.nowMs + this.core.timing.probeIntervalMs * 2;

@@ -1,9 +1,10 @@
 /**
- * All timers of one member in one list, so that the shell needs a single real timer. A timer is never cancelled: when it
- * is due, its owner looks whether it still matters.
+ * All timers of one member in one list, so that the shell needs a single real timer. When one is due, its owner looks whether
+ * it still matters; only those that would wake an idle member each time are cancelled.
  */
 
-interface Timer {
+/** Something to do. */
+export interface Timer {
   atMs: number;
   run: () => void;
 }
@@ -20,12 +21,20 @@ export class Timers {
     return this.#list[this.#first]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  schedule(atMs: number, run: () => void): void {
+  schedule(atMs: number, run: () => void): Timer {
     const list = this.#list;
     let at = list.length;
     // There are a few, and more only while many are suspected: to search and splice takes longer.
     for (; at > this.#first && (list[at - 1] as Timer).atMs > atMs; at--) list[at] = list[at - 1] as Timer;
-    list[at] = { atMs, run };
+    const timer = { atMs, run };
+    list[at] = timer;
+    return timer;
+  }
+
+  /** It need not run any more, if it has not. */
+  cancel(timer: Timer | undefined): void {
+    const at = this.#list.indexOf(timer as Timer, this.#first);
+    if (at >= 0) this.#list.splice(at, 1);
   }
 
   /** Removes and returns the earliest timer if it is due at `nowMs`. */

@@ -5,7 +5,7 @@
 import { errorMessage, GossipError } from '../../errors.js';
 import { DEFAULT_LIMITS } from '../../limits.js';
 import { type BindAddress, formatHostPort, isIp, parseAddress, parseBind } from '../address.js';
-import { createLookup, type Lookup, type Resolver } from '../resolver.js';
+import { createLookup, type Endpoint, type Lookup, type Resolver } from '../resolver.js';
 import type { Transport, TransportHost } from '../transport.js';
 import { type DialFunction, dialTcp, type ListenFunction, type Listening, listenTcp } from './dial.js';
 import { dialableHost } from './interfaces.js';
@@ -39,6 +39,8 @@ export interface SocketTransportOptions {
 
 // With port 0 the free TCP port may be taken for UDP; then another is tried. Source: guess.
 const BIND_TRIES = 20;
+// Literal addresses remembered. Source: guess.
+const KNOWN_MAX = 4096;
 
 /** Everything that exists between start and close. */
 interface Running {
@@ -64,6 +66,8 @@ export function socketTransport(options: SocketTransportOptions): Transport {
   if (options.advertise !== undefined) advertised(options.advertise, 1);
   let running: Running | undefined;
   let closing: Promise<void> | undefined;
+  /** Endpoints by their literal addresses, which are read once and not for each datagram. */
+  const known = new Map<string, Endpoint>();
 
   const use = (frame: Uint8Array): Running => {
     if (!running || closing) throw new GossipError('ERR_CLOSED', 'the socket transport is not running');
@@ -86,6 +90,10 @@ export function socketTransport(options: SocketTransportOptions): Transport {
     for (const endpoint of endpoints) {
       const reachable = udp.reachable(endpoint);
       if (!reachable) continue;
+      if (parsed.kind === 'ip') {
+        if (known.size >= KNOWN_MAX) known.clear();
+        known.set(address, reachable);
+      }
       try {
         await udp.send(reachable, frame);
         return true;
@@ -97,6 +105,12 @@ export function socketTransport(options: SocketTransportOptions): Transport {
     return false;
   };
 
+  const send: Transport['send'] = async (address, frame, { reliable, connection }) => {
+    const now = use(frame);
+    if (!reliable && frame.length < now.host.limits.datagramBytesMax && (await sendDatagram(now, address, frame)))
+      return;
+    await (connection === 'shared' ? now.tcp.sendShared(address, frame) : now.tcp.sendSingle(address, frame));
+  };
   return {
     name: 'socket',
     carriage: (address) => (address.includes('://') ? undefined : 'v1'),
@@ -129,11 +143,12 @@ export function socketTransport(options: SocketTransportOptions): Transport {
       }
     },
 
-    async send(address, frame, { reliable, connection }) {
-      const now = use(frame);
-      if (!reliable && frame.length < now.host.limits.datagramBytesMax && (await sendDatagram(now, address, frame)))
-        return;
-      await (connection === 'shared' ? now.tcp.sendShared(address, frame) : now.tcp.sendSingle(address, frame));
+    send(address, frame, options) {
+      // An idle member sends little else: no promise more than it takes.
+      const endpoint = options.reliable || closing ? undefined : known.get(address);
+      if (endpoint && running?.udp && frame.length < running.host.limits.datagramBytesMax)
+        return running.udp.send(endpoint, frame);
+      return send(address, frame, options);
     },
 
     async request(address, frame, requestOptions) {
