@@ -141,6 +141,8 @@ export class Contacts {
   }
 
   onJoin({ seq, from, record }: Extract<NativePacket, { type: 'join' }>): void {
+    // It would find nobody through one that is dead for all.
+    if (this.core.self.state === 'dead') return;
     const reason = this.#refusal(from, record) ?? '';
     const verify = reason ? this.#refuse(from, reason) : this.#verify(record);
     if (verify === undefined) return;

@@ -327,6 +327,7 @@ export class Core extends Machine {
     if (row.dialect !== 'native') this.foreign?.changed(row, previous === 'unknown');
     this.neighbours.changed(row);
     this.leaves.changed(row);
+    this.refutation.recover();
   }
 
   override sizes(): Record<string, number> {

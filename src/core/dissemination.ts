@@ -74,14 +74,15 @@ export class Dissemination {
   }
 
   /**
-   * We are not alone any more; what was said before is not for us. Whoever knows us mints later times than our own record has;
+   * We are not alone any more; what was said before is not for us. Whoever knows us mints later times than our incarnation;
    * what our clock says now may be ahead of all that they say next.
    */
   begin(): void {
     /** Who began longer ago has been alone since. Source: guess, a start with its joins. */
     const STARTED_MS = 5000;
     const { hlc, nowMs, self } = this.core;
-    this.#sinceId = hlc.aheadMs(self.version, nowMs) > -STARTED_MS ? self.version : this.core.mint();
+    const { incarnation } = self;
+    this.#sinceId = hlc.aheadMs(incarnation, nowMs) > -STARTED_MS ? incarnation : this.core.mint();
   }
 
   stats(): Record<string, number> {

@@ -114,6 +114,10 @@ export class Gateway implements LeafHost {
   #attach(event: Attach): void {
     const { core } = this;
     const { session, record } = event;
+    if (core.self.state === 'dead') {
+      this.#bye(session, 'closing', 'the gateway’s own link is ill');
+      return;
+    }
     const refusal = refusalOf(record, core);
     if (refusal !== undefined) {
       core.drop('leavesRefused', `${record.id}: ${refusal}`);
@@ -381,6 +385,7 @@ export class Gateway implements LeafHost {
   }
 
   leave(): void {
+    for (const row of this.rows()) this.core.foreign?.leafChanged(row, true);
     for (const leaf of [...this.#leaves.values()]) this.#part(leaf, 'closing', 'the gateway leaves');
     this.#leaves.clear();
   }

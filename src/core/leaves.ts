@@ -57,7 +57,7 @@ export interface LeafHost {
   vouches(row: MemberRow): boolean;
   /** Our leaves, as rows. */
   rows(): MemberRow[];
-  /** We are leaving. */
+  /** We are leaving: they go to others. */
   leave(): void;
 }
 

@@ -217,7 +217,7 @@ export class Members {
     this.core.emitState(row, state, previous);
   }
 
-  /** We are alive or leaving, with an incarnation newer than any before. */
+  /** We are alive, leaving or, as we agree, dead; with an incarnation newer than any before. */
   renewSelf(state: MemberState): void {
     this.#setState(this.self, this.core.mint(), state);
   }

@@ -80,10 +80,13 @@ export class NewsQueue {
     this.#add('s', row.id, stateNews(row, by));
   }
 
-  /** What we have said against others is not told any more: we may have heard nobody, and nobody us. */
+  /** What we have said against others is not told any more: we may have heard nobody, and nobody us. If it is true they find it. */
   retract(): void {
-    for (const { key, news } of this.#waiting.values())
-      if (news.kind === 'state' && news.state !== 'alive' && news.by === this.core.self.id) this.#drop(key);
+    for (const { key, news } of this.#waiting.values()) {
+      if (news.kind !== 'state' || news.state === 'alive' || news.by !== this.core.self.id) continue;
+      const row = this.core.members.get(news.id);
+      if (row?.dialect === 'native' && !row.via && row !== this.core.self) this.#drop(key);
+    }
   }
 
   #drop(key: string): void {

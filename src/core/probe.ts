@@ -54,6 +54,8 @@ export class Prober {
   /** Whom we ask: the others that can be dialled, and apart from them the dead. */
   #active = new Ring();
   readonly #dead = new Ring();
+  /** When somebody last did not answer in time. */
+  unansweredMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly core: Core) {}
 
@@ -80,7 +82,8 @@ export class Prober {
   #round(): void {
     const target = this.#nextTarget();
     // A v1 peer costs a connection to ask; it talks so much that having heard from it will mostly do.
-    const heard = target?.dialect === 'v1' && target.heardMs > this.core.nowMs - this.core.timing.probeIntervalMs;
+    const { nowMs, self, timing } = this.core;
+    const heard = target?.dialect === 'v1' && target.heardMs > nowMs - timing.probeIntervalMs && self.state === 'alive';
     if (target && !heard) this.ask(target);
   }
 
@@ -234,6 +237,7 @@ export class Prober {
     const row = probe && this.core.members.get(probe.target);
     if (!probe || probe.over || !row || (!dial && probe.helpers.length > 0)) return;
     this.core.count('indirectProbes');
+    if (!dial) this.unansweredMs = this.core.nowMs;
     const { members, random, timing } = this.core;
     const fits = (other: MemberRow) =>
       other.state === 'alive' && other !== row && (row.dialect === 'native' || other.bilingual);
@@ -295,18 +299,17 @@ export class Prober {
     }
     if (this.core.nowMs < this.core.pausedUntilMs) return;
     this.core.count('probesFailed');
-    if (this.core.self.state === 'dead') {
-      // Our link is ill still.
-      this.core.suspicion.adjustHealth(Number.POSITIVE_INFINITY);
-      return;
-    }
-    // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
-    if (row?.state === 'alive' && !probe.evidence) {
-      this.core.suspicion.adjustHealth(probe.helpers.length > 0 ? probe.helpers.length - probe.nacked.length : 1);
-    }
     if (!row || !isActive(row)) return;
-    this.core.suspicion.suspect(row, probe.nacked, probe.evidence);
-    if (probe.refusedMs !== undefined) this.core.suspicion.refused(row, this.#isHard(probe));
+    const { suspicion, self } = this.core;
+    if (self.state === 'dead') {
+      // Our link is ill still, unless nobody listens there.
+      if (probe.refusedMs === undefined) suspicion.adjustHealth(Number.POSITIVE_INFINITY);
+    } else if (row.state === 'alive' && !probe.evidence) {
+      // Silence of one that is suspected already, or has refused a connection, says nothing about our own health.
+      suspicion.adjustHealth(probe.helpers.length > 0 ? probe.helpers.length - probe.nacked.length : 1);
+    }
+    suspicion.suspect(row, probe.nacked, probe.evidence);
+    if (probe.refusedMs !== undefined) suspicion.refused(row, this.#isHard(probe));
   }
 
   onPing({ seq }: Extract<NativePacket, { type: 'ping' }>, source: PacketSource, sender: MemberRow | undefined): void {

@@ -14,30 +14,37 @@ type Opinion = Pick<MemberRecord, 'incarnation' | 'state'> & Partial<Pick<Member
 
 /** For so long a death is remembered. Source: guess, several times what a link takes that fails again and again. */
 const FRAIL_MS = 300_000;
+/** What was said before somebody was back is answered within so many probe intervals. Source: simulation, halves of eight. */
+const REUNION = 2;
+/** Who has had all answers in time for so many probe intervals has a link that is well. Source: the slowest turn, twice. */
+const UNANSWERED = 18;
 
 export class Refutation {
+  /** When we were last back from the dead. */
+  backMs = Number.NEGATIVE_INFINITY;
   /** No incarnation after this one was declared dead. */
-  #died = 0n;
+  #died: bigint;
   /** To be declared dead once more until then shows an ill link. */
-  #frailMs = 0;
-  /** Until then what we are told may be from the far side of a partition that is over. */
-  #apartMs = 0;
+  #frailMs = Number.NEGATIVE_INFINITY;
+  /** When somebody was last back from the dead. */
+  #reunitedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly core: Core) {}
+  constructor(private readonly core: Core) {
+    // What a former life of ours died of says nothing about this one.
+    this.#died = core.self.incarnation - 1n;
+  }
 
-  /** Few of our questions are answered. Who knows nobody that could answer is apart, not ill. */
+  /** Whether few of our questions are answered, though there is somebody of our kind to answer. */
   get #isIll(): boolean {
-    return this.core.suspicion.health > 0 && this.core.members.hasAlivePeer;
+    return this.core.suspicion.health > 0 && this.core.members.natives().length > 0;
   }
 
   /** Somebody is back from the dead. */
   reunited(): void {
-    /** Within this what was said before is answered. Source: simulation, halves of eight members. */
-    const REUNION_MS = 2000;
-    this.#apartMs = this.core.nowMs + REUNION_MS;
+    this.#reunitedMs = this.core.nowMs;
   }
 
-  /** Our local health or who is there has changed: who is well is alive. */
+  /** Our local health or who is there has changed: who is well, or has nobody to say otherwise, is alive. */
   recover(): void {
     if (this.core.self.state === 'dead' && !this.#isIll) this.#renew('alive');
   }
@@ -46,7 +53,9 @@ export class Refutation {
     const { members, news, nowMs, self, suspicion, foreign } = this.core;
     if (self.state !== state) {
       this.#frailMs = nowMs + FRAIL_MS;
+      this.backMs = nowMs;
       suspicion.restart();
+      news.retract();
       foreign?.metadataChanged();
     }
     members.renewSelf(state);
@@ -57,7 +66,7 @@ export class Refutation {
     // Until it is well there are more answers in turn than a link gives that comes and goes.
     this.core.suspicion.adjustHealth(Number.POSITIVE_INFINITY);
     this.#renew('dead');
-    this.core.leaves.host?.leave();
+    this.core.leaves.host?.receive({ kind: 'close' });
     const message = 'our link is ill: dead until it is well';
     this.core.emit({ type: 'log', level: 'warn', message });
   }
@@ -67,7 +76,7 @@ export class Refutation {
    * @param by - who told us.
    */
   answer({ incarnation, state, address, version = 0n }: Opinion, by: MemberId): void {
-    const { hlc, members, news, nowMs, pausedUntilMs, self, suspicion } = this.core;
+    const { hlc, members, news, nowMs, pausedUntilMs, probe, self, suspicion, timing } = this.core;
     if (self.state === 'leaving') return;
     if (version > self.version) {
       // A former life of ours had a clock ahead of this one: what we say of ourselves now must be newer.
@@ -75,22 +84,23 @@ export class Refutation {
       members.updateSelf();
     }
     hlc.observe(incarnation);
-    // Who has stood still is not ill, nor who is told so by one that is dead, as those are who hear nobody.
+    // Neither who has stood still is ill, nor who was apart from others, nor who is told so by one that is dead, as from afar.
     const ill =
-      this.#isIll &&
-      nowMs < this.#frailMs &&
-      nowMs >= Math.max(pausedUntilMs, this.#apartMs) &&
-      members.get(by)?.state !== 'dead';
+      this.#isIll && nowMs < this.#frailMs && nowMs < probe.unansweredMs + timing.probeIntervalMs * UNANSWERED;
+    const believed =
+      nowMs >= Math.max(pausedUntilMs, this.#reunitedMs + timing.probeIntervalMs * REUNION) &&
+      (members.get(by)?.state ?? 'dead') !== 'dead';
     const died = state === 'dead' && incarnation > this.#died;
     if (died) {
       this.#died = hlc.last;
-      this.#frailMs = nowMs + FRAIL_MS;
+      this.backMs = nowMs;
+      if (believed) this.#frailMs = nowMs + FRAIL_MS;
       news.retract();
     }
     if (self.state === 'dead') {
       if (state !== 'dead') news.addState(self, self.id);
       this.recover();
-    } else if (ill && died) {
+    } else if (ill && believed && died) {
       this.#agree();
     } else if (ill && state === 'suspect' && suspicion.readsWhatWaited) {
       // If it is true still we are told again.

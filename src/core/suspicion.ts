@@ -169,13 +169,12 @@ export class SuspicionTable {
     // The deadline has moved, or the timer came a rounding step early.
     if (nowMs < suspicion.startMs + suspicion.lastsMs) this.#arm(id, suspicion);
     else if (
-      // We were asleep, or are ill: what was silent may be us.
+      // We were asleep: what was silent may be us.
       nowMs < core.pausedUntilMs ||
-      core.self.state === 'dead' ||
       // It has spoken since: it lives and has not yet heard that it is suspected.
       row.heardMs > suspicion.startMs ||
-      // We hear nobody though somebody should be there, or did until now: it may be us as well. When that goes on we are alone.
-      ((nowMs > this.#deafMs || this.readsWhatWaited) &&
+      // We are ill, or hear nobody though somebody should be there, or did until now: it may be us as well. When that goes on we are alone.
+      ((core.self.state === 'dead' || nowMs > this.#deafMs || this.readsWhatWaited) &&
         core.members.hasAlivePeer &&
         nowMs < row.stateMs + 2 * suspicion.minMs * core.timing.suspicionMaxMult)
     ) {

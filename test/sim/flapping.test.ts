@@ -51,6 +51,35 @@ test('whose link fails and works in turn is dead twice, then until it is well; n
   }
 });
 
+/** A cluster in which a member says itself that it is dead, and whose link is well from now on. */
+function illIn(seed: number, members: number): Simulation {
+  const sim = cluster(seed, members);
+  sim.flipFlop(0, { everyMs: 20_000, ways: 'in' });
+  if (!sim.runUntil(() => sim.state(0, 0) === 'dead', 200_000)) throw new Error('it does not find out');
+  sim.flipFlop(0, undefined);
+  return sim;
+}
+
+test('who is ill while all others go is alive again, and who comes finds it', 4, (seed) => {
+  const sim = illIn(seed, 8);
+  const others = [1, 2, 3, 4, 5, 6, 7];
+  for (const gone of others) sim.crash(gone, 'silent');
+  expect(sim.runUntil(() => sim.state(0, 0) === 'alive', 120_000)).toBe(true);
+  for (const back of others) {
+    sim.restart(back);
+    sim.join(back, 0);
+  }
+  expect(backAfterMs(sim)).toBeLessThan(30_000);
+});
+
+test('who joins through one that is ill is told that it did not answer, and has joined when it is well', 4, (seed) => {
+  const sim = illIn(seed, 8);
+  const joined = sim.join(sim.addMember(), 0);
+  sim.runUntil(() => joined.settled, 30_000);
+  expect(joined.error).toMatchObject({ code: 'ERR_JOIN_FAILED' });
+  expect(backAfterMs(sim)).toBeLessThan(90_000);
+});
+
 test('members and halves that are apart again and again find each other within seconds', 4, (seed) => {
   for (const size of [2, 4, 8]) {
     const sim = cluster(seed, size);
@@ -82,6 +111,19 @@ test('a gateway with an ill link sends its leaves to another', 4, (seed) => {
   sim.run(200_000);
   expect(leaves.map((leaf) => sim.gatewayOf(leaf))).toEqual([1, 1, 1, 1]);
   for (const leaf of leaves) expect(seen(sim, leaf).filter((what) => /^[1-5] dead/.test(what))).toEqual([]);
+});
+
+test('leaves of the only gateway, whose link is ill, wait for it', 4, (seed) => {
+  const { sim, leaves } = world(seed, { members: 8, gateways: 1, leaves: 3 });
+  sim.flipFlop(0, { everyMs: 20_000, ways: 'in' });
+  expect(sim.runUntil(() => sim.state(0, 0) === 'dead', 200_000)).toBe(true);
+  sim.run(5000);
+  const fromMs = sim.nowMs;
+  sim.run(100_000);
+  // Suspect, then dead, and not alive in between.
+  for (const leaf of leaves) expect(seen(sim, leaf, fromMs).filter((what) => /^[1-7] alive/.test(what))).toEqual([]);
+  sim.flipFlop(0, undefined);
+  expect(backAfterMs(sim)).toBeLessThan(120_000);
 });
 
 test('Go peers are told of it, and that it is back', 4, (seed) => {

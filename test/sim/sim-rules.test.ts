@@ -67,10 +67,15 @@ describe('each rule catches what breaks it', () => {
     world.holds(3, 3, 'dead', 5n);
     world.holds(0, 3, 'dead', 5n);
     checker.changed(0, 3, 'dead');
+    world.unwell.add(3);
+    checker.own(3);
     expect(broken()).toEqual([]);
+    world.unwell.clear();
+    checker.own(3);
+    expect(broken()).toEqual(['healthy-declared-dead']);
     world.holds(1, 2, 'dead', 6n);
     checker.changed(1, 2, 'dead');
-    expect(broken()).toEqual(['healthy-declared-dead']);
+    expect(broken()).toEqual(['healthy-declared-dead', 'healthy-declared-dead']);
   });
 
   test('crash-unnoticed: a crash that a healthy member has not noticed in time', () => {

@@ -54,6 +54,26 @@ test('an accusation that was refuted long ago is answered again, to whoever has 
   });
 });
 
+test('who gets its answers does not agree to be dead, however often it is told so', () => {
+  const core = coreWith(1, 2);
+  for (let times = 0; times < 3; times++) {
+    const { incarnation } = core.self;
+    give(core, {
+      type: 'news',
+      from: idOf(1),
+      news: [1n, 2n].map((more) => ({
+        kind: 'state',
+        id: idOf(0),
+        incarnation: incarnation + more,
+        state: 'dead',
+        by: idOf(1),
+      })),
+    });
+    expect(core.self.state).toBe('alive');
+    expect(core.self.incarnation).toBeGreaterThan(incarnation + 2n);
+  }
+});
+
 test('a member held suspect or dead is told so in whatever is sent to it first', () => {
   const core = coreWith(1, 2);
   give(core, {

@@ -10,6 +10,8 @@ export interface Bounds {
   suspicionMs: number;
   /** After whatever made a member seem silent has ended, for so long it may still be declared dead because of it. */
   recoveryMs: number;
+  /** Whose link was ill may say for so long that it is dead. */
+  illMs: number;
   /** From a crash until everybody holds the member dead. */
   deathMs: number;
   /** From the end of the last fault until all views are equal. */
@@ -25,11 +27,15 @@ const INTERVALS_UNTIL_PROBED = 14;
 /** How much slower a member probes at its worst local health, which many failed probes lead to. Source: suspicion.ts. */
 const SLOWEST = 9;
 
+/** Probe intervals in which an ill link is found well, from the worst health, thrice: those that crash meanwhile do not answer. */
+const INTERVALS_UNTIL_WELL = 3 * 44;
+
 /**
  * @param harsh - the network loses datagrams, or a tenth or more of the members die: probes fail, and members blame themselves.
  *
  * - `suspicionMs`: `suspicionMult × max(1, log10 N) × probeIntervalMs × suspicionMaxMult`
  * - `recoveryMs`: a suspicion that began just before the end, and two intervals for the news of it
+ * - `illMs`: after that as long as it takes to be sure
  * - `deathMs`: until it is probed, the suspicion; whom the news missed hears of it by a comparison, which counts as a
  *   suspicion only: two more of those
  * - `convergenceMs`: as long, and what it takes to find those that are thought dead, a probe of one of them at a time
@@ -42,6 +48,7 @@ export function boundsOf(timing: Timing, members: number, harsh: boolean): Bound
   return {
     suspicionMs,
     recoveryMs: suspicionMs + 2 * probeIntervalMs,
+    illMs: suspicionMs + INTERVALS_UNTIL_WELL * probeIntervalMs,
     deathMs,
     convergenceMs: deathMs + INTERVALS_UNTIL_PROBED * deadProbeIntervalMs + 10 * seedRetryMs,
   };

@@ -10,7 +10,7 @@ import type { Bounds } from './bounds.js';
 /** The rules. */
 export const RULES = {
   'healthy-declared-dead':
-    'No member that is up, on time and connected both ways to most others is ever declared dead by a member that is too, unless it says so itself.',
+    'No member that is up, on time and connected both ways to most others is ever declared dead by a member that is too; nor, for longer than it takes to be sure, by itself.',
   'crash-unnoticed': 'A crashed member is dead or unknown to every healthy member within the bound of its preset.',
   'merge-law':
     "What a member holds of another's incarnation and state never goes back, and never beyond the other's own.",
@@ -124,7 +124,7 @@ export class Checker {
     if (!opinion || this.#declared.get(about) === opinion.incarnation) return;
     this.#declared.set(about, opinion.incarnation);
     this.#look('healthy-declared-dead');
-    // Its link was ill, and it is not sure of it yet.
+    // Its link was ill, and it is not sure yet that it is well; for how long that may be is looked at below.
     if (this.facts.opinion(about, about)?.state === 'dead') return;
     const { recoveryMs } = this.bounds;
     if (!this.facts.isWell(at, recoveryMs) || !this.facts.isWell(about, recoveryMs)) return;
@@ -190,6 +190,9 @@ export class Checker {
       this.#break('incarnation-back', `${member} was at ${before} and is at ${opinion.incarnation}`, [member]);
     }
     this.#own.set(member, opinion.incarnation);
+    if (opinion.state === 'dead' && this.facts.isWell(member, this.bounds.illMs)) {
+      this.#break('healthy-declared-dead', `${member} says that it is dead itself`, [member]);
+    }
   }
 
   sent(n: number, from: number): void {

@@ -100,6 +100,8 @@ export class V1Peers {
           guardian = row.id;
         }
       }
+      // Whose link is ill may be the only one that speaks v1.
+      guardian ||= core.self.id;
       this.#guardians.set(id, guardian);
     }
     return guardian === this.core.self.id;

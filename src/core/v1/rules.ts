@@ -193,15 +193,18 @@ class V1Rules implements ForeignDialect {
   }
 
   broadcast(item: BroadcastMessage, source: PacketSource | undefined): void {
+    /** For so long after we were back something old may come. Source: guess, above what neighbours remember. */
+    const BACK_MS = 120_000;
     /**
-     * They forget after 30 s what they have seen, and would tell their application again. What is older comes late to us, as to
-     * one whose network was gone: another has been their guardian meanwhile. Source: the Go library's message history, less the way.
+     * They forget after 30 s what they have seen, and would tell their application again; while we were away others have been
+     * their guardians. Source: the Go library's message history, less the way.
      */
     const AGE_MAX_MS = 20_000;
     const { core } = this;
-    // By the time of the cluster: clocks may be a minute apart.
-    const ageMs = core.hlc.aheadMs(core.mint(), core.nowMs) - core.hlc.aheadMs(item.messageId, core.nowMs);
-    if (ageMs > AGE_MAX_MS) {
+    if (
+      core.nowMs < core.refutation.backMs + BACK_MS &&
+      core.hlc.aheadMs(core.mint(), core.nowMs) - core.hlc.aheadMs(item.messageId, core.nowMs) > AGE_MAX_MS
+    ) {
       core.count('v1BroadcastsTooOld');
       return;
     }
