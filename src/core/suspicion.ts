@@ -10,6 +10,9 @@ import { log } from './log.js';
 import type { MemberId } from './member-id.js';
 import type { MemberRow } from './row.js';
 
+/** By the reliable carrier nothing is lost; by a datagram one answers too that does not know us, since we were dead when it began. */
+const BY_ALL = ['reliable', 'datagram'] as const;
+
 interface Suspicion {
   startMs: number;
   minMs: number;
@@ -180,11 +183,11 @@ export class SuspicionTable {
     ) {
       // Tell it, and wait once more.
       suspicion.startMs = nowMs;
-      if (!row.via) core.probe.verify(row);
+      if (!row.via) core.probe.verify(row, undefined, BY_ALL);
       this.#arm(id, suspicion);
     } else if (looked || suspicion.witnesses.size > suspicion.k) this.#declare(row);
     // Nobody, or too few, have confirmed it: it may have begun when we heard nobody, and be heard no more of. A last look.
-    else core.probe.verify(row, (alive) => this.#deadline(id, suspicion, !alive));
+    else core.probe.verify(row, (alive) => this.#deadline(id, suspicion, !alive), BY_ALL);
   }
 
   /** Something came, from anybody. */
