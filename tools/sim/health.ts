@@ -29,7 +29,7 @@ export class Health {
   constructor(
     private readonly now: () => number,
     private readonly passes: Passes,
-    /** The gateways of a leaf: it is as well as the best of them. */
+    /** The gateway where a leaf is, or while it is at none all it could go to: it is as well as the best of them. */
     private readonly gatewaysOf: (member: number) => readonly number[] | undefined = () => undefined,
     /** Until when what a member sends comes too late, or not at all, for all that it sends itself. */
     private readonly chokedUntilMs: (member: number) => number = () => Number.NEGATIVE_INFINITY,

@@ -84,7 +84,11 @@ export class World {
     this.health = new Health(
       () => sim.nowMs,
       (from, to) => sim.network.passes(from, to, sim.nowMs),
-      (member) => (this.isLeaf(member) ? gateways : undefined),
+      (member) => {
+        if (!this.isLeaf(member)) return undefined;
+        const gateway = this.sim.gatewayOf(member);
+        return gateway === undefined ? gateways : [gateway];
+      },
       (member) => this.#chokedUntilMs(member),
     );
     if (troubled(plan.network, this.timing)) this.health.ailAll();
