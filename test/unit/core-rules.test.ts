@@ -86,6 +86,34 @@ test('a member held suspect or dead is told so in whatever is sent to it first',
   expect(ack).toMatchObject({ type: 'ack', news: [{ id: idOf(1), state: 'suspect' }] });
 });
 
+test('who is dead itself plants no suspicion by its table either, but is answered', () => {
+  const core = coreWith(1, 2);
+  core.members.mergeState(core.members.get(idOf(1)) as never, hlcAt(0), 'dead', idOf(2));
+  const suspect = { ...record(2), state: 'suspect' as const };
+  give(core, { type: 'state', from: idOf(1), records: [suspect], last: true, whole: false });
+  const { id, incarnation, state, version } = suspect;
+  const summary = {
+    type: 'summary',
+    parts: 1,
+    of: [],
+    members: [{ id, incarnation, state, version }],
+    more: false,
+  } as const;
+  give(core, { ...summary, from: idOf(1) });
+  expect(core.members.get(id)?.state).toBe('alive');
+  const { incarnation: before } = core.self;
+  give(core, {
+    type: 'state',
+    from: idOf(1),
+    records: [{ ...record(0), incarnation: before, state }],
+    last: true,
+    whole: false,
+  });
+  expect(core.self.incarnation).toBeGreaterThan(before);
+  give(core, { ...summary, from: idOf(2) });
+  expect(core.members.get(id)?.state).toBe('suspect');
+});
+
 test('a death in a table is a suspicion for who holds the member alive; a death in the news is a death', () => {
   const core = coreWith(1, 2, 3);
   const dead = { ...record(2), state: 'dead' as const };

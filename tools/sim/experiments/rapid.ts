@@ -32,7 +32,7 @@ function lossy(sim: Simulation, sick: number[], ways: 'in' | 'out'): void {
 /** The experiment. */
 export const rapid: Experiment = (quick, progress) => {
   const members = quick ? 200 : 1000;
-  const lengthMs = quick ? 60_000 : 300_000;
+  const lengthMs = quick ? 60_000 : 100_000;
   const rows = Object.entries(FAULTS).map(([name, fault]) => {
     const sim = wholeCluster({ seed: 1, members });
     const sick = Array.from({ length: SICK }, (_, i) => i * Math.floor(members / SICK));
