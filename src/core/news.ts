@@ -216,15 +216,6 @@ export class NewsQueue {
     this.core.send(others.slice(LEAVE_FAN_OUT), packet, false);
   }
 
-  /**
-   * Whom we hold suspect or dead accuses others perhaps because it hears nobody: it would not hear them refute either. Whoever is
-   * really gone, others will find.
-   */
-  #isDeaf({ id, state, by }: Extract<News, { kind: 'state' }>): boolean {
-    const accuser = this.core.members.get(by);
-    return state !== 'alive' && by !== id && accuser !== undefined && accuser.state !== 'alive';
-  }
-
   /** Merges news that arrived. Unknown members are pulled from whoever mentioned them. */
   receive(news: readonly News[], from: MemberId): void {
     const missing: MemberId[] = [];
@@ -246,7 +237,7 @@ export class NewsQueue {
         this.core.refutation.answer(item, from);
         continue;
       }
-      if (this.#isDeaf(item)) {
+      if (!this.core.suspicion.believes(item.by, item)) {
         this.core.count('accusersIgnored');
         continue;
       }

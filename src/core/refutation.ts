@@ -20,7 +20,7 @@ const REUNION = 2;
 const UNANSWERED = 18;
 
 export class Refutation {
-  /** When we were last back from the dead. */
+  /** When we last heard that we had been dead, agreed to it, or were alive again. */
   backMs = Number.NEGATIVE_INFINITY;
   /** No incarnation after this one was declared dead. */
   #died: bigint;

@@ -5,6 +5,7 @@
  * @source Lifeguard (2017): suspicion timeouts §III-B, local health §III-A; SWIM §4.2.
  */
 
+import type { MemberState } from '../wire/packet.js';
 import type { Core } from './core.js';
 import { log } from './log.js';
 import type { MemberId } from './member-id.js';
@@ -188,6 +189,14 @@ export class SuspicionTable {
     } else if (looked || suspicion.witnesses.size > suspicion.k) this.#declare(row);
     // Nobody, or too few, have confirmed it: it may have begun when we heard nobody, and be heard no more of. A last look.
     else core.probe.verify(row, (alive) => this.#deadline(id, suspicion, !alive), BY_ALL);
+  }
+
+  /**
+   * Whether we take somebody's word against a member, in news or in a table. Whom we hold suspect or dead accuses others perhaps
+   * because it hears nobody: it would not hear them refute either. Whoever is really gone, others will find.
+   */
+  believes(accuser: MemberId, { id, state }: { id: MemberId; state: MemberState }): boolean {
+    return state === 'alive' || accuser === id || (this.core.members.get(accuser)?.state ?? 'alive') === 'alive';
   }
 
   /** Something came, from anybody. */

@@ -143,7 +143,7 @@ export class Sync {
       if (core.tooFarAhead(member.incarnation) || core.tooFarAhead(member.version)) continue;
       const row = core.members.get(member.id);
       if (row === core.self) core.refutation.answer(member, from);
-      else if (row && isBelieved(sender, member))
+      else if (row && core.suspicion.believes(from, member))
         core.members.mergeState(row, member.incarnation, this.#asTold(member), from);
       if (row ? member.version > row.version : isActive(member)) missing.push(member.id);
     }
@@ -188,12 +188,13 @@ export class Sync {
   }
 
   onState({ from, records, whole, last }: StatePacket, sender: MemberRow): void {
-    const { members, contacts } = this.core;
+    const { members, contacts, suspicion } = this.core;
     // What a joiner is told all others know; it would tell them for minutes.
     const known = contacts.firstViews.has(from);
     const missing: MemberId[] = [];
     for (const record of records) {
-      if (record.id !== members.self.id && !isBelieved(sender, record)) continue;
+      // What it says of us we answer.
+      if (record.id !== members.self.id && !suspicion.believes(from, record)) continue;
       const row = members.merge({ ...record, state: this.#asTold(record) }, from, known);
       // Older still: its metadata was left out.
       if (row && row.version < record.version) missing.push(row.id);
@@ -281,9 +282,4 @@ export function* statePackets(
     bytes += more;
   }
   yield { type: 'state', from, records, last: true, whole };
-}
-
-/** As in news: whom we hold suspect or dead accuses others perhaps because it hears nobody. What it says of us we answer. */
-function isBelieved(teller: MemberRow, { id, state }: MemberSummary): boolean {
-  return state === 'alive' || teller.state === 'alive' || teller.id === id;
 }

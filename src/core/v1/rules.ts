@@ -225,11 +225,10 @@ class V1Rules implements ForeignDialect {
     packet.senderId = item.origin;
     packet.messageId = item.messageId;
     if (item.tag !== '') packet.tag = item.tag;
-    const known = to.filter((row) => {
-      if (!origin?.via || this.#leaves.isKnown(origin.id, row)) return true;
-      this.#leaves.whenKnown(origin.id, row, () => this.#outbox.send([row], packet, item.reliable));
-      return false;
-    });
+    const strangers = origin?.via ? to.filter((row) => !this.#leaves.isKnown(item.origin, row)) : [];
+    for (const row of strangers)
+      this.#leaves.whenKnown(item.origin, row, () => this.#outbox.send([row], packet, item.reliable));
+    const known = to.filter((row) => !strangers.includes(row));
     this.#outbox.send(known, packet, item.reliable);
   }
 
