@@ -30,7 +30,8 @@ interface Waited {
 export class Missing {
   readonly #waited = new Map<string, Waited>();
   #armedMs = Number.POSITIVE_INFINITY;
-  #hurryUntilMs = Number.NEGATIVE_INFINITY;
+  /** When a link of the tree last went. */
+  #brokenMs = Number.NEGATIVE_INFINITY;
   /** Which new message came last, and when. */
   #origin: MemberId = '';
   #messageId = 0n;
@@ -60,14 +61,14 @@ export class Missing {
     }
     const { nowMs, timing, random } = this.core;
     const waitMs = timing.gossipIntervalMs * (1 + random.unit() * (WAIT_SPREAD - 1));
-    const dueMs = nowMs + waitMs * (nowMs < this.#hurryUntilMs ? HURRY_SHARE : 1);
+    const dueMs = nowMs + waitMs * (nowMs - this.#brokenMs < HURRY_MS ? HURRY_SHARE : 1);
     this.#waited.set(key, { origin, messageId, sources: [source], dueMs });
     this.#arm(dueMs);
   }
 
   /** The tree is broken here. */
   hurry(): void {
-    this.#hurryUntilMs = this.core.nowMs + HURRY_MS;
+    this.#brokenMs = this.core.nowMs;
   }
 
   arrived(origin: MemberId, messageId: bigint): void {
@@ -91,7 +92,7 @@ export class Missing {
 
   #askDue(): void {
     const { nowMs, timing } = this.core;
-    const comes = nowMs - this.#arrivedMs < timing.gossipIntervalMs && nowMs >= this.#hurryUntilMs;
+    const comes = nowMs - this.#arrivedMs < timing.gossipIntervalMs && this.#arrivedMs > this.#brokenMs;
     for (const [key, waited] of this.#waited) {
       const { origin, messageId, sources, dueMs } = waited;
       if (dueMs > nowMs) continue;

@@ -471,3 +471,37 @@ test('what is announced and is behind what still comes by a slow link is not ask
   pass(4900 + 2 * gossipIntervalMs);
   expect(asked.slice(1)).toEqual([[name(4000).messageId]]);
 });
+
+test('after a link has ended nothing is asked for that another one goes on bringing; what came before it ended does not count', () => {
+  const core = coreWith(1, 2, 3, 4);
+  const name = (atMs: number) => ({ origin: idOf(4), messageId: hlcAt(atMs), hops: 1 });
+  const rest = { tag: '', reliable: true, messageType: 200, payload: new Uint8Array(1) };
+  const grafts: number[] = [];
+  const look = (packets: readonly NativePacket[]) => {
+    if (packets.some(({ type }) => type === 'graft')) grafts.push(core.nowMs);
+  };
+  const push = () => {
+    look(
+      give(
+        core,
+        { type: 'gossip', from: idOf(1), messages: [{ ...name(core.nowMs - 500), ...rest }] },
+        core.nowMs + 10,
+      ),
+    );
+  };
+  const announce = () => look(give(core, { type: 'ihave', from: idOf(2), messages: [name(core.nowMs)] }, core.nowMs));
+  while (core.nowMs < 2000) push();
+  core.handle({ type: 'disconnected', address: 'm3' }, core.nowMs);
+  const endedMs = core.nowMs;
+  push();
+  announce();
+  while (core.nowMs < endedMs + 450) push();
+  expect(grafts).toEqual([]);
+  core.handle({ type: 'disconnected', address: 'm1' }, core.nowMs);
+  announce();
+  const silentMs = core.nowMs;
+  while (core.nowMs < silentMs + 100) look(sent(core.handle({ type: 'tick' }, core.nowMs + 1)));
+  // A tenth of one to three gossip intervals.
+  expect(grafts).toHaveLength(1);
+  expect(grafts[0]).toBeLessThanOrEqual(silentMs + core.timing.gossipIntervalMs * 0.3 + 1);
+});
