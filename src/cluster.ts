@@ -53,12 +53,18 @@ export class Cluster implements AsyncDisposable {
   extra: Extra | undefined;
 
   /** @internal Use {@link createCluster}. */
-  constructor(options: ResolvedClusterOptions, link: Link, core: Machine, log: ResolvedLogger) {
+  constructor(
+    options: ResolvedClusterOptions,
+    link: Link,
+    core: Machine,
+    log: ResolvedLogger,
+    pressure = new Pressure(options.limits.broadcastQueueBytesMax),
+  ) {
     this.#options = options;
     this.#link = link;
     this.#core = core;
     this.#log = log;
-    this.#pressure = new Pressure(options.limits.broadcastQueueBytesMax);
+    this.#pressure = pressure;
     this.#rearm();
     const { signal } = options;
     const stop = () => {
@@ -295,9 +301,11 @@ export class Cluster implements AsyncDisposable {
     return { core: this.#core, options: this.#options, link: this.#link, closing: this.#closing.signal };
   }
 
-  /** @internal What the link calls. */
-  input(input: Input): void {
-    if (!this.#closed) this.#run(this.#core.handle(input, this.#options.clock.now()));
+  /** @internal What the link calls. @returns when whoever sent a packet may go on; `undefined`: now. */
+  input(input: Input): Promise<undefined> | undefined {
+    if (this.#closed) return undefined;
+    this.#run(this.#core.handle(input, this.#options.clock.now()));
+    return this.#pressure.after?.(input);
   }
 
   /** @internal */

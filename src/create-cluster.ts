@@ -4,6 +4,7 @@ import { Core } from './core/core.js';
 import { errorMessage } from './errors.js';
 import { launch, type Parts } from './launch.js';
 import type { ClusterOptions, ResolvedClusterOptions } from './options.js';
+import { RelayPressure } from './relay-pressure.js';
 import { MEMBER_PACKETS } from './wire/native/member-packets.js';
 import { Wire } from './wire/wire.js';
 
@@ -29,6 +30,7 @@ const FULL_MEMBER: Parts = {
       { ...config, refuseVersion: (version) => refuseVersion(options, version), foreign: options.v1?.rules },
       nowMs,
     ),
+  pressure: ({ limits, clock }) => new RelayPressure(limits.broadcastQueueBytesMax, clock),
 };
 
 /** Why the application does not want a joiner, if so; when it fails to have an opinion, the joiner is refused. */

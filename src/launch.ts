@@ -5,12 +5,15 @@ import type { Machine } from './core/machine.js';
 import { Link } from './link.js';
 import { resolveLogger } from './logger.js';
 import { type ClusterOptions, type ResolvedClusterOptions, resolveMetadata, resolveOptions } from './options.js';
+import type { Pressure } from './pressure.js';
 import type { FrameMaker } from './wire/wire.js';
 
 /** What a full member and a leaf are made of, each its own way. */
 export interface Parts {
   wire(options: ResolvedClusterOptions): FrameMaker;
   machine(config: MachineConfig, nowMs: number, options: ResolvedClusterOptions): Machine;
+  /** Of who relays what others broadcast. */
+  pressure?(options: ResolvedClusterOptions): Pressure;
 }
 
 /**
@@ -27,7 +30,13 @@ export async function launch(options: ClusterOptions, parts: Parts): Promise<Clu
   const address = await transport.start(link.host(log));
   const config = { ...resolved, ...ownMetadata, address, epochMs: clock.epochMs };
   try {
-    const cluster = new Cluster(resolved, link, parts.machine(config, clock.now(), resolved), log);
+    const cluster = new Cluster(
+      resolved,
+      link,
+      parts.machine(config, clock.now(), resolved),
+      log,
+      parts.pressure?.(resolved),
+    );
     link.owner = cluster;
     log.info('member started', { id, address });
     return cluster;

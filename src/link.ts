@@ -26,7 +26,8 @@ const REFUSALS: Partial<Record<GossipErrorCode, string>> = {
 
 /** What a link tells its owner. */
 export interface LinkOwner {
-  input(input: Input): void;
+  /** @returns when whoever sent the packet may send more; `undefined`: at once. */
+  input(input: Input): Promise<undefined> | undefined;
   count(name: string): void;
   drop(name: string, detail: string): void;
 }
@@ -90,18 +91,18 @@ export class Link {
     make: () => T | Promise<T>,
     next: (value: T) => void,
     failed: (error: unknown) => void,
-  ): void {
+  ): Promise<void> | undefined {
     let value: T | Promise<T>;
     try {
       value = make();
     } catch (error) {
       failed(error);
-      return;
+      return undefined;
     }
     const before = this.#tails.get(kind);
     if (!before && !(value instanceof Promise)) {
       next(value);
-      return;
+      return undefined;
     }
     // Settled, not only resolved: one that fails must not let its followers overtake those before it.
     const tail = Promise.allSettled([value, before]).then(([result]) => {
@@ -110,6 +111,7 @@ export class Link {
       else failed(result.reason);
     });
     this.#tails.set(kind, tail);
+    return tail;
   }
 
   #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
@@ -166,8 +168,7 @@ export class Link {
       return this.encode({ type: 'native-only', from: this.selfId }, plain);
     }
     if (peek.replyExpected) return this.exchanges?.receive(frame, source, plain);
-    this.open(frame, source, plain);
-    return undefined;
+    return this.open(frame, source, plain);
   }
 
   /** Encodes an answer; one that cannot be is none. */
@@ -183,8 +184,9 @@ export class Link {
   /**
    * Opens a frame, in the order in which frames came, and hands its packet to the owner.
    * @param refused - called when there is none.
+   * @returns when whoever sent it may send more; `undefined`: at once.
    */
-  open(frame: Uint8Array, source: PacketSource, plain: boolean, refused = () => {}): void {
+  open(frame: Uint8Array, source: PacketSource, plain: boolean, refused = () => {}): Promise<undefined> | undefined {
     /** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
     const OPENING_MAX = 4096;
     const refuse = (error: unknown) => {
@@ -192,11 +194,12 @@ export class Link {
       this.dropFrame(error, source.address);
       refused();
     };
+    let room: Promise<undefined> | undefined;
     const deliver = (packet: Packet) => {
       this.#opening--;
       // A packet that our own code fails on must not take the carrier down with it.
       try {
-        this.owner?.input({ type: 'packet', packet, source });
+        room = this.owner?.input({ type: 'packet', packet, source });
       } catch (error) {
         this.owner?.drop('packetsFailed', errorMessage(error));
         refused();
@@ -205,10 +208,11 @@ export class Link {
     if (this.#opening >= OPENING_MAX) {
       this.owner?.drop('framesOverLimit', source.address ?? '');
       refused();
-      return;
+      return undefined;
     }
     this.#opening++;
-    this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
+    const opened = this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
+    return opened?.then(() => room) ?? room;
   }
 
   /** Counts a frame that was refused. */

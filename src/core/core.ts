@@ -73,6 +73,7 @@ export class Core extends Machine {
     return this.members.self;
   }
 
+  /** What we say about ourselves. */
   selfRecord(): MemberRecord {
     return toRecord(this.self, true);
   }

@@ -76,10 +76,6 @@ export class LeafCore extends Machine {
     this.schedule(0, () => this.#try());
   }
 
-  selfRecord(): MemberRecord {
-    return { ...this.self };
-  }
-
   protected woke(): void {
     this.count('pauses');
     this.#isItThere();
@@ -157,7 +153,7 @@ export class LeafCore extends Machine {
 
   #sayMetadata(): void {
     const { self } = this;
-    this.#say({ type: 'state', from: self.id, records: [this.selfRecord()], last: true, whole: false });
+    this.#say({ type: 'state', from: self.id, records: [{ ...self }], last: true, whole: false });
   }
 
   /** The application names gateways, or only waits until we are at one. */
@@ -187,7 +183,7 @@ export class LeafCore extends Machine {
       packet: {
         type: 'attach',
         from: self.id,
-        record: this.selfRecord(),
+        record: { ...self },
         hidden: this.#hidden,
         ...this.members.digest(),
         proof: this.config.proof,

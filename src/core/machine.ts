@@ -83,9 +83,6 @@ export abstract class Machine {
     return this.members.self;
   }
 
-  /** What we say about ourselves. */
-  abstract selfRecord(): MemberRecord;
-
   /** When the machine wants its next tick; monotonic milliseconds. */
   get wakeAtMs(): number {
     return this.left ? Number.POSITIVE_INFINITY : this.timers.nextMs;

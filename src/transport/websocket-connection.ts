@@ -172,11 +172,7 @@ export class WebSocketConnection {
     this.#closedByUs = true;
     if (this.#ended || this.#closingSinceMs !== undefined) return;
     this.#closingSinceMs = performance.now();
-    try {
-      this.#socket.close(code, reason);
-    } catch {
-      // It is closed already.
-    }
+    this.#release(code, reason);
   }
 
   /** Ends it at once. */
@@ -339,9 +335,9 @@ export class WebSocketConnection {
     this.#options.onClose(quietly || this.#closedByUs, reason, code);
   }
 
-  #release(): void {
+  #release(code?: number, reason?: string): void {
     try {
-      this.#socket.close();
+      this.#socket.close(code, reason);
     } catch {
       // It is closed already.
     }

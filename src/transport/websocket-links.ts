@@ -20,6 +20,8 @@ export interface WebSocketLinksOptions {
   retry?(attempt: () => Promise<void>): Promise<void>;
   /** Paces dials; without it who sends does. */
   backoff?: Backoff;
+  /** Reads no more of a socket until then. */
+  hold?(socket: WebSocketLike, until: Promise<unknown> | undefined): void;
   /**
    * Begins to take in sockets.
    * @returns where others can dial us. Without it nobody can.
@@ -73,6 +75,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     timeoutMs = 10_000,
     retry = (attempt) => attempt(),
     backoff,
+    hold,
   } = options;
   for (const [name, value] of Object.entries({ idleTimeoutMs, timeoutMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
@@ -128,9 +131,9 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       },
       onFrame(frame) {
         const [address] = names;
-        const source = { reliable: true, carriage: 'native' } as const;
         // Native frames have no answer on the same connection.
-        void host.receive(frame, address === undefined ? source : { ...source, address });
+        const taken = host.receive(frame, { reliable: true, carriage: 'native', ...(address && { address }) });
+        hold?.(socket, taken);
       },
       onClose(quietly, reason) {
         connections.delete(connection);
@@ -219,7 +222,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         : await options.listen?.(host, { count, adopt: (socket, onEnd) => adopt(running as Running, socket, onEnd) });
       if (closing) {
         await listening?.close();
-        throw new GossipError('ERR_CLOSED', 'the WebSocket transport was closed while it started');
+        throw closedError();
       }
       running = { host, Client, ownAddress: listening?.url ?? '-' };
       tick = setInterval(

@@ -74,6 +74,7 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     timeoutMs,
     backoff: createBackoff(options.random),
     retry: retryKept,
+    hold,
     client: (frameBytesMax) => options.WebSocket ?? platformWebSocket(frameBytesMax),
     async listen(owner, ofOwner) {
       [host, links] = [owner, ofOwner];
@@ -86,4 +87,17 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     },
   });
   return { ...transport, accept };
+}
+
+/** A socket of `ws`; others cannot be told to wait. */
+interface PausableSocket extends WebSocketLike {
+  pause?(): void;
+  resume?(): void;
+}
+
+/** Does not read a socket until what it has brought is done with; whatever comes next says whether to wait again. */
+function hold(socket: PausableSocket, until: Promise<unknown> | undefined): void {
+  if (!until) return;
+  socket.pause?.();
+  void until.finally(() => socket.resume?.());
 }

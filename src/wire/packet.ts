@@ -120,8 +120,8 @@ export type NativePacket =
   /** `whole`: up to the last of these packets they are all that the sender knows. */
   | { type: 'state'; from: MemberId; records: readonly MemberRecord[]; last: boolean; whole: boolean }
   | { type: 'pull'; from: MemberId; ids: readonly MemberId[] }
-  /** Broadcasts, pushed along the tree. */
-  | { type: 'gossip'; from: MemberId; messages: readonly BroadcastMessage[] }
+  /** Broadcasts, pushed along the tree. Their own `from`, who had pushed each to us, does not travel. */
+  | { type: 'gossip'; from: MemberId; messages: readonly (BroadcastMessage & { from?: MemberId | undefined })[] }
   | { type: 'message'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
   | { type: 'request'; from: MemberId; to: MemberId; messageId: bigint; messageType: number; payload: Uint8Array }
   | { type: 'reply'; from: MemberId; to: MemberId; messageId: bigint; status: ReplyStatus; payload: Uint8Array }

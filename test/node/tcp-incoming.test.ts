@@ -135,6 +135,22 @@ test('a peer that asks faster than it is answered is not read any further', asyn
   );
 });
 
+test('a peer whose large frames are not done with is not read any further', async () => {
+  const { host, port } = await member();
+  const open: (() => void)[] = [];
+  host.answer = () => new Promise((resolve) => open.push(() => resolve(undefined)));
+  const eager = await client(port);
+  for (let i = 0; i < 20; i++) eager.socket.write(withLength(new Uint8Array(65_536)));
+  await host.frames(4);
+  const other = await client(port);
+  other.socket.write(withLength(new Uint8Array([1])));
+  await host.frames(5);
+  assert.equal(host.received.length, 5);
+  host.answer = () => undefined;
+  for (const release of open) release();
+  await host.frames(21);
+});
+
 test('a peer that does not read its answers gets no more than its queue holds, and is given up', async () => {
   const { host, port } = await member({ timeoutMs: 200 }, { sendQueueBytesMax: 20_500_000 });
   host.answer = async () => new Uint8Array(1_000_000);

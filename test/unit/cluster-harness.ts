@@ -8,7 +8,7 @@ import { webSocketTransport } from '../../src/transport/websocket.js';
 import { PairSocket } from './socket-pair.js';
 
 /** Time that passes only when it is told to. */
-class VirtualClock implements Clock {
+export class VirtualClock implements Clock {
   readonly epochMs = Date.UTC(2026, 0, 1);
   #nowMs = 0;
   #order = 0;

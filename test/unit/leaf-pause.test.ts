@@ -32,7 +32,7 @@ function attached() {
   const hear = (packet: NativePacket, nowMs: number) =>
     core.handle({ type: 'packet', packet, source: { reliable: true, address: URL } }, nowMs);
   const welcome = (nowMs: number) => {
-    const record = { ...core.selfRecord(), version: BigInt(nowMs), via: GATEWAY } satisfies MemberRecord;
+    const record = { ...core.self, version: BigInt(nowMs), via: GATEWAY } satisfies MemberRecord;
     hear({ type: 'welcome', from: GATEWAY, pingIntervalMs: 5000, record }, nowMs);
     return hear({ type: 'state', from: GATEWAY, records: [], last: true, whole: false }, nowMs);
   };

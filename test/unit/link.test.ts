@@ -8,7 +8,7 @@ import type { Packet } from '../../src/core/input.js';
 import { Random } from '../../src/core/random.js';
 import { GossipError } from '../../src/errors.js';
 import { DEFAULT_LIMITS } from '../../src/limits.js';
-import { Link } from '../../src/link.js';
+import { Link, type LinkOwner } from '../../src/link.js';
 import { resolveLogger } from '../../src/logger.js';
 import type { FrameSource, SendOptions, Transport, TransportHost } from '../../src/transport/transport.js';
 import { gossipV1 } from '../../src/v1.js';
@@ -105,6 +105,7 @@ function linkWith(env: Partial<WireEnv> = {}, options: { v1?: boolean; transport
       else if (input.type === 'disconnected') failures.push(`disconnected ${input.address}`);
       else if (input.type === 'send-failed') failures.push(`${input.address} ${input.reliable} ${input.error.code}`);
       else throw new Error(input.type);
+      return undefined;
     },
     count,
     drop: (name, detail) => {
@@ -359,7 +360,7 @@ describe('opening', () => {
     ];
     for (const [name, env, frame] of cases) {
       const { host, packets, counted, dropped } = linkWith(env);
-      expect(host.receive(frame.slice(), { reliable: false, address: 'x' })).toBeUndefined();
+      expect(await host.receive(frame.slice(), { reliable: false, address: 'x' })).toBeUndefined();
       await settled();
       expect([...counted], `${name} ${dropped}`).toEqual([
         ['framesReceived', 1],
@@ -406,6 +407,7 @@ describe('opening', () => {
         input(input) {
           if (fail) throw new Error('a bug');
           if (input.type === 'packet') taken.push(input.packet);
+          return undefined;
         },
         count() {},
         drop: (name, detail) => void counted.push(`${name}: ${detail}`),
@@ -431,6 +433,39 @@ describe('opening', () => {
     expect(counted.get('transport.oversizedFrames')).toBe(1);
     expect(dropped).toEqual(['transport.oversizedFrames: by there', 'transport.busy: ']);
     expect(host.limits).toBe(DEFAULT_LIMITS);
+  });
+});
+
+describe('a sender that is to wait', () => {
+  test.each([true, false])('is told so with the frame, opened at once: %s', async (atOnce) => {
+    const room: (() => void)[] = [];
+    const cipher = new SlowCipher(() => atOnce);
+    const { host, link, packets } = linkWith({ cipher });
+    const owner = link.owner as LinkOwner;
+    link.owner = {
+      ...owner,
+      input: (input) => {
+        owner.input(input);
+        return new Promise((resolve) => room.push(() => resolve(undefined)));
+      },
+    };
+    let taken = 0;
+    for (const seq of [1, 2]) void host.receive(frameOf(nack(seq)), { reliable: true })?.then(() => taken++);
+    await cipher.settleAll();
+    await settled();
+    // The second is opened although the first one's sender waits.
+    expect([packets.length, taken]).toEqual([2, 0]);
+    for (const go of room) go();
+    await settled();
+    expect(taken).toBe(2);
+  });
+
+  test('is let go when its frame was none, and by a frame that is opened at once is not kept at all', async () => {
+    const cipher = new SlowCipher(() => false);
+    const refused = linkWith({ cipher }).host.receive(Uint8Array.of(1, 0, 99), { reliable: true });
+    await cipher.settleAll();
+    expect(await refused).toBeUndefined();
+    expect(linkWith().host.receive(frameOf(nack(1)), { reliable: true })).toBeUndefined();
   });
 });
 

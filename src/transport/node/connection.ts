@@ -8,8 +8,9 @@ import { errorMessage, GossipError } from '../../errors.js';
 import type { Limits } from '../../limits.js';
 import { FrameReader, withLength } from './framing.js';
 
-// Frames of one connection being worked on before reading stops. Source: guess.
+// Frames of one connection being worked on, and their bytes, before reading stops. Source: guess.
 const UNANSWERED_MAX = 64;
+const UNANSWERED_BYTES_MAX = 256 * 1024;
 // How long a connection that has been ended may linger, waiting for the peer to end it too. Source: guess.
 const LINGER_MS = 1_000;
 
@@ -35,6 +36,7 @@ export class Connection {
   readonly #reader: FrameReader;
   readonly #writes = new Set<{ resolve(): void; reject(error: Error): void }>();
   #unanswered = 0;
+  #unansweredBytes = 0;
   #queuedBytes = 0;
   #peerEnded = false;
   #closedByUs = false;
@@ -163,19 +165,21 @@ export class Connection {
   }
 
   get #busy(): boolean {
-    return this.#unanswered >= UNANSWERED_MAX;
+    return this.#unanswered >= UNANSWERED_MAX || this.#unansweredBytes >= UNANSWERED_BYTES_MAX;
   }
 
   #take(frame: Uint8Array): void {
     const answer = this.#options.onFrame(frame);
     if (!answer) return;
     this.#unanswered++;
+    this.#unansweredBytes += frame.length;
     answer
       .then((reply) => (reply ? this.#reply(reply) : undefined))
       // The peer went away before its answer: its own affair.
       .catch(() => {})
       .finally(() => {
         this.#unanswered--;
+        this.#unansweredBytes -= frame.length;
         this.#activeMs = performance.now();
         if (!this.#closed) this.#read();
         this.#endWhenAnswered();
