@@ -20,8 +20,8 @@ export interface WebSocketLinksOptions {
   retry?(attempt: () => Promise<void>): Promise<void>;
   /** Paces dials; without it who sends does. */
   backoff?: Backoff;
-  /** Reads no more of a socket until then. */
-  hold?(socket: WebSocketLike, until: Promise<unknown> | undefined): void;
+  /** A frame of a socket is done with then; so much more is read. */
+  hold?(socket: WebSocketLike, frame: Uint8Array, until: Promise<unknown> | undefined): void;
   /**
    * Begins to take in sockets.
    * @returns where others can dial us. Without it nobody can.
@@ -133,7 +133,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         const [address] = names;
         // Native frames have no answer on the same connection.
         const taken = host.receive(frame, { reliable: true, carriage: 'native', ...(address && { address }) });
-        hold?.(socket, taken);
+        hold?.(socket, frame, taken);
       },
       onClose(quietly, reason) {
         connections.delete(connection);
