@@ -23,8 +23,11 @@ const NAMES_MAX = 2048;
 const PACKET_BYTES_MAX = 65_536;
 /** What a message is taken to need in a packet beside its payload: so it has no more of them than the wire takes. */
 const HEAD_BYTES = 64;
-/** What is sent for one graft at most, each way; the rest is asked for again. Source: guess. */
-const GRAFT_BYTES_MAX = 1024 * 1024;
+/**
+ * What is sent for one graft at most, each way, as a share of what may be queued towards one peer; the rest is asked for again. Source:
+ * measured, half a second of a flood; with less who is behind stays so.
+ */
+const GRAFT_SHARE = 0.25;
 /** A way that is shorter by more hops than this takes the place of the one in the tree. Source: guess; the paper's is 3. */
 const HOPS_WORTH = 3;
 /** A member that has said nothing for this long is not the root any more. Source: guess. */
@@ -380,10 +383,11 @@ export class Dissemination {
 
   /** Pushes to a member whose link is of the tree again what it was not pushed before. */
   #catchUp(to: MemberRow, messages: Iterable<Held | undefined>): void {
+    const bytesMax = this.core.limits.sendQueueBytesMax * GRAFT_SHARE;
     const sent: Held[] = [];
     let bytes = 0;
     for (const held of messages) {
-      if (!held || bytes > GRAFT_BYTES_MAX) continue;
+      if (!held || bytes > bytesMax) continue;
       note(held, to.id);
       sent.push(held);
       bytes += held.payload.length;

@@ -505,3 +505,21 @@ test('after a link has ended nothing is asked for that another one goes on bring
   expect(grafts).toHaveLength(1);
   expect(grafts[0]).toBeLessThanOrEqual(silentMs + core.timing.gossipIntervalMs * 0.3 + 1);
 });
+
+test('who asks for much at once gets a quarter of what may be queued for it, and the rest when it asks again', () => {
+  const core = coreWith(1, 2);
+  const payload = new Uint8Array(65_536);
+  const names = Array.from({ length: 100 }, (_, i) => ({ origin: idOf(2), messageId: hlcAt(i), hops: 1 }));
+  for (const name of names) {
+    const message = { ...name, tag: '', reliable: true, messageType: 200, payload };
+    give(core, { type: 'gossip', from: idOf(2), messages: [message] });
+  }
+  while (core.nowMs < 2000) core.handle({ type: 'tick' }, core.nowMs + 1);
+  const ask = (from: number) =>
+    give(core, { type: 'graft', from: idOf(1), messages: names.slice(from) }).flatMap((packet) =>
+      packet.type === 'gossip' ? packet.messages.map(({ messageId }) => messageId) : [],
+    );
+  const first = ask(0);
+  expect(first).toHaveLength(core.limits.sendQueueBytesMax / 4 / payload.length + 1);
+  expect([...first, ...ask(first.length)]).toEqual(names.map(({ messageId }) => messageId));
+});
