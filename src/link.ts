@@ -91,18 +91,18 @@ export class Link {
     make: () => T | Promise<T>,
     next: (value: T) => void,
     failed: (error: unknown) => void,
-  ): Promise<void> | undefined {
+  ): void {
     let value: T | Promise<T>;
     try {
       value = make();
     } catch (error) {
       failed(error);
-      return undefined;
+      return;
     }
     const before = this.#tails.get(kind);
     if (!before && !(value instanceof Promise)) {
       next(value);
-      return undefined;
+      return;
     }
     // Settled, not only resolved: one that fails must not let its followers overtake those before it.
     const tail = Promise.allSettled([value, before]).then(([result]) => {
@@ -111,7 +111,6 @@ export class Link {
       else failed(result.reason);
     });
     this.#tails.set(kind, tail);
-    return tail;
   }
 
   #notEncoded(error: unknown, done?: (error: GossipError) => void): void {
@@ -184,7 +183,7 @@ export class Link {
   /**
    * Opens a frame, in the order in which frames came, and hands its packet to the owner.
    * @param refused - called when there is none.
-   * @returns when whoever sent it may send more; `undefined`: at once.
+   * @returns when whoever sent it may send more; `undefined`: at once, or nobody knows, as it is still being opened.
    */
   open(frame: Uint8Array, source: PacketSource, plain: boolean, refused = () => {}): Promise<undefined> | undefined {
     /** Frames being opened at the same time; more than this arrive faster than they can be opened. Source: guess. */
@@ -211,8 +210,8 @@ export class Link {
       return undefined;
     }
     this.#opening++;
-    const opened = this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
-    return opened?.then(() => room) ?? room;
+    this.#inOrder(OPENING, () => this.wire.decode(frame, plain), deliver, refuse);
+    return room;
   }
 
   /** Counts a frame that was refused. */

@@ -9,14 +9,25 @@ import type { MemberId } from './core/member-id.js';
 import { Pressure } from './pressure.js';
 
 /**
- * No packet waits longer than this: while the tree is being changed there may be circles in it, and a member that hangs must not
- * stop the others. Source: guess; TCP reads 256 KiB in each wait, which is still 10,000 broadcasts of 100 bytes in a second.
+ * Nobody waits longer than this for what does not go on: while the tree is being changed there may be circles in it, and a member
+ * that hangs must not stop the others. Source: guess, above what a process stands still for on a busy machine.
  */
-const WAIT_MS = 250;
+const PATIENCE_MS = 1000;
+
+/** What one member pushed to us. */
+class Relayed extends Pressure {
+  /** Until when it is waited for; undefined while little of it is under way. */
+  untilMs: number | undefined;
+
+  override free(): void {
+    this.untilMs = undefined;
+    super.free();
+  }
+}
 
 export class RelayPressure extends Pressure {
   /** Of what the carriers have not taken yet, how much was pushed to us by whom; the rest entered the tree here. */
-  readonly #from = new Map<MemberId | undefined, Pressure>();
+  readonly #from = new Map<MemberId | undefined, Relayed>();
 
   constructor(
     bytesMax: number,
@@ -31,23 +42,27 @@ export class RelayPressure extends Pressure {
     const bytes = messages.reduce((sum, { payload }) => sum + payload.length, 0);
     const taken = this.add(bytes, copies);
     const from = messages[0]?.from;
-    const relayed = this.#from.get(from) ?? new Pressure(this.bytesMax);
+    const relayed = this.#from.get(from) ?? new Relayed(this.bytesMax);
     this.#from.set(from, relayed);
     const relayedTaken = relayed.add(bytes, copies);
     return () => {
       taken();
       relayedTaken();
-      if (relayed.bytes === 0) this.#from.delete(from);
+      if (relayed.bytes === 0 && this.#from.get(from) === relayed) this.#from.delete(from);
     };
   }
 
   override after(input: Input): Promise<undefined> | undefined {
-    if (input.type !== 'packet' || input.packet.dialect === 'v1' || !input.source.reliable) return undefined;
+    if (input.type !== 'packet' || input.packet.dialect === 'v1' || !input.source.mayWait) return undefined;
     const relayed = this.#from.get(input.packet.from);
     if (!relayed || relayed.isLow) return undefined;
+    const nowMs = this.clock.now();
+    relayed.untilMs ??= nowMs + PATIENCE_MS;
+    const leftMs = relayed.untilMs - nowMs;
+    if (leftMs <= 0) return undefined;
     return new Promise((resolve) => {
       const go = () => resolve(undefined);
-      const cancel = this.clock.schedule(WAIT_MS, go);
+      const cancel = this.clock.schedule(leftMs, go);
       void relayed.room().then(cancel).then(go);
     });
   }

@@ -16,7 +16,7 @@ import { entries, singleFile } from './entries.mjs';
  * so that it cannot grow. `docs/decisions/2026-11-27-sizes.md`
  */
 const AIM_BYTES = 20_000;
-const CORE_BYTES = 29_350;
+const CORE_BYTES = 29_400;
 const LEAF_BYTES = 20_000;
 const LEAF_WITH_LIBRARIES_BYTES = 30_000;
 

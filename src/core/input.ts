@@ -14,6 +14,8 @@ export interface PacketSource {
   /** The sender's transport address, when it can be sent to. */
   address?: string;
   reliable: boolean;
+  /** Whoever sent it can be made to wait; by the carrier's word. */
+  mayWait?: boolean;
   /** Present when the peer waits for an answer on the same connection; handed back in a `respond` effect. */
   exchange?: number;
 }

@@ -36,6 +36,8 @@ export interface FrameSource {
   reliable: boolean;
   /** What may come this way; other frames are refused. Default: `v1`. */
   carriage?: Carriage;
+  /** Less of it is read while the answer to a frame is open, and what tells who is alive comes another way. */
+  mayWait?: boolean;
 }
 
 /** What a transport may call of its owner. */

@@ -20,8 +20,6 @@ export interface WebSocketLinksOptions {
   retry?(attempt: () => Promise<void>): Promise<void>;
   /** Paces dials; without it who sends does. */
   backoff?: Backoff;
-  /** A frame of a socket is done with then; so much more is read. */
-  hold?(socket: WebSocketLike, frame: Uint8Array, until: Promise<unknown> | undefined): void;
   /**
    * Begins to take in sockets.
    * @returns where others can dial us. Without it nobody can.
@@ -75,7 +73,6 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
     timeoutMs = 10_000,
     retry = (attempt) => attempt(),
     backoff,
-    hold,
   } = options;
   for (const [name, value] of Object.entries({ idleTimeoutMs, timeoutMs })) {
     if (!(value > 0)) throw new GossipError('ERR_OPTION', `${name} must be above 0, not ${value}`);
@@ -132,8 +129,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
       onFrame(frame) {
         const [address] = names;
         // Native frames have no answer on the same connection.
-        const taken = host.receive(frame, { reliable: true, carriage: 'native', ...(address && { address }) });
-        hold?.(socket, frame, taken);
+        void host.receive(frame, { reliable: true, carriage: 'native', ...(address && { address }) });
       },
       onClose(quietly, reason) {
         connections.delete(connection);
@@ -222,7 +218,7 @@ export function createWebSocketLinks(options: WebSocketLinksOptions): Transport 
         : await options.listen?.(host, { count, adopt: (socket, onEnd) => adopt(running as Running, socket, onEnd) });
       if (closing) {
         await listening?.close();
-        throw closedError();
+        throw new GossipError('ERR_CLOSED', 'the WebSocket transport was closed while it started');
       }
       running = { host, Client, ownAddress: listening?.url ?? '-' };
       tick = setInterval(

@@ -27,8 +27,6 @@ export type { AcceptedInfo } from './websocket-request.js';
 
 // The share of `connectionsMax` kept free for connections of our own, so that a flood cannot silence us. Source: guess.
 const OUTGOING_SHARE = 0.25;
-// Bytes of a socket's frames being worked on before reading stops. Source: guess, as of TCP.
-const UNDONE_BYTES_MAX = 256 * 1024;
 
 /**
  * Makes the transport; nothing is opened before `start`.
@@ -76,7 +74,6 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     timeoutMs,
     backoff: createBackoff(options.random),
     retry: retryKept,
-    hold,
     client: (frameBytesMax) => options.WebSocket ?? platformWebSocket(frameBytesMax),
     async listen(owner, ofOwner) {
       [host, links] = [owner, ofOwner];
@@ -89,26 +86,4 @@ export function webSocketTransport(options: WebSocketTransportOptions = {}): Web
     },
   });
   return { ...transport, accept };
-}
-
-/** Of sockets that can be paused: bytes of their frames that are not done with. */
-const undone = new WeakMap<PausableSocket, number>();
-
-/** A socket of `ws`; others cannot be told to wait. */
-interface PausableSocket extends WebSocketLike {
-  pause?(): void;
-  resume?(): void;
-}
-
-/** Reads a socket as long as little of what it has brought is not done with. */
-function hold(socket: PausableSocket, frame: Uint8Array, until: Promise<unknown> | undefined): void {
-  if (!until) return;
-  const add = (bytes: number) => {
-    const undoneBytes = (undone.get(socket) ?? 0) + bytes;
-    undone.set(socket, undoneBytes);
-    if (undoneBytes < UNDONE_BYTES_MAX) socket.resume?.();
-    else socket.pause?.();
-  };
-  add(frame.length);
-  void until.finally(() => add(-frame.length));
 }

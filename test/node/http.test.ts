@@ -337,26 +337,6 @@ test('what goes together fails together, what waits goes on; more than may wait 
   );
 });
 
-test('frames that went together are answered when all of them are done with', async () => {
-  const { transport, host } = await member();
-  const open: (() => void)[] = [];
-  host.answer = () => new Promise((resolve) => open.push(() => resolve(undefined)));
-  const body = new Uint8Array([2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 2, 2]);
-  let status = 0;
-  const answered = transport
-    .handler(post(body, { 'content-type': 'application/vnd.isogossip.frames' }))
-    .then((response) => {
-      status = response.status;
-    });
-  await host.frames(2);
-  open[0]?.();
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(status, 0);
-  open[1]?.();
-  await answered;
-  assert.equal(status, 204);
-});
-
 test('a body that is not the frames it says it is has none', async () => {
   const { transport, host } = await member();
   const frames = (...bytes: number[]) =>

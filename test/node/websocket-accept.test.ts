@@ -142,22 +142,6 @@ test('a peer that asks for it, sends, and does not read is let go', async () => 
   await a.host.until(() => a.host.counts.has('stalledConnections'), 'the end');
 });
 
-test('a peer whose frames are not done with is not read any further, where the socket can be told so', async () => {
-  const a = await member();
-  const open: (() => void)[] = [];
-  a.host.answer = () => new Promise((resolve) => open.push(() => resolve(undefined)));
-  const { socket } = await rawClient(a.address, 'isogossip 1 -');
-  for (let i = 0; i < 50; i++) socket.send(new Uint8Array(262_144));
-  await a.host.frames(1);
-  const other = await rawClient(a.address, 'isogossip 1 -');
-  other.socket.send(new Uint8Array(2));
-  await a.host.until(() => a.host.received.some(({ frame }) => frame.length === 2), 'the frame of another');
-  assert.isBelow(a.host.received.length, 5);
-  a.host.answer = () => undefined;
-  for (const release of open) release();
-  await a.host.frames(51);
-});
-
 test('accepted connections fill three quarters of the table and no more', async () => {
   const a = await member({}, { connectionsMax: 4 });
   for (let i = 0; i < 3; i++) await (await rawClient(a.address, 'isogossip 1 -')).message(0);

@@ -126,7 +126,15 @@ export function socketTransport(options: SocketTransportOptions): Transport {
       const at = await literal(bind, lookup);
       // Found out before anything is bound, so that a failure leaves nothing open.
       const outerHost = options.advertise === undefined ? dialableHost(at.host, preferIPv6) : '';
-      const tcp = createTcp({ host, lookup, dial: options.dial ?? dialTcp, defaultPort, idleTimeoutMs, timeoutMs });
+      const tcp = createTcp({
+        host,
+        lookup,
+        dial: options.dial ?? dialTcp,
+        defaultPort,
+        idleTimeoutMs,
+        timeoutMs,
+        datagrams: !options.listen,
+      });
       try {
         const bound = await bindBoth(host, at, options.listen, tcp);
         if (closing) {

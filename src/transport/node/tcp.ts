@@ -27,6 +27,8 @@ export interface TcpOptions {
   defaultPort: number | undefined;
   idleTimeoutMs: number;
   timeoutMs: number;
+  /** There are datagrams beside it, for what must not wait. */
+  datagrams: boolean;
 }
 
 /** The reliable carrier. */
@@ -50,8 +52,9 @@ interface Shared {
 }
 
 /** Makes the carrier; it opens nothing by itself. */
-export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, timeoutMs }: TcpOptions): Tcp {
+export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, timeoutMs, datagrams }: TcpOptions): Tcp {
   const { limits } = host;
+  const source = { reliable: true, mayWait: datagrams };
   const incoming = new Set<Connection>();
   const outgoing = new Set<Connection>();
   const shared = new Map<string, Shared>();
@@ -156,7 +159,7 @@ export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, time
           entry.connection = adopt(outgoing, stream, {
             role: 'dialled',
             idleTimeoutMs,
-            onFrame: (frame) => host.receive(frame, { address, reliable: true }),
+            onFrame: (frame) => host.receive(frame, { ...source, address }),
             onClose(by) {
               forget();
               if (by === 'peer' && !closed) host.disconnected(address);
@@ -207,7 +210,7 @@ export function createTcp({ host, lookup, dial, defaultPort, idleTimeoutMs, time
       adopt(incoming, stream, {
         role: 'accepted',
         idleTimeoutMs: idleTimeoutMs * ACCEPTED_PATIENCE,
-        onFrame: (frame) => host.receive(frame, { reliable: true }),
+        onFrame: (frame) => host.receive(frame, source),
         onClose: () => {},
       });
     },
