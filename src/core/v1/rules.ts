@@ -22,6 +22,14 @@ import { v1Address } from './shown.js';
 /** How long a member of the dialect may take to answer a leaf: as long as a request by default. The leaf has its own deadline. */
 const PASSED_TIMEOUT_MS = 10_000;
 
+/**
+ * What a member of the dialect broadcasts it sends to some others itself. They look a message up and note it in two steps: ours comes
+ * so much later, as what comes by two ways at once they deliver twice. Source: guess, above a way across a LAN.
+ */
+const HEAD_START_MS = 50;
+/** Broadcasts that wait for that at most; what comes beside them goes at once. Source: guess. */
+const WAITING_MAX = 1000;
+
 /** Makes the rules for one core. */
 export function createV1Rules(core: Core): ForeignDialect | undefined {
   return v1Part(core.self.address) === undefined ? undefined : new V1Rules(core);
@@ -35,6 +43,8 @@ class V1Rules implements ForeignDialect {
   readonly #pushPull: PushPull;
   #keepaliveArmed = false;
   #metadataDue = false;
+  /** What is to be sent when its origin has had its head start. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(private readonly core: Core) {
     this.#peers = new V1Peers(core);
@@ -229,7 +239,17 @@ class V1Rules implements ForeignDialect {
     for (const row of strangers)
       this.#leaves.whenKnown(item.origin, row, () => this.#outbox.send([row], packet, item.reliable));
     const known = to.filter((row) => !strangers.includes(row));
-    this.#outbox.send(known, packet, item.reliable);
+    const send = () => this.#outbox.send(known, packet, item.reliable);
+    if (origin?.dialect === 'v1' && known.length > 0 && this.#waiting.size < WAITING_MAX) this.#sendLater(send);
+    else send();
+  }
+
+  #sendLater(send: () => void): void {
+    this.#waiting.add(send);
+    this.core.schedule(HEAD_START_MS, () => {
+      this.#waiting.delete(send);
+      send();
+    });
   }
 
   send(row: MemberRow, message: Outgoing, reliable: boolean, ref: number): void {
@@ -300,6 +320,7 @@ class V1Rules implements ForeignDialect {
   }
 
   leave(): void {
+    for (const send of this.#waiting) send();
     this.#outbox.send(this.#peers.active(), this.#outbox.packet(V1_TYPE.leave, { kind: 'leave' }), true);
   }
 
